@@ -1,0 +1,1 @@
+"""Benchmarks of the nox backends: ``python -m benchmarks --help``."""

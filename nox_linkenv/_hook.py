@@ -1,0 +1,35 @@
+"""Registers the linked backend as soon as nox is imported, without a line in the noxfile.
+
+Started by ``nox_linkenv.pth`` (and, where PEP 829 is known, ``nox_linkenv.start``) in every interpreter that has
+this package installed, so it imports nothing that is not loaded already.  ``LINKENV_NOX_HOOK=0`` switches it off;
+``import nox_linkenv.plugins.nox`` or ``import nox_linkenv`` in a noxfile registers, too.
+"""
+
+import os
+import sys
+
+__all__ = ["install"]
+
+_TRIGGER = "nox._options"  # reads the names of the backends when it is imported
+
+
+class _Finder:
+    """Finds nothing: the import of the trigger passes it by, and that is the moment to register."""
+
+    @staticmethod
+    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+        if name == _TRIGGER:
+            sys.meta_path.remove(_Finder)  # type: ignore[arg-type]
+            from nox_linkenv.plugins.nox import register
+
+            register()
+        return None
+
+
+def install():  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Wait for nox to be imported.  Calling it again does nothing."""
+    if os.environ.get("LINKENV_NOX_HOOK") != "0" and _Finder not in sys.meta_path and _TRIGGER not in sys.modules:
+        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
+
+
+install()

@@ -1,0 +1,130 @@
+"""Settings: defaults, then the user's file, then ``[tool.linkenv]``, then ``LINKENV_*``, then explicit arguments."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from nox_linkenv.errors import SettingsError
+from nox_linkenv.linking import LinkMode
+
+__all__ = ["Settings", "load_settings"]
+
+_BOOLEANS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How environments are provisioned.
+
+    Args:
+        store: root directory of the store; empty for the user's cache directory.
+        link_mode: how files are linked.
+        resolution_age: how long, in seconds, a resolution answers the same request again; 0 asks pip every time.
+        offline: answer from remembered resolutions of any age, and ask nobody.
+        bytecode: share bytecode.
+        verify: re-hash every object before it is linked, not only look at its size and modification time.
+    """
+
+    store: str = ""
+    link_mode: LinkMode = LinkMode.HARDLINK
+    resolution_age: float = 600.0
+    offline: bool = False
+    bytecode: bool = True
+    verify: bool = False
+
+    @property
+    def store_root(self) -> str:
+        """The store's root directory, absolute."""
+        if self.store:
+            return os.path.abspath(os.path.expanduser(self.store))
+        import platformdirs
+
+        return platformdirs.user_cache_dir("nox-linkenv", appauthor=False)
+
+
+def load_settings(
+    environ: Mapping[str, str] = os.environ, *, directory: str | None = None, explicit: Mapping[str, object] | None = None
+) -> Settings:
+    """Return the settings in force.
+
+    Args:
+        environ: variables; those named ``LINKENV_*`` count.
+        directory: where a ``pyproject.toml`` with ``[tool.linkenv]`` may stand.
+        explicit: values that win over all others, by setting name.
+
+    Raises:
+        SettingsError: a value is of the wrong kind, or a file holds an unknown name.
+    """
+    settings = Settings()
+    names = {field.name for field in fields(Settings)}
+    files = [(_user_file(environ), ())]
+    if directory is not None:
+        files.append((os.path.join(directory, "pyproject.toml"), ("tool", "linkenv")))
+    for path, table in files:
+        for name, value in _read(path, table).items():
+            key = name.replace("-", "_")
+            if key not in names:
+                raise SettingsError(
+                    f"Unknown setting {name!r}", path=path, remedy=f"Known are: {', '.join(sorted(names))}."
+                )
+            settings = replace(settings, **{key: _convert(key, value, path)})
+    for key in names:
+        variable = f"LINKENV_{key.upper()}"
+        if environ.get(variable):
+            settings = replace(settings, **{key: _convert(key, environ[variable], variable)})
+    for key, value in (explicit or {}).items():
+        settings = replace(settings, **{key: _convert(key, value, key)})
+    return settings
+
+
+def _user_file(environ: Mapping[str, str]) -> str:
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(base, "nox-linkenv", "config.toml")
+
+
+def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
+    try:
+        with open(path, "rb") as stream:
+            content = stream.read()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return {}
+    if table and b"linkenv" not in content:
+        return {}  # spares the warm path the TOML parser
+    try:
+        import tomllib
+    except ModuleNotFoundError:  # Python 3.10
+        import tomli as tomllib
+    try:
+        data: Mapping[str, Any] = tomllib.loads(content.decode())
+    except ValueError as error:
+        raise SettingsError(f"The file is not TOML ({error})", path=path, remedy="Correct it.") from error
+    for name in table:
+        data = data.get(name, {})
+    return data
+
+
+def _convert(name: str, value: object, where: str) -> object:
+    kind = type(getattr(Settings(), name))
+    try:
+        if kind is bool:
+            return value if isinstance(value, bool) else _BOOLEANS[str(value).lower()]
+        if kind is float:
+            number = float(str(value))
+            if number < 0:
+                raise ValueError(value)
+            return number
+        if kind is LinkMode:
+            return value if isinstance(value, LinkMode) else LinkMode(str(value))
+        return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    except (KeyError, ValueError) as error:
+        choices = {
+            bool: "true or false",
+            float: "a number of seconds that is not negative",
+            LinkMode: " or ".join(mode.value for mode in LinkMode),
+        }[kind]
+        raise SettingsError(
+            f"{where} cannot set {name} to {value!r}", remedy=f"It is {choices}."
+        ) from error

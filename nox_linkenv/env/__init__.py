@@ -1,0 +1,1 @@
+"""Environments: facts, skeletons, plans, and carrying them out."""

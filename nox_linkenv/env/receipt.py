@@ -1,0 +1,88 @@
+"""The receipt: the file that makes an environment a finished one.  It is written last and removed first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from nox_linkenv.env.build import write_private
+from nox_linkenv.env.facts import Facts
+
+__all__ = ["DIRECTORY", "Receipt", "read_receipt", "remove_receipt", "write_receipt"]
+
+#: Our directory in the environment.
+DIRECTORY: Final = ".linkenv"
+_FORMAT: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What an environment was made of.
+
+    Args:
+        store: root of the store that it is linked from.
+        interpreter: path of the base interpreter it was asked for with.
+        facts: of its interpreter and pip.
+        skeleton: name of the stored skeleton, ``None`` where virtualenv made this very environment.
+        session: what the host calls the session.
+        plans: names of the stored plans carried out so far, in order.
+    """
+
+    store: str
+    interpreter: str
+    facts: Facts
+    skeleton: str | None
+    session: str
+    plans: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "store": self.store,
+            "interpreter": self.interpreter,
+            "facts": self.facts.to_json(),
+            "skeleton": self.skeleton,
+            "session": self.session,
+            "plans": self.plans,
+        }
+
+
+def _path(prefix: str) -> str:
+    return f"{prefix}/{DIRECTORY}/receipt.json"
+
+
+def read_receipt(prefix: str) -> Receipt | None:
+    """Return the receipt of the environment at *prefix*, or ``None`` where it has none that can be read."""
+    try:
+        with open(_path(prefix), encoding="utf-8") as stream:
+            data = json.load(stream)
+        if data["format"] != _FORMAT:
+            return None
+        return Receipt(
+            store=data["store"],
+            interpreter=data["interpreter"],
+            facts=Facts.from_json(data["facts"]),
+            skeleton=data["skeleton"],
+            session=data["session"],
+            plans=tuple(data["plans"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def write_receipt(prefix: str, receipt: Receipt) -> None:
+    """Write *receipt* into the environment at *prefix*: whole or not at all."""
+    directory = f"{prefix}/{DIRECTORY}"
+    os.makedirs(directory, exist_ok=True)
+    staged = f"{directory}/receipt.new"
+    write_private(staged, json.dumps(receipt.to_json()).encode(), executable=False)
+    os.replace(staged, _path(prefix))
+
+
+def remove_receipt(prefix: str) -> None:
+    """Remove the receipt, so that whoever is killed from here on leaves an environment known to be unfinished."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(_path(prefix))

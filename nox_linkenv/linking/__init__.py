@@ -1,0 +1,175 @@
+"""Making a file of the environment out of a file of the store: the only code that links.
+
+Hard links are tried first; where the system refuses one, that file is copied and the reason is counted.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from nox_linkenv.errors import LinkError
+
+__all__ = ["LinkMode", "LinkReport", "Operations", "copy_file", "link_files"]
+
+
+class LinkMode(enum.Enum):
+    """How a file of the environment is made of the store's."""
+
+    HARDLINK = "hardlink"
+    COPY = "copy"
+
+
+#: What each refusal of ``link(2)`` means to a user; any other error is an error.
+REFUSALS: Final[dict[int, str]] = {
+    errno.EXDEV: "the store and the environment are on different filesystems or mounts",
+    errno.EPERM: "the filesystem has no hard links, or fs.protected_hardlinks forbids linking another user's files",
+    errno.EACCES: "the system denies linking the store's files",
+    errno.EMLINK: "some files have reached the filesystem's limit of links",
+    errno.ENOTSUP: "the filesystem has no hard links",
+    errno.EOPNOTSUPP: "the filesystem has no hard links",
+    errno.ENOSYS: "the filesystem has no hard links",
+    errno.EINVAL: "the filesystem has no hard links",
+}
+#: The same by Windows error code: invalid function, not the same device, not supported on the volume, too many links.
+WINDOWS_REFUSALS: Final[dict[int, str]] = {
+    1: "the filesystem has no hard links",
+    17: "the store and the environment are on different volumes",
+    396: "the volume does not support hard links",
+    1142: "some files have reached the filesystem's limit of links",
+}
+
+_REMEDY: Final = "Move the store next to your projects with LINKENV_STORE to have files linked."
+
+
+def copy_file(source: str, target: str) -> None:
+    """Copy content, mode and modification time; *target* must not exist.
+
+    Mode and time are carried over because the time makes the linked bytecode valid.
+    """
+    import shutil
+
+    with open(source, "rb") as reader, open(target, "xb") as writer:
+        shutil.copyfileobj(reader, writer, 1 << 20)
+    status = os.stat(source)
+    os.chmod(target, status.st_mode & 0o777)
+    os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """The seam to the filesystem: tests hand in others, everyone else the real ones."""
+
+    link: Callable[[str, str], None] = os.link
+    copy: Callable[[str, str], None] = copy_file
+
+
+@dataclass(slots=True)
+class LinkReport:
+    """What became of one environment's files."""
+
+    linked: int = 0
+    copied: Counter[str] = field(default_factory=Counter)  # by reason
+    damaged: list[int] = field(default_factory=list)  # positions of sources which are missing or not as expected
+
+    def explain(self) -> str | None:
+        """Return one line for the user where files had to be copied, else ``None``."""
+        if not self.copied:
+            return None
+        reasons = "; ".join(f"{count} because {reason}" for reason, count in self.copied.most_common())
+        return f"{self.copied.total()} files were copied instead of linked: {reasons}. {_REMEDY}"
+
+
+def link_files(
+    sources: Sequence[str],
+    targets: Sequence[str],
+    sizes: Sequence[int],
+    mtimes: Sequence[int],
+    *,
+    mode: LinkMode = LinkMode.HARDLINK,
+    operations: Operations | None = None,
+    inodes: list[int] | None = None,
+) -> LinkReport:
+    """Make each of *targets* of the source at the same position, unless that source is not as expected.
+
+    Args:
+        sources, targets: absolute paths; the targets' directories exist, the targets do not.
+        sizes: expected, in bytes.
+        mtimes: expected, in whole seconds.
+        inodes: filled with the inode number of each source (0 for a damaged one).
+
+    Raises:
+        LinkError: a file could neither be linked nor copied.
+    """
+    operations = operations or Operations()
+    report = LinkReport()
+    stat, link = os.stat, operations.link
+    if mode is LinkMode.COPY:
+        link = _refuse
+    seen = inodes.append if inodes is not None else None
+    linked = 0
+    for position, (source, target, size, mtime) in enumerate(zip(sources, targets, sizes, mtimes, strict=True)):
+        try:
+            status = stat(source)
+        except OSError:
+            status = None
+        if status is None or status.st_size != size or status.st_mtime != mtime:
+            report.damaged.append(position)
+            if seen is not None:
+                seen(0)
+            continue
+        if seen is not None:
+            seen(status.st_ino)
+        try:
+            link(source, target)
+            linked += 1
+        except FileExistsError:
+            os.unlink(target)
+            _link_or_copy(source, target, link, operations, report)
+        except OSError as error:
+            _copy_instead(source, target, error, operations, report)
+    report.linked += linked
+    return report
+
+
+def _link_or_copy(
+    source: str, target: str, link: Callable[[str, str], None], operations: Operations, report: LinkReport
+) -> None:
+    try:
+        link(source, target)
+        report.linked += 1
+    except OSError as error:
+        _copy_instead(source, target, error, operations, report)
+
+
+def _copy_instead(source: str, target: str, error: OSError, operations: Operations, report: LinkReport) -> None:
+    reason = WINDOWS_REFUSALS.get(getattr(error, "winerror", None) or 0) or REFUSALS.get(error.errno or 0)
+    if reason is None and error.errno == errno.ENOSPC and error is not _COPY_ASKED:
+        reason = "the directory index is full"  # ext4: a copy may still find room, or say for itself that it has none
+    if error is _COPY_ASKED:
+        reason = "copies were asked for"
+    if reason is None:
+        raise LinkError(
+            f"A file could not be linked ({error.strerror})", path=target, remedy="Check the environment's directory."
+        ) from error
+    try:
+        operations.copy(source, target)
+    except OSError as failure:
+        raise LinkError(
+            f"A file could neither be linked ({error.strerror}) nor copied ({failure.strerror})",
+            path=target,
+            remedy="Free some space there or check the permissions of the environment's directory.",
+        ) from failure
+    report.copied[reason] += 1
+
+
+_COPY_ASKED: Final = OSError(errno.ENOTSUP, "copies were asked for")
+
+
+def _refuse(source: str, target: str) -> None:
+    raise _COPY_ASKED

@@ -1,0 +1,255 @@
+"""The nox backend ``linked``.
+
+nox has no plugin system: the backend is entered into its table, and ``nox.command.run``, through which every command
+of a session passes, is wrapped, so that ``session.install`` in a linked environment is answered here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import nox.command
+import nox.virtualenv
+from nox.logger import logger
+from nox.popen import popen
+from nox.virtualenv import VirtualEnv
+
+from nox_linkenv.config import load_settings
+from nox_linkenv.errors import EnvError, LinkenvError
+from nox_linkenv.provision import Outcome, Provision, Request
+
+__all__ = ["BACKEND", "LinkedEnv", "register"]
+
+BACKEND = "linked"
+_INSTALL = ("python", "-m", "pip", "install")
+_environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDictionary()
+_run: Callable[..., str | bool] = nox.command.run
+
+
+class LinkedEnv(VirtualEnv):
+    """A virtual environment whose packages are linked from the store."""
+
+    def __init__(self, location: str, interpreter: str | None = None, **options: Any) -> None:
+        options.pop("venv_backend", None)
+        self._options = dict(options)
+        super().__init__(location, interpreter, **options)
+        self._asked = interpreter
+        self._provision: Provision | None = None
+        _environments[self.bin] = self
+
+    @property
+    def venv_backend(self) -> str:
+        """The name by which the backend is chosen."""
+        return BACKEND
+
+    @venv_backend.setter
+    def venv_backend(self, value: str) -> None:
+        """Accept what older versions of nox assign."""
+
+    @property
+    def provision(self) -> Provision:
+        """What provisions this environment; the store is opened when it is first asked for."""
+        if self._provision is None:
+            settings = load_settings(directory=os.getcwd())
+            name = os.path.basename(self.location)
+            self._provision = Provision(self.location.replace(os.sep, "/"), settings, session=name)
+        return self._provision
+
+    def create(self) -> bool:
+        """Create the environment, or reuse the one that stands there if nox was told to."""
+        parent = os.path.dirname(self.location)
+        for name in ("_ensure_gitignore", "_ensure_cachedir_tag"):  # nox 2026.4.10 and later
+            ensure = getattr(nox.virtualenv, name, None)
+            if ensure is not None:
+                from pathlib import Path
+
+                ensure(Path(parent))
+        if self.reuse_existing and os.path.exists(self.location) and self._reusable():
+            logger.debug(f"Reusing existing virtual environment at {self.location_name}.")
+            self._reused = True
+            return False
+        resolved = self._resolved_interpreter
+        logger.info(
+            f"Creating virtual environment ({BACKEND}) using {os.path.basename(resolved)} in {self.location_name}"
+        )
+        interpreter = self._absolute(resolved)
+        with _reported():
+            try:
+                made = self.provision.create(interpreter, self.venv_params or ())
+            except EnvError:
+                made = False  # virtualenv's own message and exit code are the ones to show
+            if not made:
+                self._by_virtualenv()
+                self._adopt(interpreter)
+        return True
+
+    def _reusable(self) -> bool:
+        """Ask nox's own checks; an environment of ours counts as the virtualenv it is."""
+        checks = ("_check_reused_environment_links", "_check_reused_environment_interpreter")
+        return self._check_reused_environment_type() and all(
+            getattr(self, name)() for name in checks if hasattr(self, name)
+        )
+
+    def _check_reused_environment_type(self) -> bool:
+        """Any environment with pip will do, but not conda's, uv's, or an unfinished one of ours."""
+        if self.provision.finished:
+            return True
+        if os.path.isdir(os.path.join(self.location, ".linkenv")):
+            return False
+        return self._plain()._check_reused_environment_type()
+
+    def _plain(self) -> VirtualEnv:
+        return VirtualEnv(self.location, self._asked, venv_backend="virtualenv", **self._options)
+
+    def _by_virtualenv(self) -> None:
+        plain = self._plain()
+        plain.reuse_existing = False
+        plain.create()
+
+    def _adopt(self, interpreter: str) -> None:
+        try:
+            self.provision.adopt(interpreter)
+        except EnvError as error:  # no pip in it: whatever is asked of it, the user gets pip's answer
+            logger.debug(str(error))
+
+    def _absolute(self, resolved: str) -> str:
+        import shutil
+
+        return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
+
+
+class _SessionPip:
+    """Runs pip as nox would run it for ``session.install``."""
+
+    def __init__(self, command: Sequence[str], options: Mapping[str, Any], log: Callable[..., None]) -> None:
+        self.command = command
+        self.options = options
+        self.log = log
+
+    def ask(self, arguments: Sequence[str]) -> bool:
+        code, output = self._popen([*self.command, *arguments], self.options)
+        accepted = self.options.get("success_codes")
+        if code == 0:
+            return True
+        full = " ".join(self.command)
+        silent = self.options.get("silent", False)
+        if code not in ([0] if accepted is None else accepted):
+            logger.error(f"Command {full} failed with exit code {code}{':' if silent and output else ''}")
+            if silent and output:
+                logger.error(output)
+            raise _command_failed(code)
+        return False
+
+    def fetch(self, arguments: Sequence[str]) -> bool:
+        quiet = {**self.options, "silent": True, "stdout": None, "stderr": subprocess.STDOUT}
+        code, output = self._popen([*_INSTALL[:3], *arguments], quiet)
+        if code != 0:
+            logger.debug(output)
+        return code == 0
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        options = {**self.options, "log": False}
+        return bool(_run((*_INSTALL, *arguments), **options))
+
+    def _popen(self, command: Sequence[str], options: Mapping[str, Any]) -> tuple[int, str]:
+        known = inspect.signature(popen).parameters
+        env = options.get("env")
+        return popen(
+            [nox.command.which(command[0], options["paths"]), *command[1:]],
+            env=None if env is None else {name: value for name, value in env.items() if value is not None},
+            **{name: options[name] for name in options if name in known and name != "env"},
+        )
+
+
+def _command_failed(code: int) -> Exception:
+    if "return_code" in inspect.signature(nox.command.CommandFailed).parameters:
+        return nox.command.CommandFailed(f"Returned code {code}", return_code=code)
+    return nox.command.CommandFailed(f"Returned code {code}")
+
+
+class _reported:
+    """Turns our errors into a failed session with one clear message."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, LinkenvError):
+            logger.error(str(error))
+            raise nox.command.CommandFailed(str(error)) from error
+
+
+def _command_run(args: Sequence[str], **options: Any) -> str | bool:
+    """Stand in for ``nox.command.run``: answer ``session.install`` in a linked environment, pass on all else."""
+    environment = _environments.get((options.get("paths") or [""])[0])
+    if environment is None or tuple(args[:4]) != _INSTALL or options.get("external") != "error":
+        return _run(args, **options)
+    return _install(environment, [os.fspath(argument) for argument in args], options)
+
+
+def _install(environment: LinkedEnv, command: Sequence[str], options: Mapping[str, Any]) -> str | bool:
+    import shlex
+
+    if options.get("log", True):
+        logger.info(" ".join([command[0], shlex.join(command[1:])]))
+    env: Mapping[str, str | None] = options.get("env") or os.environ
+    request = Request(
+        tuple(command[4:]), {name: value for name, value in env.items() if value is not None}, os.getcwd()
+    )
+    with _reported():
+        outcome = environment.provision.install(request, _SessionPip(command, options, logger.debug))
+    _tell(outcome)
+    return "" if options.get("silent") else True
+
+
+def _tell(outcome: Outcome) -> None:
+    logger.debug(outcome.message)
+    if outcome.warning:
+        logger.warning(outcome.warning)
+
+
+def register() -> None:
+    """Enter the backend into nox's tables.  Calling it again does nothing.
+
+    Where nox has changed so that this cannot work, it is left as it was and a warning says so.
+    """
+    global _run
+    if BACKEND in nox.virtualenv.ALL_VENVS:
+        return
+    problem = _self_check()
+    if problem is not None:
+        logger.warning(f"nox-linkenv does not know this version of nox ({problem}); its backend is not available.")
+        return
+    nox.virtualenv.ALL_VENVS[BACKEND] = LinkedEnv
+    _make_optional()
+    _run = nox.command.run
+    nox.command.run = _command_run  # type: ignore[assignment]
+
+
+def _self_check() -> str | None:
+    """Return what of nox is not as this module needs it, or ``None``."""
+    parameters = inspect.signature(nox.command.run).parameters
+    missing = {"env", "silent", "paths", "success_codes", "log", "external"} - parameters.keys()
+    if missing:
+        return f"nox.command.run has no {', '.join(sorted(missing))}"
+    if not isinstance(nox.virtualenv.ALL_VENVS, dict):
+        return "its table of backends is no dictionary"
+    return None
+
+
+def _make_optional() -> None:
+    """Let ``"linked|virtualenv"`` pass: only optional backends may have a fallback."""
+    module = sys.modules["nox.virtualenv"]
+    tables = module.__dict__.get("OPTIONAL_VENVS")
+    if isinstance(tables, dict):
+        tables[BACKEND] = True
+        return
+    original = getattr(module, "_optional_venvs", None)
+    if original is not None:
+        module._optional_venvs = lambda: {**original(), BACKEND: True}  # type: ignore[attr-defined]

@@ -1,0 +1,1 @@
+"""Resolution: what pip would install, asked of pip itself."""

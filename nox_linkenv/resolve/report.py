@@ -1,0 +1,126 @@
+"""Pip's installation report: the resolution of a request in pip's own words.
+
+Source: https://pip.pypa.io/en/stable/reference/installation-report/ and, for ``download_info``,
+https://packaging.python.org/en/latest/specifications/direct-url-data-structure/
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from nox_linkenv.errors import ResolutionError
+
+__all__ = ["Origin", "Resolved", "parse_report"]
+
+
+class Origin(enum.Enum):
+    """What a distribution is installed from."""
+
+    WHEEL = "wheel"
+    SDIST = "sdist"
+    DIRECTORY = "directory"
+    EDITABLE = "editable"
+    VCS = "vcs"
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """One distribution that pip would install.
+
+    Args:
+        name, version: as its metadata writes them.
+        url: where it comes from, without credentials.
+        origin: what it comes from.
+        sha256: hexadecimal digest of the archive, where pip knows it.
+        requested: whether the user named it.
+        direct_url: content of ``direct_url.json`` where the user named a URL or path.
+        extras: requested extras, for an editable.
+        commit: identifier of the VCS commit.
+    """
+
+    name: str
+    version: str
+    url: str
+    origin: Origin
+    sha256: str | None
+    requested: bool
+    direct_url: str | None
+    extras: tuple[str, ...]
+    commit: str | None
+
+    @property
+    def path(self) -> str | None:
+        """The local path of a ``file:`` URL."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+            return None
+        return unquote(parts.path)
+
+    def requirement(self) -> str:
+        """Return a requirement that names exactly this, for pip to fetch or build."""
+        if self.commit is not None:
+            info: dict[str, Any] = json.loads(self.direct_url or "{}")
+            fragment = f"#subdirectory={info['subdirectory']}" if "subdirectory" in info else ""
+            return f"{self.name} @ {info['vcs_info']['vcs']}+{self.url}@{self.commit}{fragment}"
+        parts = urlsplit(self.url)
+        fragments = [parts.fragment] if parts.fragment else []
+        if self.sha256 is not None and "sha256=" not in parts.fragment:
+            fragments.append(f"sha256={self.sha256}")
+        base = parts._replace(fragment="").geturl()
+        return f"{self.name} @ {base}" + (f"#{'&'.join(fragments)}" if fragments else "")
+
+
+def parse_report(text: str) -> list[Resolved]:
+    """Return what pip's report *text* says would be installed.
+
+    Raises:
+        ResolutionError: the report has another format than the one that is known.
+    """
+    try:
+        report = json.loads(text)
+        if report["version"] != "1":
+            raise ResolutionError(
+                f"pip's installation report has the unknown version {report['version']}",
+                remedy="Upgrade nox-linkenv; until then let pip install by using the virtualenv backend.",
+            )
+        return [_resolved(item) for item in report["install"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise ResolutionError(
+            f"pip's installation report cannot be read ({error!r})",
+            remedy="Upgrade nox-linkenv; until then let pip install by using the virtualenv backend.",
+        ) from error
+
+
+def _resolved(item: Mapping[str, Any]) -> Resolved:
+    info: Mapping[str, Any] = item["download_info"]
+    url: str = info["url"]
+    commit = None
+    sha256 = None
+    if "vcs_info" in info:
+        origin = Origin.VCS
+        commit = info["vcs_info"]["commit_id"]
+    elif "dir_info" in info:
+        origin = Origin.EDITABLE if info["dir_info"].get("editable") else Origin.DIRECTORY
+    else:
+        origin = Origin.WHEEL if urlsplit(url).path.endswith(".whl") else Origin.SDIST
+        archive = info.get("archive_info", {})
+        sha256 = archive.get("hashes", {}).get("sha256")
+        legacy: str = archive.get("hash", "")
+        if sha256 is None and legacy.startswith("sha256="):
+            sha256 = legacy.removeprefix("sha256=")
+    return Resolved(
+        name=item["metadata"]["name"],
+        version=item["metadata"]["version"],
+        url=url,
+        origin=origin,
+        sha256=sha256,
+        requested=item["requested"],
+        direct_url=json.dumps(info, sort_keys=True) if item["is_direct"] else None,
+        extras=tuple(item.get("requested_extras", ())),
+        commit=commit,
+    )

@@ -1,0 +1,84 @@
+"""Circumstances under which only real pip knows what to do."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["configuration_files", "unmodelled"]
+
+#: Settings of pip which change where or whether it installs.
+_REDIRECTING: Final = frozenset(
+    {
+        "target",
+        "prefix",
+        "root",
+        "user",
+        "python",
+        "dry-run",
+        "report",
+        "requirement",
+        "editable",
+        "ignore-installed",
+        "src",
+        "platform",
+        "python-version",
+        "abi",
+        "implementation",
+        "group",
+        "requirements-from-script",
+    }
+)
+
+
+def configuration_files(environ: Mapping[str, str], prefix: str) -> list[str]:
+    """Return the configuration files that pip reads with these variables in the environment at *prefix*.
+
+    Source: https://pip.pypa.io/en/stable/topics/configuration/#location
+    """
+    single = environ.get("PIP_CONFIG_FILE")
+    if single == os.devnull:
+        return []
+    home = environ.get("HOME", os.path.expanduser("~"))
+    if os.name == "nt":
+        shared = [os.path.join(environ.get("PROGRAMDATA", ""), "pip", "pip.ini")]
+        user = [os.path.join(home, "pip", "pip.ini"), os.path.join(environ.get("APPDATA", ""), "pip", "pip.ini")]
+        site = os.path.join(prefix, "pip.ini")
+    else:
+        shared = [
+            os.path.join(base, "pip", "pip.conf")
+            for base in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        ]
+        shared += ["/etc/pip.conf", "/Library/Application Support/pip/pip.conf"]
+        config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        user = [os.path.join(home, ".pip", "pip.conf"), os.path.join(config, "pip", "pip.conf")]
+        user.append(os.path.join(home, "Library", "Application Support", "pip", "pip.conf"))
+        site = os.path.join(prefix, "pip.conf")
+    return [*shared, *user, site, *([single] if single else [])]
+
+
+def unmodelled(environ: Mapping[str, str], prefix: str) -> str | None:
+    """Return why a request under these variables and configuration files must go to real pip, or ``None``."""
+    for name in _REDIRECTING:
+        variable = f"PIP_{name.upper().replace('-', '_')}"
+        if environ.get(variable):
+            return f"{variable} is set"
+    for path in configuration_files(environ, prefix):
+        try:
+            with open(path, encoding="utf-8") as stream:
+                text = stream.read()
+        except (OSError, UnicodeDecodeError):
+            continue
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(text)
+        except configparser.Error:
+            return f"{path} cannot be read"
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                for name in parser.options(section):
+                    if name.replace("_", "-") in _REDIRECTING:
+                        return f"{path} sets {name}"
+    return None

@@ -1,0 +1,43 @@
+"""Single objects: whether they are what their address says, and putting one in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from nox_linkenv.digest import EXECUTABLE_SUFFIX
+from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.layout import Layout
+
+__all__ = ["EXECUTABLE_MODE", "FILE_MODE", "finish", "intact", "put_file"]
+
+#: Modes are normalised: whoever stores a wheel, his umask must not reach somebody else's environment.
+FILE_MODE = 0o644
+EXECUTABLE_MODE = 0o755
+
+
+def intact(path: str, *, size: int, mtime: int) -> bool:
+    """Return whether *path* has the size (bytes) and modification time (seconds) that its address implies."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    return status.st_size == size and status.st_mtime_ns == mtime * 1_000_000_000
+
+
+def finish(path: str, *, executable: bool, mtime: int) -> None:
+    """Give a written file the mode and the modification time (seconds) that it keeps for ever."""
+    os.chmod(path, EXECUTABLE_MODE if executable else FILE_MODE)
+    os.utime(path, (mtime, mtime))
+
+
+def put_file(layout: Layout, source: str, addr: str, mtime: int) -> None:
+    """Copy the file *source*, whose address is *addr*, into the store, unless it is there."""
+    target = layout.object(addr)
+    if intact(target, size=os.path.getsize(source), mtime=mtime):
+        return
+    make_directory(layout.staging)
+    staged = staging_name(layout.staging)
+    shutil.copyfile(source, staged)
+    finish(staged, executable=addr.endswith(EXECUTABLE_SUFFIX), mtime=mtime)
+    publish(staged, target)

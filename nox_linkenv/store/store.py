@@ -1,0 +1,170 @@
+"""Opening a store, reading from it and adding to it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nox_linkenv.digest import file_digest
+from nox_linkenv.errors import StoreError, StoreFormatError, StoreUnwritableError
+from nox_linkenv.store.files import make_directory, publish_text, read_text
+from nox_linkenv.store.layout import FORMAT, Layout
+
+if TYPE_CHECKING:
+    from nox_linkenv.store.manifest import Manifest
+
+__all__ = ["Store"]
+
+_CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
+
+
+class Store:
+    """One store directory.
+
+    Reading takes no lock: everything visible is whole, and what has gone since is a miss.  Adding holds the store's
+    shared lock, so that removal, which holds the exclusive one, never runs beside it.
+    """
+
+    __slots__ = ("layout",)
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    @classmethod
+    def open(cls, root: Path | str) -> Store:
+        """Open the store at *root*, making an empty one where there is none.
+
+        Raises:
+            StoreFormatError: it was written by a newer version.
+            StoreUnwritableError: it does not exist and cannot be made.
+        """
+        layout = Layout(os.path.abspath(root))
+        text = read_text(layout.description)
+        if text is None:
+            with writing(layout):
+                _make(layout)
+            return cls(layout)
+        try:
+            found = int(json.loads(text)["format"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                "The store's description cannot be read",
+                path=layout.description,
+                remedy="Remove the file to have it written again, or point LINKENV_STORE at another directory.",
+            ) from error
+        if found > FORMAT:
+            raise StoreFormatError(
+                f"The store has format {found}, this version of nox-linkenv reads format {FORMAT}",
+                path=layout.root,
+                remedy="Upgrade nox-linkenv, or point LINKENV_STORE at another directory.",
+            )
+        return cls(layout)
+
+    def manifest(self, wheel_digest: str) -> Manifest | None:
+        """Return the manifest of a stored wheel, or ``None``.  One that cannot be read counts as missing."""
+        from nox_linkenv.store.manifest import Manifest
+
+        text = read_text(self.layout.manifest(wheel_digest))
+        if text is None:
+            return None
+        try:
+            return Manifest.loads(text)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def add(self, wheel: Path, *, digest: str | None = None) -> Manifest:
+        """Store the wheel at the path *wheel* and return its manifest.
+
+        A wheel already stored is stored again, which puts right whatever is damaged or missing of it.
+
+        Args:
+            digest: hexadecimal SHA-256 that the archive must have; any where it is ``None``.
+
+        Raises:
+            WheelError: the wheel is hostile, broken, or not the one named; the store is as it was.
+            StoreUnwritableError: the store cannot be written; it is as it was.
+        """
+        from nox_linkenv.errors import WheelError
+        from nox_linkenv.store.add import store_wheel
+
+        try:
+            with open(wheel, "rb") as stream:
+                actual = file_digest(stream)
+        except OSError as error:
+            raise WheelError(
+                f"The wheel cannot be read ({error.strerror})", path=wheel, remedy="Fetch it again."
+            ) from error
+        if digest is not None and digest != actual:
+            raise WheelError(
+                f"The wheel is not the one that was asked for: its sha256 is {actual}",
+                path=wheel,
+                digest=digest,
+                remedy="Fetch it again; if it happens again, the index serves another file than it announces.",
+            )
+        with writing(self.layout), self.locked(), self.locked_for(actual):
+            manifest = store_wheel(self.layout, wheel, actual)
+            publish_text(self.layout.staging, self.layout.manifest(actual), manifest.dumps())
+        return manifest
+
+    @contextlib.contextmanager
+    def locked(self, *, exclusive: bool = False) -> Iterator[None]:
+        """Hold the store's lock: shared to add, exclusive to remove."""
+        from filelock import ReadWriteLock
+
+        lock = ReadWriteLock(self.layout.lock("store"))
+        with lock.write_lock() if exclusive else lock.read_lock():
+            yield
+
+    @contextlib.contextmanager
+    def locked_for(self, name: str) -> Iterator[None]:
+        """Hold the lock of one piece of work, so that others who want the same wait for it instead of doing it too."""
+        from filelock import FileLock
+
+        with FileLock(self.layout.lock(name[:32])):
+            yield
+
+    def publish(self, name: str, text: str) -> None:
+        """Write *text* to the file *name* (relative to the format directory), whole or not at all.
+
+        Raises:
+            StoreUnwritableError: the store cannot be written.
+        """
+        with writing(self.layout):
+            publish_text(self.layout.staging, os.path.join(self.layout.base, name), text)
+
+    def read(self, name: str) -> str | None:
+        """Return the text of the file *name* (relative to the format directory), or ``None``."""
+        return read_text(os.path.join(self.layout.base, name))
+
+
+def _make(layout: Layout) -> None:
+    for name in ("objects", "wheels", "locks", "staging"):
+        make_directory(layout.directory(name))
+    publish_text(layout.staging, os.path.join(layout.root, "CACHEDIR.TAG"), _CACHEDIR_TAG)
+    publish_text(layout.staging, layout.description, json.dumps({"format": FORMAT}) + "\n")
+
+
+@contextlib.contextmanager
+def writing(layout: Layout) -> Iterator[None]:
+    """Turn the operating system's refusals to write into errors that say what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreUnwritableError(
+                f"The store is full ({error.strerror})",
+                path=layout.root,
+                remedy="Free some space on that disk, or point LINKENV_STORE at a larger one.",
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+            raise StoreUnwritableError(
+                f"The store cannot be written ({error.strerror})",
+                path=error.filename or layout.root,
+                remedy="Give yourself write permission there, or point LINKENV_STORE at a directory of your own.",
+            ) from error
+        raise

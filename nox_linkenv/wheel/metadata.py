@@ -1,0 +1,126 @@
+"""The texts of ``.dist-info``: METADATA, WHEEL, entry_points.txt and the directory's own name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import Distribution
+from typing import TYPE_CHECKING, Final
+
+from installer.utils import parse_metadata_file
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+from packaging.version import InvalidVersion, Version
+
+from .model import EntryPoint
+from .refusal import refusal
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from pathlib import Path
+
+__all__ = ["Identity", "WheelText", "entry_points", "name_and_version", "parse_wheel_text"]
+
+_SUPPORTED_MAJOR: Final = 1
+#: As pip's script generator takes it: dotted names on both sides of one colon, then extras.
+_VALUE: Final = re.compile(r"(?P<object>\w+(?:\.\w+)*:\w+(?:\.\w+)*)\s*(?:\[[^\]]*\])?")
+_GROUPS: Final = {"console_scripts": False, "gui_scripts": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Name (normalised) and version that the file name of a wheel states; all else is compared with it."""
+
+    name: str
+    version: Version
+
+    @classmethod
+    def of(cls, path: Path) -> Identity:
+        """Return the identity of the wheel at *path*; raises WheelError if it is not named like a wheel."""
+        try:
+            name, version, _, _ = parse_wheel_filename(path.name)
+        except InvalidWheelFilename as error:
+            raise refusal(path, f"is not named as a wheel must be ({error})") from error
+        return cls(name, version)
+
+    def is_named(self, name: str, version: str) -> bool:
+        """Whether *name* and *version*, however spelled, are this identity."""
+        try:
+            return canonicalize_name(name) == self.name and Version(version) == self.version
+        except InvalidVersion:
+            return False
+
+    def owns(self, directory: str) -> bool:
+        """Whether *directory*, like ``Foo_Bar-1.0.0.data``, is one that this wheel may have."""
+        name, _, version = directory.rpartition(".")[0].rpartition("-")
+        return self.is_named(name, version)
+
+
+@dataclass(frozen=True, slots=True)
+class WheelText:
+    """What matters of WHEEL."""
+
+    root_is_purelib: bool
+    tags: tuple[str, ...]
+
+
+def parse_wheel_text(text: str, path: Path) -> WheelText:
+    """Read the contents of WHEEL; raises WheelError if its Wheel-Version is missing or of a newer major."""
+    fields = parse_metadata_file(text)
+    version = str(fields.get("Wheel-Version", "")).strip()
+    try:
+        major, *_ = [int(part) for part in version.split(".")]
+    except ValueError:
+        raise refusal(path, f"has no readable Wheel-Version in WHEEL ({version!r})") from None
+    if major > _SUPPORTED_MAJOR:
+        raise refusal(path, f"has Wheel-Version {version}, which is newer than the known major {_SUPPORTED_MAJOR}")
+    return WheelText(
+        root_is_purelib=str(fields.get("Root-Is-Purelib", "")).strip().lower() == "true",
+        tags=tuple(str(tag).strip() for tag in fields.get_all("Tag", [])),
+    )
+
+
+def name_and_version(text: str, identity: Identity, path: Path) -> tuple[str, str]:
+    """Return Name and Version of METADATA as written; raises WheelError unless they are those of the file name."""
+    fields = parse_metadata_file(text)
+    name, version = (str(fields.get(field, "")).strip() for field in ("Name", "Version"))
+    if not identity.is_named(name, version):
+        what = f"has {name!r} {version!r} in METADATA, but {identity.name} {identity.version} in its file name"
+        raise refusal(path, what)
+    return name, version
+
+
+def entry_points(text: str, path: Path) -> tuple[EntryPoint, ...]:
+    """Return the scripts that ``entry_points.txt`` asks for; of entries with one name, the last one counts (pip).
+
+    Raises:
+        WheelError: a name that cannot be a file name, a value that is not ``module:attribute``.
+    """
+    found: dict[tuple[bool, str], EntryPoint] = {}
+    try:
+        points = tuple(_Texts(text).entry_points)
+    except ValueError as error:  # Python 3.15 validates while it parses
+        raise refusal(path, f"has an entry_points.txt that cannot be read ({error})") from error
+    for point in points:
+        if point.group not in _GROUPS:
+            continue
+        name, gui = point.name.strip(), _GROUPS[point.group]
+        if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]|^[A-Za-z]:", name):
+            raise refusal(path, f"has the entry point name {name!r}, which cannot be the name of a script")
+        value = _VALUE.fullmatch(point.value.strip())
+        if value is None:
+            raise refusal(path, f"has the entry point {name!r} = {point.value!r}, which is not module:attribute")
+        found[gui, name] = EntryPoint(name, value["object"], gui)
+    return tuple(found.values())
+
+
+class _Texts(Distribution):
+    """Lets importlib.metadata, pip's own parser of entry points, read a text which is on no disk."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def read_text(self, filename: str | PathLike[str]) -> str | None:
+        return self._text if filename == "entry_points.txt" else None
+
+    def locate_file(self, path: str | PathLike[str]) -> Path:
+        raise NotImplementedError

@@ -1,0 +1,43 @@
+"""Fixtures of the whole suite, and the rule for what a machine cannot do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.capabilities import Capability, require
+from tests.environment import clean_environment
+from tests.interpreters import find_interpreters
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_IMPLIED = {"root": (Capability.ROOT, Capability.LOOP), "network": (Capability.NETWORK,)}
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip or fail a test whose marks ask for what is missing."""
+    for mark in item.iter_markers("needs"):
+        require(*mark.args)
+    for name, capabilities in _IMPLIED.items():
+        if item.get_closest_marker(name) is not None:
+            require(*capabilities)
+
+
+@pytest.fixture(scope="session")
+def interpreters() -> dict[str, Path]:
+    """Interpreters of this machine: version such as ``"3.12"`` to path, oldest first."""
+    return find_interpreters()
+
+
+@pytest.fixture
+def store_dir(tmp_path: Path) -> Path:
+    """A place for a store, which does not exist yet."""
+    return tmp_path / "store"
+
+
+@pytest.fixture
+def clean_env(store_dir: Path) -> dict[str, str]:
+    """Environment variables for child processes: no settings of the outer world, and the store at *store_dir*."""
+    return clean_environment() | {"LINKENV_STORE": str(store_dir)}

@@ -1,0 +1,90 @@
+"""The noxfiles of the documentation are run by a real nox, in a small project, with one interpreter."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.docs.pages import Block, blocks, pages
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN = [block for page in pages() for block in blocks(page) if block.role == "run"]
+
+PYPROJECT = """
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "shopping"
+version = "1.0"
+dependencies = ["packaging"]
+
+[project.optional-dependencies]
+test = ["pytest"]
+
+[dependency-groups]
+test = ["pytest"]
+"""
+TEST = """
+from shopping import newest
+
+def test_newest() -> None:
+    assert newest("1.10", "1.9") == "1.10"
+"""
+MODULE = """
+from packaging.version import Version
+
+def newest(*versions: str) -> str:
+    return max(versions, key=Version)
+"""
+
+
+@pytest.fixture
+def shopping(tmp_path: Path) -> Path:
+    """A project with a dependency, a test and a requirements file: what the examples' sessions work on."""
+    project = tmp_path / "shopping"
+    (project / "tests").mkdir(parents=True)
+    (project / "shopping").mkdir()
+    (project / "pyproject.toml").write_text(PYPROJECT)
+    (project / "shopping" / "__init__.py").write_text(MODULE)
+    (project / "tests" / "test_shopping.py").write_text(TEST)
+    (project / "requirements.txt").write_text("packaging\npytest\n")
+    (project / "constraints.txt").write_text("packaging<26\n")
+    return project
+
+
+def test_there_are_examples() -> None:
+    assert any(block.page.name == "README.md" for block in RUN)
+    assert any(block.page.parent.name == "how-to" for block in RUN)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("block", RUN, ids=lambda block: block.name)
+def test_example_runs(block: Block, shopping: Path, clean_env: dict[str, str]) -> None:
+    assert block.language == "python"
+    assert block.argument is not None
+    (shopping / "noxfile.py").write_text(block.text)
+    version = "{}.{}".format(*sys.version_info[:2])
+    command = shlex.split(block.argument.replace("{python}", version))
+    assert command[0] == "nox"
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=shopping,
+        env=clean_env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "was successful" in done.stdout, done.stdout
+    assert "Session" in done.stdout
+    assert "skipped" not in done.stdout, done.stdout

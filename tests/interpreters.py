@@ -1,0 +1,86 @@
+"""Finding the interpreters that tests build environments for."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from python_discovery import get_interpreter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["TARGETS", "find_interpreters", "pyenv_selection", "pyenv_versions"]
+
+#: Versions that environments may have, oldest first.
+TARGETS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+
+# base_prefix, so that the answer of a virtual environment leads to the interpreter it was made from
+_PROBE: Final = """
+import json, os, sys
+version = "%d.%d" % sys.version_info[:2]
+print(json.dumps([version, os.path.join(sys.base_prefix, "bin", "python" + version), sys.executable]))
+"""
+
+
+def pyenv_versions() -> dict[str, Path]:
+    """Return the newest CPython installed by pyenv for each target version: its version directory."""
+    pyenv = shutil.which("pyenv")
+    if pyenv is None:
+        return {}
+    root = os.environ.get("PYENV_ROOT")
+    if not root:
+        found = subprocess.run([pyenv, "root"], check=False, capture_output=True, text=True)
+        root = found.stdout.strip() or Path("~/.pyenv").expanduser()
+    newest: dict[str, tuple[int, Path]] = {}
+    for directory in Path(root, "versions").glob("3.*"):
+        minor, _, patch = directory.name.rpartition(".")
+        if minor not in TARGETS or not patch.isdecimal() or not (directory / "bin" / f"python{minor}").exists():
+            continue
+        if minor not in newest or int(patch) > newest[minor][0]:
+            newest[minor] = (int(patch), directory)
+    return {minor: newest[minor][1] for minor in TARGETS if minor in newest}
+
+
+def pyenv_selection() -> str | None:
+    """Return a ``PYENV_VERSION`` that puts every target version on PATH, newest first; None without pyenv."""
+    return ":".join(directory.name for directory in reversed(pyenv_versions().values())) or None
+
+
+def _candidates(version: str) -> Iterator[str]:
+    if (directory := pyenv_versions().get(version)) is not None:
+        yield str(directory / "bin" / f"python{version}")
+    if (on_path := shutil.which(f"python{version}")) is not None:
+        yield on_path
+    if (info := get_interpreter(version)) is not None and info.system_executable is not None:
+        yield info.system_executable
+
+
+def _probe(executable: str, version: str) -> Path | None:
+    try:
+        answer = subprocess.run(
+            [executable, "-I", "-S", "-c", _PROBE], check=True, capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # a pyenv shim whose version is not selected, or a broken installation
+    found, base, itself = json.loads(answer.stdout)
+    if found != version:
+        return None
+    return Path(base) if Path(base).exists() else Path(itself)
+
+
+@functools.cache
+def find_interpreters() -> dict[str, Path]:
+    """Return the path of an interpreter for each target version that this machine has, oldest version first."""
+    result: dict[str, Path] = {}
+    for version in TARGETS:
+        for candidate in _candidates(version):
+            if (path := _probe(candidate, version)) is not None:
+                result[version] = path
+                break
+    return result

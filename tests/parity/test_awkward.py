@@ -1,0 +1,40 @@
+"""The awkward packages and requests: always the same environment as virtualenv and pip make."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.capabilities import require_python
+from tests.parity.compare import OUR_NAME
+from tests.parity.stories import FROM_FILES, FROM_INDEX, PYTHONS, furnish
+from tests.parity.tool import ORACLE, PEER, Made, Story, compare, make
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("story", [FROM_INDEX, FROM_FILES], ids=["index", "files"])
+def test_awkward_parity(story: Story, python: str, tmp_path: Path) -> None:
+    require_python(python)
+    project, store = tmp_path / "project", tmp_path / "store"
+    story = furnish(project, story)
+    oracle = make(project, story, python=python, backend=ORACLE, store=store)
+    cold = make(project, story, python=python, backend=PEER, store=store)
+    told = compare(oracle, cold, story)
+    if not told:
+        warm = make(project, story, python=python, backend=PEER, store=store)
+        told = [f"with a warm store, {difference}" for difference in compare(oracle, warm, story)]
+    assert not told, "\n".join(told)
+    assert _installed_by_us(cold), "pip itself installed everything: nothing was linked"
+
+
+def _installed_by_us(made: Made) -> set[str]:
+    return {
+        path
+        for path, (_, _, _, text) in made.trees[0].items()
+        if path.endswith(".dist-info/INSTALLER") and text is not None and text.strip() == OUR_NAME
+    }
