@@ -46,7 +46,7 @@ def cell(results: Results, scenario: str, peer: Peer, state: State, measure: Mea
 def ratio(
     results: Results, scenario: str, peer: Peer, state: State, measure: Measure, *, attribute: str = "session"
 ) -> Ratio | None:
-    """Return linked / ``peer`` by ``attribute`` of the samples ("session", "wall" or "allocated"); None without both."""
+    """Return linked / ``peer`` by an attribute of the samples, or None without samples of both."""
     ours = {s.round: getattr(s, attribute) for s in cell(results, scenario, LINKED, state, measure)}
     theirs = {s.round: getattr(s, attribute) for s in cell(results, scenario, peer, state, measure)}
     both = [number for number in ours if theirs.get(number)]
@@ -136,6 +136,7 @@ def targets(results: Results) -> list[Target]:
         rows.append(Target(f"{name.upper()} fresh: linking phase / bare loop", 1.5, value, len(phases)))
     add("SCI cold, install and import: / virtualenv", 0.60, "sci", VIRTUALENV, State.COLD, Measure.IMPORT, "session")
     add("SCI fresh, install and import: bytes / uv", 0.10, "sci", UV, State.FRESH, Measure.IMPORT, "allocated")
+    add("the same, directories left out", 0.10, "sci", UV, State.FRESH, Measure.IMPORT, "allocated_files")
     peaks = memory_over_empty(results, "jl")
     count = len(cell(results, "jl", LINKED, State.FRESH, Measure.EMPTY))
     rows.append(

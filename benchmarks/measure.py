@@ -27,13 +27,13 @@ def neutral_environment() -> dict[str, str]:
     }
 
 
-def allocated(trees: Iterable[Path]) -> int:
-    """Bytes that the file system has allocated to everything below ``trees``, each inode counted once.
+def allocated(trees: Iterable[Path]) -> tuple[int, int]:
+    """Bytes that the file system has allocated below ``trees``, each inode counted once: (all, without directories).
 
-    Directories count too. Shared extents (clones) cannot be told apart by stat(2) and are counted for each file.
+    Shared extents (clones) cannot be told apart by stat(2) and are counted for each file.
     """
     seen: set[tuple[int, int]] = set()
-    total = 0
+    total = files = 0
     pending = [str(tree) for tree in trees]
     while pending:
         try:
@@ -42,12 +42,14 @@ def allocated(trees: Iterable[Path]) -> int:
                     status = entry.stat(follow_symlinks=False)
                     if (key := (status.st_dev, status.st_ino)) not in seen:
                         seen.add(key)
-                        total += getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+                        size = getattr(status, "st_blocks", -(-status.st_size // 512)) * 512
+                        total += size
+                        files += 0 if entry.is_dir(follow_symlinks=False) else size
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(entry.path)
         except FileNotFoundError:
             continue
-    return total
+    return total, files
 
 
 def await_quiet(marker: str, timeout: float = 600.0) -> float:

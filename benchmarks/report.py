@@ -37,7 +37,7 @@ def spread(values: Sequence[float], digits: int = 3) -> str:
     if not values:
         return "-"
     low, high = min(values), max(values)
-    return f"{median(values):.{digits}f} ({low:.{digits}f}-{high:.{digits}f})"
+    return f"{median(values):.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def markdown(results: Results, known: Mapping[str, str]) -> str:
@@ -84,6 +84,7 @@ def _scenario(results: Results, scenario: Scenario) -> list[str]:
     parts += ["Wall time of the whole nox process, seconds:\n", table(head, rows("wall", 3))]
     parts += ["Newly allocated by the session, environment and caches, each inode once, MiB:\n"]
     parts.append(table(head, rows("allocated", 1, 2**20)))
+    parts += ["The same without the blocks of directories, MiB:\n", table(head, rows("allocated_files", 1, 2**20))]
     parts += _floor(results, name)
     if background := [s.background for s in results.samples if s.scenario == name and s.background > 0.3]:
         parts.append(f"Work left in the background after {len(background)} sessions: {spread(background, 1)} s.\n")

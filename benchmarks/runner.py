@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-RENEW_AFTER = 300.0  # seconds; a resolution may be reused for 600, and a sample of the warm state must be younger
+RENEW_AFTER = 240.0  # seconds; a resolution may be reused for 600, and a sample of the warm state must be younger
 
 
 class SessionFailedError(Exception):
@@ -39,6 +40,7 @@ class Sample:
     session: float
     wall: float
     allocated: int
+    allocated_files: int  # the same without the blocks of directories
     background: float
     peak: int
     trace: list[dict[str, object]]
@@ -108,11 +110,11 @@ class Bench:
 
     def _prime(self, scenario: Scenario, peer: Peer) -> bool:
         """Warm every cache of ``peer``, twice where the first session teaches the store something; False if refused."""
-        measure = Measure.INSTALL if scenario.grows else Measure.IMPORT
+        extra = {"UV_OFFLINE": "false"} if peer is UV_OFFLINE else {}
         try:
             for _ in range(2 if peer is LINKED else 1):
                 self._remove(self._root(scenario, peer, State.FRESH) / "envs")
-                self._nox(scenario, peer, State.FRESH, measure, {"UV_OFFLINE": "false"} if peer is UV_OFFLINE else {})
+                self._nox(scenario, peer, State.FRESH, _warming(scenario), extra)
         except SessionFailedError as error:
             self._note(f"{scenario.name}: {peer.name} left out: {error}")
             return False
@@ -127,13 +129,14 @@ class Bench:
             self._prepare(scenario, peer, state)
             before = allocated(self._trees(root, peer, state))
             session, wall, background = self._nox(scenario, peer, state, measure, {})
+            after = allocated(self._trees(root, peer, state))
         except SessionFailedError as error:
             self._note(f"{scenario.name}: {peer.name}, {state.value}, {measure.value}, round {number}: {error}")
             return
         trace = root / "trace.jsonl"
         sample = Sample(
             scenario.name, peer.name, state.value, measure.value, number, session, wall,
-            allocated(self._trees(root, peer, state)) - before, background, int((root / "peak").read_text()),
+            after[0] - before[0], after[1] - before[1], background, int((root / "peak").read_text()),
             [json.loads(line) for line in trace.read_text(encoding="utf-8").splitlines()] if trace.exists() else [],
         )  # fmt: skip
         self.results.samples.append(sample)
@@ -149,11 +152,11 @@ class Bench:
         root = self._root(scenario, peer, state)
         key = f"{scenario.name} {peer.name}"
         if peer is LINKED and state is not State.COLD and time.monotonic() - self._renewed[key] > RENEW_AFTER:
-            self._nox(scenario, peer, state, Measure.INSTALL, {"LINKENV_MAX_AGE": "0"})
+            self._nox(scenario, peer, state, _warming(scenario), {"LINKENV_RESOLUTION_AGE": "0"})
             self._renewed[key] = time.monotonic()
         if state is State.RECYCLED:
             if not self._environment(scenario, peer).exists():
-                self._nox(scenario, peer, state, Measure.IMPORT, {})
+                self._nox(scenario, peer, state, _warming(scenario), {})
         else:
             self._remove(root / "envs")
         if state is State.COLD:
@@ -186,9 +189,8 @@ class Bench:
         if status != 0 or not report.exists():
             lines = (root / "log").read_text(encoding="utf-8", errors="replace").strip().splitlines()
             told = [line for line in lines if "rror" in line or "not recognized" in line or "xpected" in line] or lines
-            raise SessionFailedError(
-                (told or [f"nox ended with {status}"])[-1].strip().replace(str(self.options.work), ".")
-            )
+            last = (told or [f"nox ended with {status}"])[-1].strip()
+            raise SessionFailedError(re.sub(r"(?<![\w.])/(?:[^\s/'\"]+/)+", "", last))  # names no one's directories
         return json.loads(report.read_text(encoding="utf-8"))["sessions"][0]["duration"], wall, background
 
     def _variables(self, peer: Peer, state: State, root: Path) -> dict[str, str]:
@@ -203,6 +205,7 @@ class Bench:
             "XDG_CONFIG_HOME": str(self.options.work / "no-configuration"),
             "LINKENV_STORE": str(self._store(peer, state)),
             "LINKENV_TRACE": str(root / "trace.jsonl"),
+            "LINKENV_NOX_HOOK": "1" if peer is LINKED else "0",  # the others: nox as it is without this project
             "BENCHMARK_MARKER": self._marker,
             **dict(peer.environment),
         }
@@ -224,7 +227,7 @@ class Bench:
         return self.options.work / ("store-cold" if state is State.COLD else "store")
 
     def _environment(self, scenario: Scenario, peer: Peer) -> Path:
-        return self._root(scenario, peer, State.FRESH) / "envs" / f"{SESSION}-{self.options.python.replace('.', '-')}"
+        return self._root(scenario, peer, State.FRESH) / "envs" / SESSION
 
     def _trees(self, root: Path, peer: Peer, state: State) -> list[Path]:
         stores = [self._store(peer, state)] if peer is LINKED else []
@@ -237,3 +240,8 @@ class Bench:
     @staticmethod
     def _remove(tree: Path) -> None:
         shutil.rmtree(tree, ignore_errors=True)
+
+
+def _warming(scenario: Scenario) -> Measure:
+    """What an unmeasured session does: all that a measured one will do."""
+    return Measure.INSTALL if scenario.grows else Measure.IMPORT

@@ -5,85 +5,64 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.config import Settings
 from nox_linkenv.env.build import Builder
-from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
+from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import Receipt, read_receipt, remove_receipt, write_receipt
-from nox_linkenv.env.skeleton import Skeleton, capture, fits, skeleton_name
-from nox_linkenv.errors import DamagedObjectError
+from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name
+from nox_linkenv.errors import OfflineError
+from nox_linkenv.outfit import Outfit
+from nox_linkenv.request import Outcome, Request
+from nox_linkenv.resolve.arguments import Arguments, parse
+from nox_linkenv.resolve.key import Key, Unkeyable, request_key
+from nox_linkenv.resolve.memory import Remembered, recall
 from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.store import Store
 
 if TYPE_CHECKING:
-    from nox_linkenv.resolve.arguments import Arguments
-    from nox_linkenv.resolve.report import Resolved
-    from nox_linkenv.store import Manifest
+    from nox_linkenv.env.installed import Distribution
 
-__all__ = ["Provision", "Request", "Outcome"]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One ``pip install`` in an environment.
-
-    Args:
-        arguments: those of ``pip install``, verbatim.
-        environ: the variables it runs with.
-        directory: the directory it runs in.
-    """
-
-    arguments: tuple[str, ...]
-    environ: Mapping[str, str]
-    directory: str
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a request.
-
-    Args:
-        installed: name and version of what has been linked.
-        message: one line that says what was done and why.
-        warning: one line about files that were copied, if any were.
-    """
-
-    installed: tuple[tuple[str, str], ...]
-    message: str
-    warning: str | None = None
+__all__ = ["Outcome", "Provision", "Request"]
 
 
 class Provision:
     """Provisions one environment.
 
     Args:
-        prefix: absolute path of the environment.
+        prefix: absolute path of the environment, with ``/``.
         settings: how.
         session: what the host calls the session.
+        clock: the seam to time; seconds since the epoch.
     """
 
-    def __init__(self, prefix: str, settings: Settings, *, session: str) -> None:
+    def __init__(
+        self, prefix: str, settings: Settings, *, session: str, clock: Callable[[], float] = time.time
+    ) -> None:
         self.prefix = prefix
         self.settings = settings
         self.session = session
+        self.clock = clock
         self.store = Store.open(settings.store_root)
+        self.builder = Builder(prefix, self.store.layout, mode=settings.link_mode)
         self._receipt: Receipt | None = None
 
     @property
-    def finished(self) -> bool:
-        """Whether a finished environment of ours stands there."""
-        return read_receipt(self.prefix) is not None
+    def receipt(self) -> Receipt | None:
+        """The receipt of the environment that stands there, ``None`` where it is not a finished one of ours."""
+        if self._receipt is None:
+            self._receipt = read_receipt(self.prefix)
+        return self._receipt
 
     def create(self, interpreter: str, parameters: Sequence[str]) -> bool:
         """Make the bare environment, replacing what stands there.
 
         Args:
-            interpreter: absolute path of the base interpreter.
+            interpreter: absolute path of the interpreter asked for.
             parameters: of virtualenv.
 
         Returns:
@@ -94,21 +73,19 @@ class Provision:
             LinkenvError: the store or the directory cannot be used.
         """
         self.remove()
-        name = skeleton_name(interpreter, parameters, creator=_creator())
+        name = skeleton_name(interpreter, parameters, creator=_creator(), environ=os.environ)
         if name is None or not fits(self.prefix):
             return False
-        skeleton = self._skeleton(name, interpreter, parameters)
+        skeleton = self._skeleton(name) or self._capture(name, interpreter, parameters)
         if skeleton is None:
             return False
-        builder = Builder(self.prefix, self.store.layout, mode=self.settings.link_mode)
-        try:
-            builder.skeleton(skeleton)
-        except DamagedObjectError:
-            self.remove()
-            skeleton = self._capture(name, interpreter, parameters)
+        self.builder.skeleton(skeleton)
+        outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
+        if outfit.put_on(name, skeleton.links, []).damaged:
+            skeleton = self._capture(name, interpreter, parameters)  # which stores its objects anew
             if skeleton is None:
                 return False
-            builder.skeleton(skeleton)
+            outfit.put_on(name, skeleton.links, [])
         self._receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
         write_receipt(self.prefix, self._receipt)
         return True
@@ -119,6 +96,8 @@ class Provision:
         Raises:
             EnvError: its interpreter or its pip does not work.
         """
+        import tempfile
+
         from nox_linkenv.env.probe import learn
 
         with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
@@ -128,6 +107,7 @@ class Provision:
 
     def remove(self) -> None:
         """Remove the environment, whatever it is."""
+        self._receipt = None
         remove_receipt(self.prefix)
         if os.path.islink(self.prefix) or os.path.isfile(self.prefix):
             os.unlink(self.prefix)
@@ -138,108 +118,130 @@ class Provision:
         """Install what *request* asks for.
 
         Raises:
+            OfflineError: offline mode is on and the answer to this request is not known.
             LinkenvError: a wheel was refused, or the store or the environment cannot be written.
             Whatever *pip* raises where pip fails.
         """
-        from nox_linkenv.resolve.arguments import parse
-        from nox_linkenv.resolve.unmodelled import unmodelled
-
-        receipt = self._receipt or read_receipt(self.prefix)
-        if receipt is None:
-            return self._delegate(request, pip, "this environment is not one of ours")
+        receipt = self.receipt
         arguments = parse(request.arguments)
-        if arguments is None:
-            return self._delegate(request, pip, "it has an option that is not modelled")
-        reason = unmodelled(request.environ, self.prefix)
-        if reason is not None:
-            return self._delegate(request, pip, reason)
-        resolved = self._ask(request, pip)
-        if resolved is None:
-            return Outcome((), "pip failed, and that was allowed")
-        return self._carry_out(request, arguments, resolved, receipt, pip)
+        if receipt is None or arguments is None:
+            reason = "an option is not modelled" if receipt else "the environment is not one of ours"
+            return self._ask(request, arguments, Unkeyable(reason), pip)
+        key = self._key(request, arguments, receipt)
+        if isinstance(key, Key):
+            answer = recall(self.store, key.digest)
+            if answer is not None and self._fresh(answer):
+                outcome = self._replay(answer, receipt, arguments, pip)
+                if outcome is not None:
+                    return outcome
+        return self._ask(request, arguments, key, pip)
 
-    def _ask(self, request: Request, pip: Pip) -> list[Resolved] | None:
-        from nox_linkenv.resolve.report import parse_report
+    def _key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | Unkeyable:
+        from nox_linkenv.env.installed import installed_digest
 
-        with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
-            report = Path(directory) / "report.json"
-            if not pip.ask(["--dry-run", "--report", str(report)]) or not report.exists():
-                return None
-            return parse_report(report.read_text(encoding="utf-8"))
+        installed = installed_digest(self.prefix, receipt.facts)
+        if installed is None:
+            return Unkeyable("packages from outside of the environment are visible in it")
+        return request_key(
+            arguments,
+            verbatim=request.arguments,
+            environ=request.environ,
+            directory=request.directory,
+            prefix=self.prefix,
+            facts=receipt.facts,
+            installed=installed,
+        )
 
-    def _carry_out(
-        self, request: Request, arguments: Arguments, resolved: list[Resolved], receipt: Receipt, pip: Pip
-    ) -> Outcome:
-        from packaging.utils import canonicalize_name
+    def _fresh(self, answer: Remembered) -> bool:
+        age = self.clock() - answer.time
+        return answer.pinned or self.settings.offline or 0 <= age < self.settings.resolution_age
 
-        from nox_linkenv.env.installed import find_distributions, uninstall
-        from nox_linkenv.resolve.arguments import Kind
-        from nox_linkenv.resolve.fetch import fetch
-        from nox_linkenv.resolve.report import Origin
-
-        if not resolved:
-            return Outcome((), "nothing to install: pip says that all is there")
-        names = {canonicalize_name(item.name) for item in resolved}
-        if "pip" in names:
-            return self._delegate(request, pip, "pip itself is to be replaced")
-        replaced = [found for found in find_distributions(self.prefix, receipt.facts) if found.name in names]
-        if not all(found.removable for found in replaced):
-            return self._delegate(request, pip, "a distribution without a RECORD is to be replaced")
-        linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
-        editable = [item for item in resolved if item.origin is Origin.EDITABLE]
-        manifests = fetch(self.store, linked, arguments, pip)
-        if manifests is None:
-            return self._delegate(request, pip, "a wheel could not be fetched by itself")
-        wheels = [Installable(manifests[item.name], item.requested, item.direct_url) for item in linked]
+    def _replay(self, answer: Remembered, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
+        """Carry out the plan of a remembered answer; ``None`` where the store has lost it."""
+        age = _ago(self.clock() - answer.time)
+        if answer.plan is None:
+            return Outcome((), f"reused the resolution of {age}: all is there")
+        text = self.store.read(answer.plan)
+        if text is None:
+            return None
         try:
-            plan = make_plan(wheels, receipt.facts)
-        except CollisionError as collision:
-            return self._delegate(request, pip, f"two wheels hold {collision}")
-        remove_receipt(self.prefix)
-        builder = Builder(self.prefix, self.store.layout, mode=self.settings.link_mode)
-        kept = {canonicalize_name(item.name) for item in editable}
-        for found in replaced:
-            if found.name not in kept:
-                uninstall(self.prefix, found, receipt.facts)
-        report = builder.install(plan)
-        if report.damaged:
-            report = self._repair(plan, report.damaged, linked, manifests, arguments, pip, builder)
-        builder.touch(receipt.facts.site_packages)
-        self._receipt = replace(receipt, session=self.session)
-        write_receipt(self.prefix, self._receipt)
-        if editable:
-            paths = [value for item in editable for value in ("-e", _editable(item))]
-            pip.install(["--no-deps", *arguments.again(Kind.INDEX, Kind.BUILD, Kind.OUTPUT), *paths])
-        installed = tuple((item.name, item.version) for item in resolved)
-        return Outcome(installed, "asked pip", report.explain())
+            plan = Plan.loads(text)
+        except (ValueError, KeyError, TypeError):
+            return None
+        return self.carry_out(
+            answer.plan, plan, receipt, answer, arguments, pip, message=f"reused the resolution of {age}"
+        )
 
-    def _repair(
+    def carry_out(
         self,
+        name: str,
         plan: Plan,
-        damaged: Sequence[int],
-        linked: Sequence[Resolved],
-        manifests: Mapping[str, Manifest],
+        receipt: Receipt,
+        answer: Remembered,
         arguments: Arguments,
         pip: Pip,
-        builder: Builder,
-    ):  # type: ignore[no-untyped-def]
-        raise NotImplementedError
+        *,
+        message: str,
+    ) -> Outcome:
+        """Carry out the stored *plan*: uninstall what it replaces, link, write, and leave a receipt.
 
-    def _delegate(self, request: Request, pip: Pip, reason: str) -> Outcome:
-        """Let real pip carry out the request untouched; its result is the user's."""
-        pip.install(request.arguments)
-        return Outcome((), f"left to pip: {reason}")
+        Raises:
+            EnvError, LinkError, DamagedObjectError: it could not be; the environment has no receipt.
+        """
+        from nox_linkenv.repair import repair
 
-    def _skeleton(self, name: str, interpreter: str, parameters: Sequence[str]) -> Skeleton | None:
+        remove_receipt(self.prefix)
+        for found in self.replaced([entry[0] for entry in plan.distributions], receipt):
+            from nox_linkenv.env.installed import uninstall
+
+            uninstall(self.prefix, found, receipt.facts)
+        outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
+        empty = [path for path, _ in plan.empty]
+        report = outfit.put_on(name, plan.links, empty)
+        notes = []
+        if report.damaged:
+            damaged = plan.links.selected(report.damaged)
+            notes = repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline)
+            again = self.builder.link(damaged)
+            report.copied.update(again.copied)
+        self.builder.private(plan)
+        self.builder.touch(receipt.facts.site_packages)
+        self._receipt = replace(receipt, session=self.session, plans=(*receipt.plans, name))
+        write_receipt(self.prefix, self._receipt)
+        installed = tuple((entry[0], entry[1]) for entry in plan.distributions)
+        warnings = [*notes, *filter(None, [report.explain()])]
+        return Outcome(installed, message, tuple(warnings))
+
+    def replaced(self, names: Sequence[str], receipt: Receipt) -> list[Distribution]:
+        """Return the installed distributions that installing *names* replaces."""
+        from packaging.utils import canonicalize_name
+
+        from nox_linkenv.env.installed import find_distributions
+
+        canonical = {canonicalize_name(name) for name in names}
+        return [found for found in find_distributions(self.prefix, receipt.facts) if found.name in canonical]
+
+    def _ask(self, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
+        if self.settings.offline:
+            why = f": {key.reason}" if isinstance(key, Unkeyable) else ""
+            raise OfflineError(
+                f"Offline, and no resolution of this request is remembered{why}",
+                remedy="Run once without LINKENV_OFFLINE, with the network there.",
+            )
+        from nox_linkenv.asking import ask
+
+        return ask(self, request, arguments, key, pip)
+
+    def _skeleton(self, name: str) -> Skeleton | None:
         text = self.store.read(name)
-        if text is not None:
-            try:
-                return Skeleton.loads(text)
-            except (KeyError, TypeError, ValueError):
-                pass
-        return self._capture(name, interpreter, parameters)
+        try:
+            return None if text is None else Skeleton.loads(text)
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def _capture(self, name: str, interpreter: str, parameters: Sequence[str]) -> Skeleton | None:
+        from nox_linkenv.env.capture import capture
+
         with self.store.locked_for(name.removeprefix("skeletons/")):
             skeleton = capture(self.store, interpreter, parameters)
             if skeleton is not None:
@@ -254,5 +256,9 @@ def _creator() -> str:
     return f"virtualenv {version('virtualenv')} {sys.executable}"
 
 
-def _editable(item: Resolved) -> str:
-    return f"{item.path}[{','.join(item.extras)}]" if item.extras else str(item.path)
+def _ago(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(0, round(seconds))} s ago"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min ago"
+    return f"{round(seconds / 3600)} h ago"

@@ -33,10 +33,10 @@ def pyenv_versions() -> dict[str, Path]:
     pyenv = shutil.which("pyenv")
     if pyenv is None:
         return {}
-    root = os.environ.get("PYENV_ROOT")
-    if not root:
-        found = subprocess.run([pyenv, "root"], check=False, capture_output=True, text=True)
-        root = found.stdout.strip() or Path("~/.pyenv").expanduser()
+    root = (
+        os.environ.get("PYENV_ROOT")
+        or subprocess.run([pyenv, "root"], check=False, capture_output=True, text=True).stdout.strip()
+    )
     newest: dict[str, tuple[int, Path]] = {}
     for directory in Path(root, "versions").glob("3.*"):
         minor, _, patch = directory.name.rpartition(".")

@@ -10,17 +10,18 @@ from typing import Final
 
 from nox_linkenv.digest import mtime_of
 from nox_linkenv.env.facts import fill
+from nox_linkenv.env.links import Links
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.env.skeleton import Skeleton
-from nox_linkenv.errors import DamagedObjectError, EnvError
+from nox_linkenv.errors import EnvError
 from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
-from nox_linkenv.store.layout import Layout, object_name
+from nox_linkenv.store.layout import Layout
 
-__all__ = ["Builder", "write_private"]
+__all__ = ["EMPTY_MTIME", "Builder", "write_private"]
 
 #: SHA-256 of nothing: the modification time that bytecode of an empty module expects is derived from it, too.
 _EMPTY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-_EMPTY_MTIME: Final = mtime_of(_EMPTY)
+EMPTY_MTIME: Final = mtime_of(_EMPTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,49 +40,47 @@ class Builder:
     mode: LinkMode = LinkMode.HARDLINK
     operations: Operations = Operations()
 
-    def skeleton(self, skeleton: Skeleton) -> LinkReport:
-        """Make the directory *prefix*, which must not exist, into what *skeleton* says.
+    def skeleton(self, skeleton: Skeleton) -> None:
+        """Make what *skeleton* says of the directory *prefix*, in which nothing of it exists, but for its links.
 
         Raises:
-            DamagedObjectError: an object is missing or not as expected.
-            LinkError, OSError: the directory cannot be written.
+            OSError: the directory cannot be written.
         """
         os.makedirs(self.prefix, exist_ok=True)
-        self._directories(skeleton.directories)
+        self.directories(skeleton.links.directories)
         for path, target in skeleton.symlinks:
             os.symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
         for path, content, executable in skeleton.texts:
             self._write(path, fill(content, self.prefix).encode(), executable=executable)
-        for path, addr, _ in skeleton.copies:
-            self._copy(path, object_name(addr))
-        report = self._link(
-            [path for path, _, _ in skeleton.links],
-            [object_name(addr) for _, addr, _ in skeleton.links],
-            [size for _, _, size in skeleton.links],
-            [mtime_of(addr) for _, addr, _ in skeleton.links],
-        )
-        if report.damaged:
-            raise DamagedObjectError(
-                "An object of a stored skeleton is damaged",
-                path=self.layout.object(skeleton.links[report.damaged[0]][1]),
-                digest=skeleton.links[report.damaged[0]][1][:64],
-                remedy="It is made anew when the skeleton is captured again.",
-            )
-        return report
+        for path, source in skeleton.copies:
+            self._copy(path, source)
 
-    def install(self, plan: Plan) -> LinkReport:
-        """Carry out *plan*: links first, then private files, RECORDs, and last the ``.pth`` files.
+    def link(self, links: Links, *, inodes: list[int] | None = None) -> LinkReport:
+        """Make the files of *links*; their directories exist.
 
         Raises:
-            LinkError, OSError: the environment cannot be written.
+            LinkError: a file could neither be linked nor copied.
         """
-        self._directories(plan.directories)
-        report = self._link(plan.paths, plan.sources, plan.sizes, plan.mtimes)
-        if report.damaged:
-            return report
+        base, prefix = self.layout.base + "/", self.prefix + "/"
+        return link_files(
+            [base + source for source in links.sources],
+            [prefix + path for path in links.paths],
+            links.sizes,
+            links.mtimes,
+            mode=self.mode,
+            operations=self.operations,
+            inodes=inodes,
+        )
+
+    def private(self, plan: Plan) -> None:
+        """Write what *plan* does not link: empty files, texts, scripts, RECORDs, and last the ``.pth`` files.
+
+        Raises:
+            OSError: the environment cannot be written.
+        """
         for path, executable in plan.empty:
             target = self._write(path, b"", executable=executable)
-            os.utime(target, (_EMPTY_MTIME, _EMPTY_MTIME))
+            os.utime(target, (EMPTY_MTIME, EMPTY_MTIME))
         written: dict[str, bytes] = {}
         for path, text, executable in plan.texts:
             written[path] = fill(text, self.prefix).encode()
@@ -93,7 +92,6 @@ class Builder:
             self._write(path, "".join(f"{line}\n" for line in lines).encode(), executable=False)
         for path, source in plan.copies:
             self._copy(path, source)
-        return report
 
     def touch(self, directories: Iterable[str]) -> None:
         """Renew the modification time of site-packages *directories*, so that importers list them again."""
@@ -101,7 +99,13 @@ class Builder:
             with contextlib.suppress(FileNotFoundError):
                 os.utime(f"{self.prefix}/{directory}")
 
-    def _directories(self, directories: Sequence[str]) -> None:
+    def directories(self, directories: Sequence[str]) -> None:
+        """Make *directories* (relative, parents first); one that exists is fine.
+
+        Raises:
+            EnvError: a file stands in the way.
+            OSError: the environment cannot be written.
+        """
         prefix, mkdir = self.prefix + "/", os.mkdir
         for directory in directories:
             try:
@@ -113,19 +117,6 @@ class Builder:
                         path=prefix + directory,
                         remedy="Remove the file, or let the environment be made anew.",
                     ) from error
-
-    def _link(
-        self, paths: Sequence[str], sources: Sequence[str], sizes: Sequence[int], mtimes: Sequence[int]
-    ) -> LinkReport:
-        base, prefix = self.layout.base + "/", self.prefix + "/"
-        return link_files(
-            [base + source for source in sources],
-            [prefix + path for path in paths],
-            sizes,
-            mtimes,
-            mode=self.mode,
-            operations=self.operations,
-        )
 
     def _write(self, path: str, content: bytes, *, executable: bool) -> str:
         return write_private(f"{self.prefix}/{path}", content, executable=executable)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from nox_linkenv.wheel import Scheme
+from nox_linkenv.wheel.model import Scheme
 
 __all__ = ["NAME", "PREFIX", "Facts", "fill"]
 

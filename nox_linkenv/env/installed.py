@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.facts import Facts
 from nox_linkenv.errors import EnvError
 
-__all__ = ["Distribution", "find_distributions", "uninstall"]
+__all__ = ["Distribution", "find_distributions", "installed_digest", "uninstall"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,35 @@ def find_distributions(prefix: str, facts: Facts) -> Iterator[Distribution]:
                 yield Distribution(canonicalize_name(stem.partition("-")[0]), info, removable)
             elif suffix in (".egg-info", ".egg", ".egg-link"):
                 yield Distribution(canonicalize_name(stem.partition("-")[0]), info, False)
+
+
+def installed_digest(prefix: str, facts: Facts) -> str | None:
+    """Return a digest of all that pip takes into account of what is installed in the environment at *prefix*.
+
+    Returns ``None`` where packages from outside of the environment are visible in it.
+    """
+    with open(f"{prefix}/pyvenv.cfg", encoding="utf-8") as stream:
+        for line in stream:
+            name, _, value = line.partition("=")
+            if name.strip() == "include-system-site-packages" and value.strip() != "false":
+                return None
+    found = []
+    for directory in facts.site_packages:
+        for name in sorted(os.listdir(f"{prefix}/{directory}")):
+            if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
+                found.append([name, *_stamp(f"{prefix}/{directory}/{name}")])
+    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
+
+
+def _stamp(info: str) -> Iterator[object]:
+    """Yield what tells one metadata directory from another: METADATA's size and date, and the direct URL."""
+    try:
+        status = os.stat(f"{info}/METADATA" if info.endswith(".dist-info") else info)
+        yield from (status.st_size, status.st_mtime_ns)
+        with open(f"{info}/direct_url.json", encoding="utf-8") as stream:
+            yield stream.read()
+    except OSError:
+        yield None
 
 
 def uninstall(prefix: str, distribution: Distribution, facts: Facts) -> None:

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import base64
 import csv
+import hashlib
 import io
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
-from nox_linkenv.digest import mtime_of
 from nox_linkenv.env.facts import Facts
+from nox_linkenv.env.links import Links
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.manifest import Manifest, StoredFile
-from nox_linkenv.wheel import EntryPoint, Scheme
+from nox_linkenv.wheel.model import EntryPoint, Scheme
 
 __all__ = ["INSTALLER", "CollisionError", "Installable", "Plan", "make_plan", "record_row"]
 
@@ -52,9 +53,7 @@ class Plan:
     """What makes an environment of an environment.
 
     Args:
-        directories: to make, parents first.
-        paths, sources, sizes, mtimes: the links; sources are relative to the store's format directory, sizes are
-            bytes, mtimes whole seconds.
+        links: directories to make and files to link.
         empty: (path, executable) of files without content, which are not linked.
         texts: (path, content, executable) of private files; contents may hold the environment's placeholders.
         shebangs: (path, source) of scripts which get their first line rewritten.
@@ -64,11 +63,7 @@ class Plan:
         shebang: the line for *shebangs*.
     """
 
-    directories: list[str]
-    paths: list[str]
-    sources: list[str]
-    sizes: list[int]
-    mtimes: list[int]
+    links: Links
     empty: list[tuple[str, bool]]
     texts: list[tuple[str, str, bool]]
     shebangs: list[tuple[str, str]]
@@ -78,7 +73,8 @@ class Plan:
     shebang: str
 
     def dumps(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        data = {name: getattr(self, name) for name in _LISTS}
+        return json.dumps({"links": self.links.to_json(), **data}, separators=(",", ":"))
 
     @classmethod
     def loads(cls, text: str) -> Plan:
@@ -88,7 +84,10 @@ class Plan:
             KeyError, TypeError, ValueError: *text* is not one.
         """
         data: dict[str, Any] = json.loads(text)
-        return cls(**{field.name: data[field.name] for field in fields(cls)})
+        return cls(links=Links.from_json(data["links"]), **{name: data[name] for name in _LISTS})
+
+
+_LISTS: Final = ("empty", "texts", "shebangs", "copies", "records", "distributions", "shebang")
 
 
 def make_plan(wheels: Sequence[Installable], facts: Facts) -> Plan:
@@ -105,8 +104,6 @@ def make_plan(wheels: Sequence[Installable], facts: Facts) -> Plan:
 
 def record_row(path: str, content: bytes) -> str:
     """Return a line of RECORD, without its end (recording installed projects, "The RECORD file")."""
-    import hashlib
-
     digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
     return _line((path, f"sha256={digest}", str(len(content))))
 
@@ -124,7 +121,7 @@ class _Maker:
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
-        self.plan = Plan([], [], [], [], [], [], [], [], [], [], [], facts.shebang)
+        self.plan = Plan(Links(), [], [], [], [], [], [], facts.shebang)
         self.taken: set[str] = set()
         self.directories: set[str] = set()
 
@@ -184,7 +181,7 @@ class _Maker:
             missing.append(directory)
             self.directories.add(directory)
             directory = directory.rpartition("/")[0]
-        self.plan.directories.extend(reversed(missing))
+        self.plan.links.directories.extend(reversed(missing))
 
     def _place(self, file: StoredFile, path: str) -> None:
         executable = file.address.endswith("x")
@@ -196,10 +193,7 @@ class _Maker:
         elif path.endswith(".pth"):
             self.plan.copies.append((path, source))
         else:
-            self.plan.paths.append(path)
-            self.plan.sources.append(source)
-            self.plan.sizes.append(file.size)
-            self.plan.mtimes.append(mtime_of(file.address))
+            self.plan.links.add(path, file.address, file.size)
 
     def finish(self) -> Plan:
         if self.taken & self.directories:

@@ -18,7 +18,7 @@ from typing import Final
 
 from nox_linkenv.env.facts import PREFIX, Facts
 from nox_linkenv.errors import EnvError
-from nox_linkenv.wheel import Scheme
+from nox_linkenv.wheel.model import Scheme
 
 __all__ = ["child_environment", "learn", "python_of"]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import errno
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -43,6 +44,10 @@ WINDOWS_REFUSALS: Final[dict[int, str]] = {
     396: "the volume does not support hard links",
     1142: "some files have reached the filesystem's limit of links",
 }
+
+#: Modes of an object that nobody has changed; an executable one's name ends in ``x``.
+_PLAIN: Final = stat.S_IFREG | 0o644
+_EXECUTABLE: Final = stat.S_IFREG | 0o755
 
 _REMEDY: Final = "Move the store next to your projects with LINKENV_STORE to have files linked."
 
@@ -108,17 +113,18 @@ def link_files(
     """
     operations = operations or Operations()
     report = LinkReport()
-    stat, link = os.stat, operations.link
+    status_of, link = os.stat, operations.link
     if mode is LinkMode.COPY:
         link = _refuse
     seen = inodes.append if inodes is not None else None
     linked = 0
     for position, (source, target, size, mtime) in enumerate(zip(sources, targets, sizes, mtimes, strict=True)):
         try:
-            status = stat(source)
+            status = status_of(source)
         except OSError:
             status = None
-        if status is None or status.st_size != size or status.st_mtime != mtime:
+        expected = _EXECUTABLE if source[-1] == "x" else _PLAIN
+        if status is None or status.st_size != size or status.st_mtime != mtime or status.st_mode != expected:
             report.damaged.append(position)
             if seen is not None:
                 seen(0)

@@ -22,7 +22,8 @@ from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings
 from nox_linkenv.errors import EnvError, LinkenvError
-from nox_linkenv.provision import Outcome, Provision, Request
+from nox_linkenv.provision import Provision
+from nox_linkenv.request import Outcome, Request
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -98,7 +99,7 @@ class LinkedEnv(VirtualEnv):
 
     def _check_reused_environment_type(self) -> bool:
         """Any environment with pip will do, but not conda's, uv's, or an unfinished one of ours."""
-        if self.provision.finished:
+        if self.provision.receipt is not None:
             return True
         if os.path.isdir(os.path.join(self.location, ".linkenv")):
             return False
@@ -209,9 +210,9 @@ def _install(environment: LinkedEnv, command: Sequence[str], options: Mapping[st
 
 
 def _tell(outcome: Outcome) -> None:
-    logger.debug(outcome.message)
-    if outcome.warning:
-        logger.warning(outcome.warning)
+    logger.info(f"linked: {outcome.message}")
+    for warning in outcome.warnings:
+        logger.warning(warning)
 
 
 def register() -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
+from nox_linkenv.resolve.memory import WheelSource
 from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.resolve.report import Origin, Resolved
 
 if TYPE_CHECKING:
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["fetch"]
+__all__ = ["fetch", "fetch_again"]
 
 
 def fetch(store: Store, wanted: Sequence[Resolved], arguments: Arguments, pip: Pip) -> dict[str, Manifest] | None:
@@ -42,23 +43,25 @@ def fetch(store: Store, wanted: Sequence[Resolved], arguments: Arguments, pip: P
     if not missing:
         return found
     with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
-        wheels = _ask(missing, arguments, pip, Path(directory))
+        wheels = _ask([(item.name, item.requirement()) for item in missing], arguments, pip, Path(directory))
         if wheels is None:
             return None
         _store_all(store, missing, wheels, found)
     return found
 
 
-def _ask(missing: Iterable[Resolved], arguments: Arguments, pip: Pip, directory: Path) -> dict[str, Path] | None:
-    """Let pip put a wheel of each of *missing* into *directory*; return them by canonical name."""
+def _ask(
+    missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, directory: Path
+) -> dict[str, Path] | None:
+    """Let pip put a wheel of each of *missing* (name, requirement) into *directory*; return them by canonical name."""
     requirements = directory / "requirements.txt"
-    requirements.write_text("".join(f"{item.requirement()}\n" for item in missing), encoding="utf-8")
+    requirements.write_text("".join(f"{requirement}\n" for _, requirement in missing), encoding="utf-8")
     wheels = directory / "wheels"
     command = ["wheel", "--no-deps", "--disable-pip-version-check", "--progress-bar", "off", "-w", str(wheels)]
     if not pip.fetch([*command, *arguments.again(Kind.INDEX, Kind.BUILD), "-r", str(requirements)]):
         return None
     by_name = {str(parse_wheel_filename(path.name)[0]): path for path in wheels.glob("*.whl")}
-    if any(canonicalize_name(item.name) not in by_name for item in missing):
+    if any(canonicalize_name(name) not in by_name for name, _ in missing):
         return None
     return by_name
 
@@ -76,3 +79,16 @@ def _store_all(
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for item, manifest in zip(missing, pool.map(add, missing), strict=True):
             found[item.name] = manifest
+
+
+def fetch_again(store: Store, wheels: Sequence[WheelSource], arguments: Arguments, pip: Pip) -> bool:
+    """Store *wheels* anew, exactly those.  Returns whether all could be had."""
+    if not wheels or not all(wheel.requirement for wheel in wheels):
+        return False
+    with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
+        found = _ask([(wheel.name, wheel.requirement) for wheel in wheels], arguments, pip, Path(directory))
+        if found is None:
+            return False
+        for wheel in wheels:
+            store.add(found[canonicalize_name(wheel.name)], digest=wheel.digest)
+    return True

@@ -14,7 +14,8 @@ from nox_linkenv.store.files import make_directory, publish, staging_name
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import finish, intact
 from nox_linkenv.store.manifest import Manifest, StoredFile
-from nox_linkenv.wheel import Scheme, Wheel, WheelFile
+from nox_linkenv.wheel.model import Scheme, WheelFile
+from nox_linkenv.wheel.reader import Wheel
 
 __all__ = ["store_wheel"]
 

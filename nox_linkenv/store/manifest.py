@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from nox_linkenv.wheel import EntryPoint, Scheme
+from nox_linkenv.wheel.model import EntryPoint, Scheme
 
 __all__ = ["Manifest", "StoredFile"]
 

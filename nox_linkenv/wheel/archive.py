@@ -44,6 +44,7 @@ _ENCRYPTED: Final = 0x1 | 0x40 | 0x2000  # traditional, strong, masked central d
 _PATCH: Final = 0x20
 _DESCRIPTOR: Final = 0x8
 _UTF8: Final = 0x800
+_UNICODE_PATH: Final = 0x7075
 _IN_ZIP64: Final = 0xFFFF_FFFF
 _DRIVE: Final = re.compile(r"[A-Za-z]:")
 
@@ -79,9 +80,10 @@ def _check_name(info: zipfile.ZipInfo, path: Path) -> None:
     name = info.orig_filename
     if "\0" in name or "\\" in name:
         raise refusal(path, "has a NUL or a backslash in its name", member=name)
-    if info.filename != name:
-        # A Unicode Path extra field (0x7075), which only some readers know.
-        raise refusal(path, f"has a second name, {info.filename!r}", member=name)
+    other = _unicode_path(info.extra)
+    if (other is not None and other != name.encode()) or info.filename != name:
+        # Only some readers know of it: zipfile of Python 3.11 and older does not.
+        raise refusal(path, f"has a second name, {other or info.filename!r}", member=name)
     if name.startswith("/"):
         raise refusal(path, "has an absolute path", member=name)
     segments = name.split("/")
@@ -154,6 +156,16 @@ def _check_member(stream: IO[bytes], info: zipfile.ZipInfo, path: Path) -> int:
             raise _disagreement(path, name, what, local, central)
     end: int = info.header_offset + _LOCAL.size + name_length + extra_length + info.compress_size
     return end + _descriptor_length(stream, end, info, path) if described else end
+
+
+def _unicode_path(extra: bytes) -> bytes | None:
+    """Return the name in the Unicode Path extra field (APPNOTE 4.6.9: version, CRC of the header's name, name)."""
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<HH", extra)
+        if kind == _UNICODE_PATH:
+            return extra[9 : 4 + length]
+        extra = extra[4 + length :]
+    return None
 
 
 def _zip64(extra: bytes, size: int, packed: int) -> tuple[int, int]:

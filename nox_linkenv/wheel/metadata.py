@@ -49,10 +49,15 @@ class Identity:
         except InvalidVersion:
             return False
 
-    def owns(self, directory: str) -> bool:
-        """Whether *directory*, like ``Foo_Bar-1.0.0.data``, is one that this wheel may have."""
-        name, _, version = directory.rpartition(".")[0].rpartition("-")
+    def is_dist_info(self, directory: str) -> bool:
+        """Whether *directory*, like ``Foo_Bar-1.0.0.dist-info``, is this wheel's; the name ends at the first hyphen."""
+        name, _, version = directory.rpartition(".")[0].partition("-")
         return self.is_named(name, version)
+
+    def is_data(self, directory: str) -> bool:
+        """Whether *directory*, like ``foo-bar-1.0.data``, is this wheel's; any hyphen may end the name, as for pip."""
+        stem = directory.rpartition(".")[0]
+        return any(self.is_named(stem[:at], stem[at + 1 :]) for at, character in enumerate(stem) if character == "-")
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ class Wheel:
         found = [name for name in self._top_level() if name.lower().endswith(_DIST_INFO)]
         if len(found) != 1:
             raise refusal(self.path, f"has not one .dist-info directory but {len(found)} ({', '.join(found)})")
-        if not found[0].endswith(_DIST_INFO) or not identity.owns(found[0]):
+        if not found[0].endswith(_DIST_INFO) or not identity.is_dist_info(found[0]):
             what = f"has the .dist-info directory of another distribution than its file name says ({found[0]})"
             raise refusal(self.path, what)
         return found[0]
@@ -182,7 +182,7 @@ class Wheel:
         found = [name for name in self._top_level() if name.endswith(_DATA)]
         if len(found) > 1:
             raise refusal(self.path, f"has more than one .data directory ({', '.join(found)})")
-        if found and not identity.owns(found[0]):
+        if found and not identity.is_data(found[0]):
             # pip would install it, other installers would not: not to be guessed at.
             raise refusal(self.path, f"has the .data directory of another distribution ({found[0]})")
 

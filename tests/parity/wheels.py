@@ -34,13 +34,21 @@ def main() -> int:
 
 
 def write_wheel(
-    folder: Path, dist: str, version: str, files: dict[str, bytes], *, executable: frozenset[str] = frozenset()
+    folder: Path,
+    dist: str,
+    version: str,
+    files: dict[str, bytes],
+    *,
+    executable: frozenset[str] = frozenset(),
+    requires: tuple[str, ...] = (),
 ) -> Path:
     """Write a wheel named *dist* with *files* (path in the archive -> content) and return its path."""
     info = f"{dist}-{version}.dist-info"
+    metadata = f"Metadata-Version: 2.1\nName: {dist.replace('_', '-')}\nVersion: {version}\n"
+    metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
     whole = {
         **files,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {dist.replace('_', '-')}\nVersion: {version}\n".encode(),
+        f"{info}/METADATA": metadata.encode(),
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
     }
     record = io.StringIO()

@@ -6,6 +6,7 @@ import stat
 import struct
 import tracemalloc
 import zipfile
+import zlib
 from typing import IO, TYPE_CHECKING, Literal
 
 import pytest
@@ -140,6 +141,7 @@ def _prefixed(path: Path) -> Path:
     return path
 
 
+_UNICODE_PATH = struct.pack("<HHBL", 0x7075, 9, 1, zlib.crc32(b"x.py")) + b"x.py"
 _PADDED_EXTRA = struct.pack("<HH4s", 0xD935, 4, b"\0\0\0\0")
 
 GOOD: dict[str, Callable[[Path], Path]] = {
@@ -149,6 +151,7 @@ GOOD: dict[str, Callable[[Path], Path]] = {
     "zip64": lambda d: make_wheel(d, zip64=True),
     "zip64-data-descriptors": lambda d: make_wheel(d, zip64=True, streamed=True),
     "extra-field": lambda d: make_wheel(d, more=[Member("x.py", b"", extra=_PADDED_EXTRA)]),
+    "same-unicode-path": lambda d: make_wheel(d, more=[Member("x.py", b"", extra=_UNICODE_PATH)]),
     "comment": lambda d: _commented(make_wheel(d)),
     "prefix": lambda d: _prefixed(make_wheel(d)),
     "padding": lambda d: insert(make_wheel(d), "demo-1.0.dist-info/WHEEL", b"\0" * 64),
@@ -156,7 +159,8 @@ GOOD: dict[str, Callable[[Path], Path]] = {
     "several-tags": lambda d: make_wheel(d, file_name="demo-1.0-py2.py3-none-any.whl"),
     "file-name-spelling": lambda d: make_wheel(d, file_name="Demo-1.0.0-py3-none-any.whl"),
     "dist-info-spelling": lambda d: make_wheel(d, dist_info="DEMO-1.0.dist-info"),
-    "hyphen-in-dist-info": lambda d: make_wheel(d, "a-demo", dist_info="a-demo-1.0.dist-info"),
+    "hyphen-in-version": lambda d: make_wheel(d, "demo", "1.0.post1", dist_info="demo-1.0-1.dist-info"),
+    "hyphen-in-data": lambda d: make_wheel(d, "a-demo", files={"a-demo-1.0.data/data/x": b"x"}),
     "data-spelling": lambda d: make_wheel(d, files={"Demo-1.0.0.data/data/x": b"x"}),
     "minor-version": lambda d: make_wheel(d, wheel=b"Wheel-Version: 1.9\nRoot-Is-Purelib: true\n"),
     "directories": lambda d: make_wheel(

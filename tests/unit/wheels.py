@@ -314,6 +314,16 @@ def _overlapping(directory: Path) -> Path:
     return patch_central(path, "demo.px", "offset", offset)
 
 
+def _accented(directory: Path) -> Path:
+    return make_wheel(directory, files={"\u00e9.py": _MODULE})
+
+
+def _beyond(directory: Path) -> Path:
+    """A last member that reaches into the central directory."""
+    path = make_wheel(directory)
+    return patch_both(path, f"{_INFO}/RECORD", "packed", path.stat().st_size)
+
+
 def _cut(directory: Path, *, keep: float) -> Path:
     path = make_wheel(directory, files={f"demo/{i}.py": bytes([i]) * 999 for i in range(50)})
     data = path.read_bytes()
@@ -394,7 +404,7 @@ _PATHS: Final[list[_Row]] = [
     ("backslash", _files("..\\evil.py"), "backslash"),
     ("share", _files("\\\\host\\evil.py"), "backslash"),
     ("nul", _nul, "NUL"),
-    ("second-name", _second_name, "second name, 'evil.py'"),
+    ("second-name", _second_name, "second name, b?'evil.py'"),
     ("twice", _twice, "'demo.py'.*listed twice"),
     ("file-and-directory", _files("demo", "demo/evil.py"), "'demo'.*also the directory"),
     ("below-record", _files(f"{_INFO}/RECORD/evil"), "RECORD'.*also the directory"),
@@ -457,6 +467,7 @@ _TEXTS: Final[list[_Row]] = [
     ("no-name", _metadata(b"Version: 1.0\n"), "'' '1.0' in METADATA"),
     ("dist-info-name", lambda d: make_wheel(d, dist_info="evil-1.0.dist-info"), "another distribution"),
     ("dist-info-version", lambda d: make_wheel(d, dist_info="demo-2.0.dist-info"), "another distribution"),
+    ("dist-info-hyphen", lambda d: make_wheel(d, "a-b", dist_info="a-b-1.0.dist-info"), "another distribution"),
     ("no-dist-info", lambda d: make_wheel(d, dist_info="demo"), r"not one \.dist-info directory but 0"),
     ("file-name", _named("demo.whl"), "not named as a wheel"),
     ("file-name-other", _named("evil-1.0-py3-none-any.whl"), "another distribution"),
@@ -485,6 +496,8 @@ _ARCHIVES: Final[list[_Row]] = [
     ("local-crc-zero", _local("crc", 0), "CRC 0 in its local header"),
     ("streamed-size", _local("size", 1, streamed=True), "size 1 in its local header"),
     ("descriptor", lambda d: patch_central(make_wheel(d, streamed=True), "demo.py", "crc", 1), "data descriptor"),
+    ("local-name-latin1", lambda d: patch_local(_accented(d), "\u00e9.py", "name", b"\xe9"), "local name.*not UTF-8"),
+    ("beyond", _beyond, "overlaps the central directory"),
     ("stored-sizes", lambda d: patch_both(make_wheel(d, method=0), "demo.py", "size", 9), "stored but has two sizes"),
     ("offset", lambda d: patch_central(make_wheel(d), "demo.py", "offset", 1), "no local header"),
     ("offset-beyond", lambda d: patch_central(make_wheel(d), "demo.py", "offset", 1 << 30), "hides|no local header"),

@@ -1,0 +1,89 @@
+"""The bytecode of an environment: which shared pycs belong beside the files of a plan or skeleton."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nox_linkenv.digest import mtime_of
+from nox_linkenv.env.facts import Facts
+from nox_linkenv.env.links import Links
+from nox_linkenv.store import Store
+from nox_linkenv.store.bytecode import bytecode_of
+from nox_linkenv.store.layout import bytecode_name
+
+__all__ = ["EMPTY", "Bytecode", "index_bytecode", "read_bytecode", "sources"]
+
+#: SHA-256 of nothing.  Bytecode of empty modules is written, not linked: one inode cannot have that many links.
+EMPTY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+@dataclass(frozen=True, slots=True)
+class Bytecode:
+    """The pycs to put into an environment.
+
+    Args:
+        links: those of modules with content.
+        empty: paths of those of empty modules.
+    """
+
+    links: Links
+    empty: list[str]
+
+
+def sources(links: Links, empty: Sequence[str], facts: Facts) -> dict[str, str]:
+    """Return the address of every module in site-packages by its path; *empty* are the paths of empty files."""
+    inside = tuple(f"{directory}/" for directory in facts.site_packages)
+    found = {
+        path: source[8:10] + source[11:]
+        for path, source in zip(links.paths, links.sources, strict=True)
+        if path.endswith(".py") and path.startswith(inside)
+    }
+    found.update((path, EMPTY) for path in empty if path.endswith(".py") and path.startswith(inside))
+    return found
+
+
+def pyc_path(path: str, cache_tag: str) -> str:
+    """Return where the pyc of the module at *path* lies (PEP 3147)."""
+    directory, _, name = path.rpartition("/")
+    return f"{directory}/__pycache__/{name[:-3]}.{cache_tag}.pyc"
+
+
+def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Facts) -> None:
+    """Write down which of *modules* (path -> address) have bytecode, for everyone who installs *name*.
+
+    Args:
+        name: of the stored plan or skeleton.
+    """
+    sizes = bytecode_of(store.layout, facts.tag, set(modules.values()))
+    links, empty = Links(), []
+    directories: dict[str, None] = {}
+    for path, addr in modules.items():
+        if addr not in sizes:
+            continue
+        target = pyc_path(path, facts.cache_tag)
+        directories.setdefault(target.rpartition("/")[0])
+        if addr == EMPTY:
+            empty.append(target)
+        else:
+            links.add_source(target, bytecode_name(facts.tag, addr), sizes[addr], mtime_of(addr))
+    links.directories.extend(directories)
+    store.publish(_name(name, facts), json.dumps({"links": links.to_json(), "empty": empty}, separators=(",", ":")))
+
+
+def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:
+    """Return the bytecode written down for *name*, or ``None``."""
+    text = store.read(_name(name, facts))
+    if text is None:
+        return None
+    try:
+        data = json.loads(text)
+        return Bytecode(Links.from_json(data["links"]), list(data["empty"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _name(name: str, facts: Facts) -> str:
+    return f"{name.removesuffix('.json')}.{facts.tag}.json"

@@ -1,0 +1,132 @@
+"""Capturing a skeleton.
+
+virtualenv is run in process at two different places.  What is the same in both results is stored; what differs only
+by the place becomes a template.  If filling the first place's template does not give the second place's content,
+byte by byte, no skeleton is stored and every environment is made by virtualenv itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from nox_linkenv.digest import address, mtime_of
+from nox_linkenv.env.facts import NAME, PREFIX, Facts, fill
+from nox_linkenv.env.links import Links
+from nox_linkenv.env.probe import learn
+from nox_linkenv.env.skeleton import Skeleton, fits
+from nox_linkenv.errors import EnvError
+from nox_linkenv.store import Store
+from nox_linkenv.store.layout import object_name
+from nox_linkenv.store.objects import put_file
+
+__all__ = ["capture"]
+
+_PRIVATE: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+_LOGGERS: Final = ("virtualenv", "python_discovery", "filelock", "distlib")
+
+
+def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skeleton | None:
+    """Let virtualenv make two environments and return what they have in common, or ``None`` if that is not exact.
+
+    Raises:
+        EnvError: virtualenv refuses this interpreter or these parameters, or its result has no working pip.
+    """
+    with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
+        base = os.path.realpath(scratch)
+        first, second = f"{base}/place-one/name-one", f"{base}/place-two/name-two"
+        for place in (first, second):
+            _virtualenv([place, "-p", interpreter, "--no-periodic-update", *parameters])
+        one = dict(_entries(first))
+        if not fits(first) or {path: _filled(entry, second) for path, entry in one.items()} != {
+            path: _filled(entry, second) for path, entry in _entries(second)
+        }:
+            return None
+        shutil.rmtree(second)
+        return _store(store, first, one, learn(first, base, undo=False))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One path of a tree: a directory (nothing else given), a symlink, or a file."""
+
+    target: str | None = None
+    text: str | None = None
+    digest: str | None = None
+    executable: bool = False
+
+
+def _filled(entry: _Entry, prefix: str) -> _Entry:
+    return _Entry(
+        None if entry.target is None else fill(entry.target, prefix),
+        None if entry.text is None else fill(entry.text, prefix),
+        entry.digest,
+        entry.executable,
+    )
+
+
+def _virtualenv(arguments: list[str]) -> None:
+    """Run virtualenv in this process, keeping its log out of the host's."""
+    import virtualenv
+
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    try:
+        virtualenv.session_via_cli(arguments, setup_logging=False).run()
+    except (Exception, SystemExit) as error:
+        raise EnvError(
+            f"virtualenv failed: {error}", path=arguments[0], remedy="See virtualenv's message for what to change."
+        ) from error
+
+
+def _entries(place: str) -> Iterator[tuple[str, _Entry]]:
+    name = os.path.basename(place)
+    for directory, directories, files in os.walk(place):
+        directories.sort()
+        for child in [*directories, *sorted(files)]:
+            path = os.path.join(directory, child)
+            relative = os.path.relpath(path, place)
+            if os.path.islink(path):
+                yield relative, _Entry(target=os.readlink(path).replace(place, PREFIX))
+            elif child in directories:
+                yield relative, _Entry()
+            else:
+                content = Path(path).read_bytes()
+                executable = bool(os.stat(path).st_mode & 0o100)
+                if place.encode() in content or name.encode() in content:
+                    text = content.decode().replace(place, PREFIX).replace(name, NAME)
+                    yield relative, _Entry(text=text, executable=executable)
+                else:
+                    yield relative, _Entry(digest=hashlib.sha256(content).hexdigest(), executable=executable)
+
+
+def _store(store: Store, place: str, entries: dict[str, _Entry], facts: Facts) -> Skeleton:
+    links = Links()
+    texts: list[tuple[str, str, bool]] = []
+    copies: list[tuple[str, str]] = []
+    inside = tuple(f"{path}/" for path in facts.site_packages)
+    for path, entry in entries.items():
+        if entry == _Entry():
+            links.directories.append(path)
+        elif entry.text is not None:
+            texts.append((path, entry.text, entry.executable))
+        elif entry.digest is not None:
+            size = os.path.getsize(os.path.join(place, path))
+            if size == 0:
+                texts.append((path, "", entry.executable))
+                continue
+            addr = address(entry.digest, executable=entry.executable)
+            put_file(store.layout, os.path.join(place, path), addr, mtime_of(addr))
+            if path.startswith(inside) and os.path.basename(path) not in _PRIVATE and not path.endswith(".pth"):
+                links.add(path, addr, size)
+            else:
+                copies.append((path, object_name(addr)))
+    symlinks = [(path, entry.target) for path, entry in entries.items() if entry.target is not None]
+    return Skeleton(facts=facts, links=links, symlinks=symlinks, texts=texts, copies=copies)

@@ -1,0 +1,71 @@
+"""Links: the part of an environment that is the same file as in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
+from nox_linkenv.store.layout import object_name
+
+__all__ = ["Links"]
+
+
+@dataclass(slots=True)
+class Links:
+    """Directories and, in parallel lists, the files linked into them.
+
+    Args:
+        directories: to make, parents first; relative to the environment, with ``/``.
+        paths: of the links, relative to the environment.
+        sources: of the files, relative to the store's format directory.
+        sizes: bytes.
+        mtimes: whole seconds since the epoch.
+    """
+
+    directories: list[str] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    mtimes: list[int] = field(default_factory=list)
+
+    def add(self, path: str, addr: str, size: int) -> None:
+        """Add a link to the object at the address *addr*."""
+        self.add_source(path, object_name(addr), size, mtime_of(addr))
+
+    def add_source(self, path: str, source: str, size: int, mtime: int) -> None:
+        """Add a link to the file *source* of the store."""
+        self.paths.append(path)
+        self.sources.append(source)
+        self.sizes.append(size)
+        self.mtimes.append(mtime)
+
+    def selected(self, positions: Iterable[int]) -> Links:
+        """Return the links at *positions*, without directories."""
+        chosen = Links()
+        for position in positions:
+            chosen.add_source(
+                self.paths[position], self.sources[position], self.sizes[position], self.mtimes[position]
+            )
+        return chosen
+
+    def to_json(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("directories", "paths", "sources", "sizes", "mtimes")}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Links:
+        """Return the links that :meth:`to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: *data* is not one.
+        """
+        links = cls(data["directories"], data["paths"], data["sources"], data["sizes"], data["mtimes"])
+        if not len(links.paths) == len(links.sources) == len(links.sizes) == len(links.mtimes):
+            raise ValueError("the lists of links differ in length")
+        return links
+
+
+def is_executable(source: str) -> bool:
+    """Return whether the file *source* of the store is an executable object."""
+    return source.endswith(EXECUTABLE_SUFFIX)

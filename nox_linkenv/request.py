@@ -1,0 +1,38 @@
+"""Requests and their outcomes, as hosts see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["Outcome", "Request"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One ``pip install`` in an environment.
+
+    Args:
+        arguments: those of ``pip install``, verbatim.
+        environ: the variables it runs with.
+        directory: the absolute path of the directory it runs in.
+    """
+
+    arguments: tuple[str, ...]
+    environ: Mapping[str, str]
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request.
+
+    Args:
+        installed: name and version of what has been linked.
+        message: one line that says what was done and why.
+        warnings: lines about files that were copied or had to be repaired.
+    """
+
+    installed: tuple[tuple[str, str], ...]
+    message: str
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,96 @@
+"""Remembered resolutions: what pip answered to a request, by the request's key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nox_linkenv.store import Store
+
+__all__ = ["Remembered", "WheelSource", "last_inputs", "recall", "remember"]
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """Where a wheel came from, to fetch it again if it is damaged.
+
+    Args:
+        name: of the distribution.
+        digest: hexadecimal SHA-256 of the wheel.
+        requirement: what pip was asked for to get it; empty for one built from a local project.
+    """
+
+    name: str
+    digest: str
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An answer.
+
+    Args:
+        time: when pip gave it, in seconds since the epoch.
+        pinned: whether the request allows no other answer, so that it never ages.
+        plan: name of the stored plan, ``None`` where nothing was to be installed.
+        wheels: what the plan installs.
+    """
+
+    time: float
+    pinned: bool
+    plan: str | None
+    wheels: tuple[WheelSource, ...]
+
+
+def recall(store: Store, digest: str) -> Remembered | None:
+    """Return the answer to the request with the key *digest*, whatever its age, or ``None``."""
+    text = store.read(_name(digest))
+    if text is None:
+        return None
+    try:
+        data = json.loads(text)
+        wheels = tuple(WheelSource(*wheel) for wheel in data["wheels"])
+        return Remembered(float(data["time"]), bool(data["pinned"]), data["plan"], wheels)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(
+    store: Store, digest: str, answer: Remembered, *, place: Sequence[str], inputs: Mapping[str, str]
+) -> None:
+    """Keep *answer*, and the *inputs* of the request as the last ones of its *place*.
+
+    Args:
+        place: what makes two requests the same one to a user: the environment and the arguments.
+
+    Raises:
+        StoreUnwritableError: the store cannot be written.
+    """
+    data = asdict(answer)
+    data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
+    store.publish(_name(digest), json.dumps(data))
+    store.publish(_place(place), json.dumps(dict(inputs)))
+
+
+def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:
+    """Return the inputs of the last request answered by pip at *place*."""
+    text = store.read(_place(place))
+    if text is None:
+        return None
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _name(digest: str) -> str:
+    return f"resolutions/{digest[:2]}/{digest[2:]}.json"
+
+
+def _place(place: Sequence[str]) -> str:
+    digest = hashlib.sha256(json.dumps(list(place)).encode()).hexdigest()
+    return f"requests/{digest[:2]}/{digest[2:]}.json"

@@ -1,0 +1,51 @@
+"""What sessions see of their environment is what they see with nox's virtualenv backend."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.nox_host.tool import Host, Outcome, Project, Run
+from tests.parity.compare import view_differences
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.network  # the oldest nox is installed from the index
+
+_NOXFILE = Path(__file__).with_name("behaviours.py").read_text()
+_SESSIONS = [
+    node.name for node in ast.parse(_NOXFILE).body if isinstance(node, ast.FunctionDef) and node.decorator_list
+]
+_SKIPPED = {"missing_interpreter", "missing_interpreter_path"}
+_FAILED = {
+    *("unknown_requirement", "conflicting_pins", "conflicting_requirements", "missing_requirements_file"),
+    *("missing_constraints_file", "missing_wheel", "missing_project", "not_a_project", "unknown_option"),
+    *("malformed_requirement", "wrong_hash", "no_arguments", "external_programs", "no_environment", "params_wrong"),
+}
+
+
+@pytest.fixture
+def outcomes(host: Host, once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Outcome, Outcome]:
+    """All sessions on the oracle, then on the peer: run once for each nox."""
+
+    def work(place: Path) -> None:
+        pairs = Project.make(place, host, _NOXFILE).on_both(Run())
+        (place / "outcomes.pickle").write_bytes(pickle.dumps(pairs[0]))
+
+    content = (once(f"behaviours-{host.name}", work) / "outcomes.pickle").read_bytes()
+    found: tuple[Outcome, Outcome] = pickle.loads(content)
+    return found
+
+
+@pytest.mark.parametrize("session", _SESSIONS)
+def test_same_as_virtualenv(outcomes: tuple[Outcome, Outcome], session: str) -> None:
+    oracle, peer = (outcome.session_part(session) for outcome in outcomes)
+    expected = "skipped" if session in _SKIPPED else "failed" if session in _FAILED else "success"
+    assert oracle.report[session][0] == expected, oracle.output
+    told = view_differences(oracle.same(), peer.same())
+    assert not told, "\n".join([*told, "--- the oracle:", oracle.output, "--- here:", peer.output])
