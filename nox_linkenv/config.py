@@ -25,6 +25,7 @@ class Settings:
         resolution_age: how long, in seconds, a resolution answers the same request again; 0 asks pip every time.
         offline: answer from remembered resolutions of any age, and ask nobody.
         bytecode: share bytecode.
+        spares: make trees of links ahead, so that a next environment with the same packages only moves them.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
     """
 
@@ -33,6 +34,7 @@ class Settings:
     resolution_age: float = 600.0
     offline: bool = False
     bytecode: bool = True
+    spares: bool = True
     verify: bool = False
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from nox_linkenv.config import Settings
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.plan import Plan
-from nox_linkenv.env.receipt import Receipt, read_receipt, remove_receipt, write_receipt
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name
 from nox_linkenv.errors import OfflineError
 from nox_linkenv.outfit import Outfit
@@ -23,6 +22,7 @@ from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
 from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.store import Store
+from nox_linkenv.trash import trash_name
 
 if TYPE_CHECKING:
     from nox_linkenv.env.installed import Distribution
@@ -49,6 +49,7 @@ class Provision:
         self.clock = clock
         self.store = Store.open(settings.store_root)
         self.builder = Builder(prefix, self.store.layout, mode=settings.link_mode)
+        self.trash: list[str] = []
         self._receipt: Receipt | None = None
 
     @property
@@ -72,16 +73,19 @@ class Provision:
             EnvError: virtualenv refuses the interpreter.
             LinkenvError: the store or the directory cannot be used.
         """
-        self.remove()
         name = skeleton_name(interpreter, parameters, creator=_creator(), environ=os.environ)
+        donor = self._set_aside(name)
         if name is None or not fits(self.prefix):
             return False
         skeleton = self._skeleton(name) or self._capture(name, interpreter, parameters)
         if skeleton is None:
             return False
         self.builder.skeleton(skeleton)
+        if donor is not None:
+            os.mkdir(f"{self.prefix}/{DIRECTORY}")
+            os.rename(donor, f"{self.prefix}/{DIRECTORY}/donor")
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
-        if outfit.put_on(name, skeleton.links, []).damaged:
+        if outfit.put_on(name, skeleton.links, []).report.damaged:
             skeleton = self._capture(name, interpreter, parameters)  # which stores its objects anew
             if skeleton is None:
                 return False
@@ -105,14 +109,23 @@ class Provision:
         self._receipt = Receipt(self.store.layout.root, interpreter, facts, None, self.session)
         write_receipt(self.prefix, self._receipt)
 
-    def remove(self) -> None:
-        """Remove the environment, whatever it is."""
+    def _set_aside(self, skeleton: str | None) -> str | None:
+        """Move away what stands at the place; return where it is if the new environment can take over from it.
+
+        What cannot be taken over from is trash, and removed by upkeep.
+        """
+        former = self.receipt
         self._receipt = None
+        if not os.path.lexists(self.prefix):
+            return None
         remove_receipt(self.prefix)
-        if os.path.islink(self.prefix) or os.path.isfile(self.prefix):
-            os.unlink(self.prefix)
-        elif os.path.isdir(self.prefix):
-            shutil.rmtree(self.prefix)
+        aside = trash_name(self.prefix)
+        os.rename(self.prefix, aside)
+        same = former is not None and former.skeleton == skeleton and former.store == self.store.layout.root
+        if same and skeleton is not None:
+            return aside
+        self.trash.append(aside)
+        return None
 
     def install(self, request: Request, pip: Pip) -> Outcome:
         """Install what *request* asks for.
@@ -197,14 +210,15 @@ class Provision:
             uninstall(self.prefix, found, receipt.facts)
         outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
         empty = [path for path, _ in plan.empty]
-        report = outfit.put_on(name, plan.links, empty)
+        result = outfit.put_on(name, plan.links, empty)
+        report = result.report
         notes = []
         if report.damaged:
             damaged = plan.links.selected(report.damaged)
             notes = repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline)
             again = self.builder.link(damaged)
             report.copied.update(again.copied)
-        self.builder.private(plan)
+        self.builder.private(plan, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)
         self._receipt = replace(receipt, session=self.session, plans=(*receipt.plans, name))
         write_receipt(self.prefix, self._receipt)

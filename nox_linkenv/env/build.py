@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -72,13 +72,18 @@ class Builder:
             inodes=inodes,
         )
 
-    def private(self, plan: Plan) -> None:
+    def private(self, plan: Plan, *, kept: Container[str] = ()) -> None:
         """Write what *plan* does not link: empty files, texts, scripts, RECORDs, and last the ``.pth`` files.
+
+        Args:
+            kept: empty files which are there already.
 
         Raises:
             OSError: the environment cannot be written.
         """
         for path, executable in plan.empty:
+            if path in kept:
+                continue
             target = self._write(path, b"", executable=executable)
             os.utime(target, (EMPTY_MTIME, EMPTY_MTIME))
         written: dict[str, bytes] = {}

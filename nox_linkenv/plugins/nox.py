@@ -6,6 +6,7 @@ of a session passes, is wrapped, so that ``session.install`` in a linked environ
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import os
 import subprocess
@@ -18,12 +19,15 @@ import nox.command
 import nox.virtualenv
 from nox.logger import logger
 from nox.popen import popen
+from nox.sessions import Result, SessionRunner
 from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
+from nox_linkenv.store import Store
+from nox_linkenv.upkeep import Tasks
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -31,6 +35,8 @@ BACKEND = "linked"
 _INSTALL = ("python", "-m", "pip", "install")
 _environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDictionary()
 _run: Callable[..., str | bool] = nox.command.run
+_execute: Callable[[SessionRunner], Result] = SessionRunner.execute
+_upkeep: dict[str, tuple[Store, Tasks]] = {}
 
 
 class LinkedEnv(VirtualEnv):
@@ -125,6 +131,28 @@ class LinkedEnv(VirtualEnv):
         return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
 
 
+    def close(self) -> None:
+        """Look at the environment after its session: say what was changed, note what is worth preparing."""
+        from nox_linkenv.closing import close
+
+        receipt = self.provision.receipt
+        if receipt is None:
+            return
+        provision = self.provision
+        closing = close(
+            provision.store,
+            provision.prefix,
+            receipt,
+            bytecode=provision.settings.bytecode,
+            spares=provision.settings.spares,
+            environ={**os.environ, **{name: value or "" for name, value in self.env.items()}},
+        )
+        for message in closing.messages:
+            logger.warning(message)
+        if closing.tasks:
+            _upkeep.setdefault(provision.store.layout.root, (provision.store, Tasks()))[1].extend(closing.tasks)
+
+
 class _SessionPip:
     """Runs pip as nox would run it for ``session.install``."""
 
@@ -215,12 +243,30 @@ def _tell(outcome: Outcome) -> None:
         logger.warning(warning)
 
 
+def _session_execute(runner: SessionRunner) -> Result:
+    """Stand in for ``SessionRunner.execute``: when the session is over, and timed, look at its environment."""
+    result = _execute(runner)
+    if isinstance(runner.venv, LinkedEnv):
+        try:
+            runner.venv.close()
+        except (LinkenvError, OSError) as error:
+            logger.warning(str(error))
+    return result
+
+
+def _start_upkeep() -> None:
+    from nox_linkenv.upkeep import start
+
+    for store, tasks in _upkeep.values():
+        start(store, tasks)
+
+
 def register() -> None:
     """Enter the backend into nox's tables.  Calling it again does nothing.
 
     Where nox has changed so that this cannot work, it is left as it was and a warning says so.
     """
-    global _run
+    global _execute, _run
     if BACKEND in nox.virtualenv.ALL_VENVS:
         return
     problem = _self_check()
@@ -231,6 +277,9 @@ def register() -> None:
     _make_optional()
     _run = nox.command.run
     nox.command.run = _command_run  # type: ignore[assignment]
+    _execute = SessionRunner.execute
+    SessionRunner.execute = _session_execute  # type: ignore[method-assign]
+    atexit.register(_start_upkeep)
 
 
 def _self_check() -> str | None:

@@ -95,9 +95,7 @@ def test_first_choice_is_taken(host: Host, tmp_path: Path) -> None:
     if uv is not None:
         path = os.pathsep.join((str(Path(uv).parent), os.defpath))
         project = _project(tmp_path / "other", host, arguments='venv_backend="uv|linked"')
-        outcome = project.nox(
-            Run(env={"PATH": path, "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(project.root / "wheels")})
-        )
+        outcome = project.nox(Run(env={"PATH": path}))
         assert outcome.facts["s"]["backend"] == "uv", outcome.output
 
 

@@ -14,6 +14,7 @@ from tests.parity.tool import ORACLE, PEER
 from tests.parity.wheels import write_wheel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["Host", "Outcome", "Project", "Run"]
@@ -29,11 +30,19 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One call of nox; *backend* replaces the one being tried, ``None`` in *env* removes a variable."""
+    """One call of nox.
+
+    Args:
+        args: those of nox.
+        backend: instead of the one being tried.
+        env: variables more; an empty one is removed.
+        before: done to the directory of environments first.
+    """
 
     args: tuple[str, ...] = ()
     backend: str | None = None
     env: dict[str, str] = field(default_factory=dict)
+    before: Callable[[Path], object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,8 @@ class Project:
 
     def nox(self, run: Run, backend: str = PEER) -> Outcome:
         """Run nox once, on what stands there."""
+        if run.before is not None:
+            run.before(self.envdir)
         shutil.rmtree(self.root / "facts", ignore_errors=True)
         report = self.root / "report.json"
         report.unlink(missing_ok=True)
@@ -116,10 +127,11 @@ class Project:
             "LINKENV_STORE": str(self.store),
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.root / "wheels"),
+            "UV_NO_INDEX": "1",
+            "UV_FIND_LINKS": str(self.root / "wheels"),
         }
-        args = tuple(arg.replace("BACKEND", backend) for arg in run.args)
-        command = [str(self.host.python), "-m", "nox", "--report", str(report), *args]
-        env |= {name: value.replace("BACKEND", backend) for name, value in run.env.items()}
+        command = [str(self.host.python), "-m", "nox", "--report", str(report), *run.args]
+        env |= run.env
         done = subprocess.run(
             command,
             cwd=self.root,

@@ -1,0 +1,86 @@
+"""Making spares: the links of a stored plan or skeleton, laid out in the store and ready to be moved."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from nox_linkenv.env.build import Builder
+from nox_linkenv.env.bytecode import read_bytecode
+from nox_linkenv.env.facts import Facts
+from nox_linkenv.env.links import Links
+from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.env.recycle import inodes_name, write_inodes
+from nox_linkenv.store import Store
+from nox_linkenv.store.files import make_directory, staging_name
+from nox_linkenv.store.spares import spares_directory
+from nox_linkenv.trash import empty_trash
+
+__all__ = ["make_spare", "wants_spare"]
+
+#: Below this number of files an environment is linked as fast as moved.
+_WORTHWHILE: Final = 200
+#: How many plans and skeletons have a spare; the least recently made go first.
+_MOST: Final = 12
+
+
+def wants_spare(store: Store, prefix: str, name: str, links: Links) -> bool:
+    """Return whether a spare of *links* would save time at the place of the environment *prefix*."""
+    return (
+        len(links.paths) >= _WORTHWHILE
+        and os.stat(prefix).st_dev == os.stat(store.layout.base).st_dev
+        and not _present(spares_directory(store.layout, name))
+    )
+
+
+def make_spare(store: Store, name: str, facts: Facts) -> None:
+    """Make a spare for the stored plan or skeleton *name*, unless there is one or an object is damaged."""
+    directory = spares_directory(store.layout, name)
+    links = _links(store, name)
+    if links is None or _present(directory):
+        return
+    bytecode = read_bytecode(store, name, facts)
+    parts: Sequence[Links] = [links, bytecode.links if bytecode is not None else Links()]
+    staged = staging_name(store.layout.staging)
+    builder = Builder(staged, store.layout)
+    inodes: list[int] = []
+    try:
+        os.makedirs(f"{staged}/{DIRECTORY}")
+        for part in parts:
+            builder.directories(part.directories)
+            report = builder.link(part, inodes=inodes)
+            if report.copied:
+                return
+        write_inodes(f"{staged}/{DIRECTORY}/{inodes_name(name)}", inodes)
+        make_directory(directory)
+        os.rename(staged, f"{directory}/{secrets.token_hex(8)}")
+    finally:
+        empty_trash(staged)
+    _limit(os.path.dirname(directory))
+
+
+def _present(directory: str) -> bool:
+    try:
+        return bool(os.listdir(directory))
+    except FileNotFoundError:
+        return False
+
+
+def _links(store: Store, name: str) -> Links | None:
+    import json
+
+    text = store.read(name)
+    try:
+        return None if text is None else Links.from_json(json.loads(text)["links"])
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _limit(directory: str) -> None:
+    """Remove the spares beyond the number that is kept."""
+    names = sorted(os.listdir(directory), key=lambda name: os.stat(f"{directory}/{name}").st_mtime_ns)
+    for name in names[:-_MOST]:
+        for spare in os.listdir(f"{directory}/{name}"):
+            empty_trash(f"{directory}/{name}/{spare}")

@@ -1,0 +1,26 @@
+"""Spares: trees of links made ahead, so that the next environment with the same packages only moves them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from nox_linkenv.store.layout import Layout
+
+__all__ = ["spares_directory", "take_spare"]
+
+
+def spares_directory(layout: Layout, name: str) -> str:
+    """Return the directory of the spares of a stored plan or skeleton."""
+    return f"{layout.base}/spares/{os.path.basename(name).removesuffix('.json')[:40]}"
+
+
+def take_spare(layout: Layout, name: str, target: str) -> str | None:
+    """Move a spare for *name* to the path *target* and return that; ``None`` where there is none, or not here."""
+    directory = spares_directory(layout, name)
+    with contextlib.suppress(OSError):
+        for spare in os.listdir(directory):
+            with contextlib.suppress(OSError):
+                os.rename(f"{directory}/{spare}", target)
+                return target
+    return None
