@@ -33,3 +33,7 @@ def install():  # type: ignore[no-untyped-def]  # noqa: ANN201
 
 
 install()
+if os.environ.get("LINKENV_NOX_HOOK") == "0":
+    # As if this had not been imported, so that `import nox_linkenv` in a noxfile finds nox loaded, and registers.
+    for _name in ("nox_linkenv", __name__):
+        sys.modules.pop(_name, None)

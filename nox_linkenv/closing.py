@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from nox_linkenv.config import Settings
 from nox_linkenv.env.audit import audit_links, imported
 from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.links import Links
@@ -35,7 +36,7 @@ class Closing:
 
 
 def close(
-    store: Store, prefix: str, receipt: Receipt, *, bytecode: bool, spares: bool, environ: Mapping[str, str]
+    store: Store, prefix: str, receipt: Receipt | None, settings: Settings, environ: Mapping[str, str]
 ) -> Closing:
     """Look at the environment at *prefix* after its session.
 
@@ -43,6 +44,9 @@ def close(
     gets them; the next one that needs them fetches their wheel again.
     """
     closing = Closing()
+    closing.tasks.trash.extend(find_trash(os.path.dirname(prefix)))
+    if receipt is None:
+        return closing
     edited: list[str] = []
     changed: list[str] = []
     for name, links, empty in _parts(store, receipt):
@@ -52,14 +56,13 @@ def close(
             with contextlib.suppress(OSError):
                 os.unlink(f"{store.layout.base}/{links.sources[position]}")
         changed.extend(links.paths[position] for position in audit.replaced)
-        if bytecode:
+        if settings.bytecode:
             modules = sources(links, empty, receipt.facts)
             seen = _wanted(prefix, modules, receipt, environ)
             if seen:
                 closing.tasks.compile.append(CompileTask(name, receipt.interpreter, receipt.facts, seen, modules))
-        if spares and wants_spare(store, prefix, name, links):
+        if settings.spares and wants_spare(store, prefix, name, links):
             closing.tasks.spares.append(SpareTask(name, receipt.facts))
-    closing.tasks.trash.extend(find_trash(os.path.dirname(prefix)))
     closing.tasks.trash.extend(_leftovers(prefix))
     if edited:
         closing.messages.append(

@@ -103,6 +103,8 @@ class Outfit:
                 numbers[:] = numbers_there[start : start + len(part.paths)]
                 taken.append(Part(part, numbers))
                 start += len(part.paths)
+            for root in self.facts.site_packages:
+                os.makedirs(f"{self.builder.prefix}/{root}", exist_ok=True)
             return take_over(donor, self.builder.prefix, taken, private, roots=self.facts.site_packages)
         directories = [path for part in parts for path in part.directories]
         return Leftover(directories, [list(range(len(part.paths))) for part in parts])

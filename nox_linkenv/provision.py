@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,9 +80,8 @@ class Provision:
         skeleton = self._skeleton(name) or self._capture(name, interpreter, parameters)
         if skeleton is None:
             return False
-        self.builder.skeleton(skeleton)
+        os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if donor is not None:
-            os.mkdir(f"{self.prefix}/{DIRECTORY}")
             os.rename(donor, f"{self.prefix}/{DIRECTORY}/donor")
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
         if outfit.put_on(name, skeleton.links, []).report.damaged:
@@ -90,6 +89,7 @@ class Provision:
             if skeleton is None:
                 return False
             outfit.put_on(name, skeleton.links, [])
+        self.builder.skeleton(skeleton)
         self._receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
         write_receipt(self.prefix, self._receipt)
         return True
@@ -148,6 +148,23 @@ class Provision:
                 if outcome is not None:
                     return outcome
         return self._ask(request, arguments, key, pip)
+
+    def close(self, environ: Mapping[str, str]) -> list[str]:
+        """Look at the environment after its session; return lines that say what the session changed.
+
+        What is worth preparing for the next session is scheduled for when this process has ended.
+
+        Args:
+            environ: the variables that the session's commands ran with.
+        """
+        from nox_linkenv.closing import close
+        from nox_linkenv.upkeep import Tasks, schedule
+
+        closing = close(self.store, self.prefix, self.receipt, self.settings, environ)
+        schedule(self.store, Tasks(trash=self.trash))
+        schedule(self.store, closing.tasks)
+        self.trash = []
+        return closing.messages
 
     def _key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | Unkeyable:
         from nox_linkenv.env.installed import installed_digest

@@ -5,6 +5,7 @@ Runs detached, at low priority, after the host has ended: ``python -m nox_linken
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -22,7 +23,7 @@ from nox_linkenv.store import Store
 from nox_linkenv.store.bytecode import compile_objects
 from nox_linkenv.trash import empty_trash
 
-__all__ = ["CompileTask", "SpareTask", "Tasks", "perform", "start"]
+__all__ = ["CompileTask", "SpareTask", "Tasks", "perform", "schedule", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,22 @@ def start(store: Store, tasks: Tasks) -> None:
             start_new_session=True,
             cwd=store.layout.root,
         )
+
+
+_scheduled: dict[str, tuple[Store, Tasks]] = {}
+
+
+def schedule(store: Store, tasks: Tasks) -> None:
+    """Have *tasks* started when this process ends."""
+    if not _scheduled:
+        atexit.register(_start_scheduled)
+    _scheduled.setdefault(store.layout.root, (store, Tasks()))[1].extend(tasks)
+
+
+def _start_scheduled() -> None:
+    for store, tasks in _scheduled.values():
+        if tasks:
+            start(store, tasks)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -41,13 +41,11 @@ class Builder:
     operations: Operations = Operations()
 
     def skeleton(self, skeleton: Skeleton) -> None:
-        """Make what *skeleton* says of the directory *prefix*, in which nothing of it exists, but for its links.
+        """Write what *skeleton* does not link: symlinks, texts and copies.  The directories exist, the files do not.
 
         Raises:
             OSError: the directory cannot be written.
         """
-        os.makedirs(self.prefix, exist_ok=True)
-        self.directories(skeleton.links.directories)
         for path, target in skeleton.symlinks:
             os.symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
         for path, content, executable in skeleton.texts:

@@ -6,11 +6,12 @@ of a session passes, is wrapped, so that ``session.install`` in a linked environ
 
 from __future__ import annotations
 
-import atexit
+import contextlib
 import inspect
 import os
 import subprocess
 import sys
+import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -23,11 +24,10 @@ from nox.sessions import Result, SessionRunner
 from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings
-from nox_linkenv.errors import EnvError, LinkenvError
+from nox_linkenv.env.interpreters import recall_interpreter, remember_interpreter
+from nox_linkenv.errors import EnvError, LinkenvError, StoreUnwritableError
 from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.store import Store
-from nox_linkenv.upkeep import Tasks
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -36,7 +36,6 @@ _INSTALL = ("python", "-m", "pip", "install")
 _environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDictionary()
 _run: Callable[..., str | bool] = nox.command.run
 _execute: Callable[[SessionRunner], Result] = SessionRunner.execute
-_upkeep: dict[str, tuple[Store, Tasks]] = {}
 
 
 class LinkedEnv(VirtualEnv):
@@ -67,6 +66,23 @@ class LinkedEnv(VirtualEnv):
             name = os.path.basename(self.location)
             self._provision = Provision(self.location.replace(os.sep, "/"), settings, session=name)
         return self._provision
+
+    @property
+    def _resolved_interpreter(self) -> str:
+        """Return nox's own answer, remembered for as long as a resolution is."""
+        known = self._resolved is not None or not isinstance(self.interpreter, str)
+        if known or getattr(self, "download_python", "auto") == "always":
+            return super()._resolved_interpreter
+        assert isinstance(self.interpreter, str)
+        store, settings = self.provision.store, self.provision.settings
+        search = (store, self.interpreter, os.environ, os.getcwd())
+        path = recall_interpreter(*search, now=time.time(), age=settings.resolution_age)
+        if path is None:
+            path = super()._resolved_interpreter
+            with contextlib.suppress(StoreUnwritableError):
+                remember_interpreter(*search, path, now=time.time())
+        self._resolved = path
+        return path
 
     def create(self) -> bool:
         """Create the environment, or reuse the one that stands there if nox was told to."""
@@ -133,24 +149,9 @@ class LinkedEnv(VirtualEnv):
 
     def close(self) -> None:
         """Look at the environment after its session: say what was changed, note what is worth preparing."""
-        from nox_linkenv.closing import close
-
-        receipt = self.provision.receipt
-        if receipt is None:
-            return
-        provision = self.provision
-        closing = close(
-            provision.store,
-            provision.prefix,
-            receipt,
-            bytecode=provision.settings.bytecode,
-            spares=provision.settings.spares,
-            environ={**os.environ, **{name: value or "" for name, value in self.env.items()}},
-        )
-        for message in closing.messages:
+        environ = {**os.environ, **{name: value or "" for name, value in self.env.items()}}
+        for message in self.provision.close(environ):
             logger.warning(message)
-        if closing.tasks:
-            _upkeep.setdefault(provision.store.layout.root, (provision.store, Tasks()))[1].extend(closing.tasks)
 
 
 class _SessionPip:
@@ -254,13 +255,6 @@ def _session_execute(runner: SessionRunner) -> Result:
     return result
 
 
-def _start_upkeep() -> None:
-    from nox_linkenv.upkeep import start
-
-    for store, tasks in _upkeep.values():
-        start(store, tasks)
-
-
 def register() -> None:
     """Enter the backend into nox's tables.  Calling it again does nothing.
 
@@ -279,7 +273,6 @@ def register() -> None:
     nox.command.run = _command_run  # type: ignore[assignment]
     _execute = SessionRunner.execute
     SessionRunner.execute = _session_execute  # type: ignore[method-assign]
-    atexit.register(_start_upkeep)
 
 
 def _self_check() -> str | None:

@@ -10,12 +10,12 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.requirement_files import (
+    ARCHIVES,
     Option,
     Place,
     UnkeyableError,
@@ -33,6 +33,8 @@ from nox_linkenv.resolve.requirement_files import (
 from nox_linkenv.resolve.unmodelled import configuration_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from nox_linkenv.wheel import Scheme
 
 __all__ = ["Interpreter", "Key", "Unkeyable", "changed", "request_key"]
@@ -221,7 +223,7 @@ class _Collector:
         self._loose = False  # whether there is any other
 
     def key(self) -> Key:
-        lines = "\n".join(f"{self._inputs[name]} {name}" for name in sorted(self._inputs))
+        lines = "\0".join(f"{self._inputs[name]} {name}" for name in sorted(self._inputs))
         return Key(
             digest=_digest(lines.encode("utf-8", "surrogateescape")),
             inputs={name: value[:16] for name, value in self._inputs.items()},
@@ -417,14 +419,16 @@ class _Collector:
             except OSError:
                 raise UnkeyableError(f"{path} cannot be listed") from None
             for entry in found:
-                parts += [entry.name, _stamp(entry.path)]
                 if "htm" in entry.name.lower():
-                    parts.append(self._page(entry.path))
-                elif entry.is_dir() and "." in entry.name:
+                    parts += [entry.name, self._page(entry.path)]
+                elif entry.is_dir() and entry.name.lower().endswith(ARCHIVES):
                     raise UnkeyableError(f"{entry.path} may be taken for an archive")
+                else:
+                    parts += [entry.name, _stamp(entry.path)]
             self.add(f"{name}/", "\0".join(parts))
         elif os.path.isfile(path):
-            self.add(name, f"{path}\0{_stamp(path)}\0{self._page(path) if 'htm' in path.lower() else ''}")
+            page = "htm" in os.path.basename(path).lower()
+            self.add(name, f"{path}\0{self._page(path) if page else _stamp(path)}")
         else:
             self.add(name, _ABSENT)
 
@@ -450,9 +454,11 @@ class _Collector:
         try:
             with os.scandir(path) as entries:
                 projects = sorted(entry.name for entry in entries)
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             self.add(name, _ABSENT)
             return
+        except OSError:
+            raise UnkeyableError(f"{path} cannot be listed") from None
         if len(projects) > _PROJECTS:
             raise UnkeyableError(f"the local index {path} is too large to be checked")
         for project in projects:
@@ -464,7 +470,8 @@ class _Collector:
         """Return the absolute path that *location* of find-links or of an index names, if it is a local one."""
         if location.startswith("~"):
             home = self.environ.get("HOME")
-            if location[1:2] not in {"", os.sep} or not home:
+            literal = os.path.lexists(os.path.join(self.directory, location))
+            if literal or location[1:2] not in {"", os.sep} or not home:
                 raise UnkeyableError("a path begins with ~")
             location = home + location[1:]
         if location.startswith("file:"):
@@ -515,7 +522,8 @@ class _Collector:
         """Return the name of *path* for a user, which is never that of another input."""
         start = self.directory + os.sep
         shown = path[len(start) :] if path.startswith(start) else path
-        return f".{os.sep}{shown}" if shown in _REST or _VARIABLE.fullmatch(shown) else shown
+        taken = " " in shown or shown in _REST or _VARIABLE.fullmatch(shown) is not None
+        return f".{os.sep}{shown}" if taken and not os.path.isabs(shown) else shown
 
 
 def _setting(name: str) -> str:

@@ -12,11 +12,14 @@ import enum
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 __all__ = [
+    "ARCHIVES",
     "Line",
     "Option",
     "Place",
@@ -70,7 +73,7 @@ def decode(data: bytes, environ: Mapping[str, str], shown: str) -> str:
             if line.startswith(b"#") and (found := _CODING.search(line)) is not None:
                 return data.decode(found[1].decode("ascii"))
         text = data.decode("utf-8")
-    except (LookupError, UnicodeDecodeError):
+    except (LookupError, UnicodeError):
         raise UnkeyableError(f"{shown} is not in UTF-8") from None
     # Older pips read it in the encoding of the locale, and so does any pip where UTF-8 fails.
     if not text.isascii() and not _speaks_utf8(environ):
@@ -250,9 +253,9 @@ class Specifier:
     path: str | None = None
 
 
-_ARCHIVES: Final = (
-    (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz")
-    + (".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma")
+#: Ends of the names that pip takes for archives, in lower case.
+ARCHIVES: Final = (
+    ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma",
 )  # fmt: skip
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
@@ -288,7 +291,7 @@ def specifier(text: str, directory: str) -> Specifier:
         path = os.path.normpath(os.path.join(directory, bare))
         if os.path.lexists(path):
             return _local(path)
-    elif bare.lower().endswith(_ARCHIVES) and os.path.lexists(path := os.path.join(directory, bare)):
+    elif bare.lower().endswith(ARCHIVES) and os.path.lexists(path := os.path.join(directory, bare)):
         return _local(path)
     if (direct := _DIRECT.match(text)) is not None:
         url = direct[1]
@@ -311,7 +314,7 @@ def _url(scheme: str, url: str, directory: str) -> Specifier:
 def _local(path: str) -> Specifier:
     if os.path.isdir(path):
         raise UnkeyableError("a local project is among the requirements")
-    if not os.path.isfile(path) or not path.lower().endswith(_ARCHIVES):
+    if not os.path.isfile(path) or not path.lower().endswith(ARCHIVES):
         raise UnkeyableError(f"{path} is not an archive")
     return Specifier(Place.LOCAL, path=path)
 

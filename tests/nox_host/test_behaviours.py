@@ -27,6 +27,8 @@ _FAILED = {
     *("missing_constraints_file", "missing_wheel", "missing_project", "not_a_project", "unknown_option"),
     *("malformed_requirement", "wrong_hash", "no_arguments", "external_programs", "no_environment", "params_wrong"),
 }
+#: What the oldest nox does not know yet: there both backends must fail in the same way.
+_NEWER = {"env_removed", "without_outer_env"}
 
 
 @pytest.fixture
@@ -43,9 +45,10 @@ def outcomes(host: Host, once: Callable[[str, Callable[[Path], None]], Path]) ->
 
 
 @pytest.mark.parametrize("session", _SESSIONS)
-def test_same_as_virtualenv(outcomes: tuple[Outcome, Outcome], session: str) -> None:
+def test_same_as_virtualenv(host: Host, outcomes: tuple[Outcome, Outcome], session: str) -> None:
     oracle, peer = (outcome.session_part(session) for outcome in outcomes)
     expected = "skipped" if session in _SKIPPED else "failed" if session in _FAILED else "success"
-    assert oracle.report[session][0] == expected, oracle.output
+    if host.name == "newest" or session not in _NEWER:
+        assert oracle.report[session][0] == expected, oracle.output
     told = view_differences(oracle.same(), peer.same())
     assert not told, "\n".join([*told, "--- the oracle:", oracle.output, "--- here:", peer.output])

@@ -28,12 +28,12 @@ PYTHON = os.environ.get("PYTHON") or None
 @nox.session(python=PYTHON)
 def first(session):
     session.install(*os.environ.get("WANTED", "tiny==1.0").split())
-    listed = session.run("python", "-m", "pip", "list", "--format=freeze", silent=True, log=False)
+    version = session.run("python", "-V", silent=True, log=False)
     session.log("after the installation")
     pathlib.Path("facts").mkdir(exist_ok=True)
-    facts = {"listed": listed, "reused": session.virtualenv._reused, "location": session.virtualenv.location}
-    if listed is not None:
-        facts["version"] = session.run("python", "-V", silent=True, log=False)
+    root = pathlib.Path(session.virtualenv.location)
+    listed = sorted(path.name.removesuffix(".dist-info") for path in root.glob("lib/*/site-packages/*.dist-info"))
+    facts = {"listed": listed, "reused": session.virtualenv._reused, "location": str(root), "version": version}
     pathlib.Path("facts/first.json").write_text(json.dumps(facts))
 """
 
@@ -48,21 +48,20 @@ def _reused(outcomes: list[Outcome]) -> list[bool]:
 
 
 def _listed(outcome: Outcome, *names: str) -> list[str]:
-    listed = outcome.facts["first"]["listed"].split()
-    return [line for line in listed if line.partition("==")[0] in names]
+    return [name for name in outcome.facts["first"]["listed"] if name.partition("-")[0] in names]
 
 
 def test_fresh_by_default(project: Project) -> None:
     outcomes = project.same_on_both(Run(env={"WANTED": "needy"}), Run())
     assert _reused(outcomes) == [False, False]
-    assert _listed(outcomes[1], "needy", "tiny") == ["tiny==1.0"]
+    assert _listed(outcomes[1], "needy", "tiny") == ["tiny-1.0"]
 
 
 def test_reuse_keeps_what_is_there(project: Project) -> None:
     outcomes = project.same_on_both(Run(env={"WANTED": "needy"}), Run(("-r",), env={"WANTED": "tiny"}), Run(("-N",)))
     assert _reused(outcomes) == [False, True, False]
-    assert _listed(outcomes[1], "needy", "tiny") == ["needy==1.0", "tiny==1.0"]
-    assert _listed(outcomes[2], "needy", "tiny") == ["tiny==1.0"]
+    assert _listed(outcomes[1], "needy", "tiny") == ["needy-1.0", "tiny-1.0"]
+    assert _listed(outcomes[2], "needy", "tiny") == ["tiny-1.0"]
 
 
 def test_reuse_without_install(project: Project) -> None:
@@ -71,20 +70,20 @@ def test_reuse_without_install(project: Project) -> None:
 
 
 def test_no_install_has_no_meaning_for_a_fresh_environment(project: Project) -> None:
-    assert _listed(project.same_on_both(Run(("--no-install",)))[0], "tiny") == ["tiny==1.0"]
+    assert _listed(project.same_on_both(Run(("--no-install",)))[0], "tiny") == ["tiny-1.0"]
 
 
 def test_install_only(project: Project) -> None:
     outcomes = project.same_on_both(Run(("--install-only",)), Run(("-R",)))
-    assert outcomes[0].facts["first"]["listed"] is None
-    assert _listed(outcomes[1], "tiny") == ["tiny==1.0"]
+    assert outcomes[0].facts["first"]["version"] is None
+    assert _listed(outcomes[1], "tiny") == ["tiny-1.0"]
 
 
 def test_upgrade_and_downgrade_in_a_reused_environment(project: Project) -> None:
     wishes = ("tiny==1.0", "-U tiny", "needy", "--force-reinstall tiny==1.0")
     outcomes = project.same_on_both(*(Run(("-r",), env={"WANTED": wish}) for wish in wishes))
     seen = [_listed(outcome, "tiny") for outcome in outcomes]
-    assert seen == [["tiny==1.0"], ["tiny==2.0"], ["tiny==1.0"], ["tiny==1.0"]]
+    assert seen == [["tiny-1.0"], ["tiny-2.0"], ["tiny-1.0"], ["tiny-1.0"]]
 
 
 def _stale(envs: Path) -> None:
@@ -132,16 +131,16 @@ def _make_empty(envs: Path) -> None:
 @pytest.mark.parametrize("damage", [_break_links, _make_conda, _make_uv, _make_empty])
 def test_what_is_no_virtualenv_is_not_reused(project: Project, damage: Callable[[Path], None]) -> None:
     outcomes = project.same_on_both(Run(env={"WANTED": "needy"}), Run(("-r",), before=damage))
-    if damage is not _make_empty:  # which passes for an old virtualenv with nox
+    if damage is _make_uv or damage is _make_conda:  # the others pass for a virtualenv with some nox
         assert _reused(outcomes) == [False, False]
-        assert _listed(outcomes[1], "needy", "tiny") == ["tiny==1.0"]
+        assert _listed(outcomes[1], "needy", "tiny") == ["tiny-1.0"]
 
 
 @pytest.mark.parametrize(("first", "second"), [("virtualenv", ""), ("venv", ""), ("uv", ""), ("", "virtualenv")])
 def test_switching_backends_under_reuse(project: Project, first: str, second: str) -> None:
     runs = (Run(backend=first), Run(("-r",), backend=second), Run(("-r",), backend=second, env={"WANTED": "needy"}))
     outcomes = project.same_on_both(*runs)
-    assert _listed(outcomes[2], "tiny", "needy") == ["needy==1.0", "tiny==1.0"]
+    assert _listed(outcomes[2], "tiny", "needy") == ["needy-1.0", "tiny-1.0"]
 
 
 def test_envdir(project: Project) -> None:

@@ -1,0 +1,1 @@
+"""Local projects: what they are built from, and building them."""

@@ -1,0 +1,277 @@
+"""The fingerprint of a project: a digest of every file that its build can see.
+
+The tree is walked with ``lstat`` alone as long as nothing changes: an index in the store remembers the digest of each
+file by its size, times and inode.  As git does with its index ("racy git"), a file that was changed so shortly before
+it was read that a second change could have left the same times is not remembered, but read again.
+
+What counts and what does not is decided for builds, not for taste: left out are only the directories which tools mark
+or reserve as their own and which sessions themselves fill.  Leavings of builds (``build/``, ``*.egg-info``) do count,
+because setuptools reads them again: files which are gone from the sources but stand in ``build/lib`` get into the next
+wheel, and ``SOURCES.txt`` decides which data files do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.digest import file_digest
+from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.projects.git import git_files, index_digest
+
+if TYPE_CHECKING:
+    from nox_linkenv.store import Store
+
+__all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
+
+#: Directories of tools which sessions fill and no build takes anything from.
+IGNORED: Final = frozenset(
+    {
+        ".nox",
+        ".tox",
+        "__pycache__",
+        ".pytest_cache",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".hypothesis",
+    }
+)
+#: Files which measuring coverage leaves behind.
+_COVERAGE: Final = re.compile(r"\.coverage(\..+)?")
+#: What building distributions by hand leaves in ``dist/``.
+_ARCHIVE: Final = re.compile(r"dist/[^/]+(\.whl|\.tar\.gz|\.zip)")
+#: What marks the root of a repository: a build may ask it for a version, which depends on all of it.
+_REPOSITORIES: Final = (".git", ".hg", ".svn", ".bzr")
+#: Files that configure builds, as far as they may name files outside of the project.
+_CONFIGURATION: Final = (
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+    "MANIFEST.in",
+    "hatch.toml",
+    "hatch_build.py",
+    "pdm_build.py",
+    "build.py",
+    "Cargo.toml",
+    "CMakeLists.txt",
+    "meson.build",
+)
+_CLIMBING: Final = re.compile(r"""(?<![.\w])(?:\.\.[/\\]+)*\.\.(?=[/\\"'])|\bpardir\b|\bparents\[[1-9]""")
+#: Nanoseconds: more than the coarsest timestamps of a filesystem in use (FAT: two seconds).
+_RACY: Final = 2_500_000_000
+#: More files than this are not looked at for the sake of not building.
+_LIMIT: Final = 40_000
+
+_Stamp = tuple[int, int, int, int]
+
+
+class UnknownTreeError(Exception):
+    """It cannot be told what a build of this tree sees; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """What a build can see of a project.
+
+    Args:
+        project: its real path.
+        root: the real path of the repository that it lies in, or its own.
+        entries: what stands at each path relative to *root*: kind, executable bits, content digest or link target.
+    """
+
+    project: str
+    root: str
+    entries: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 over the project's place in the repository and all entries."""
+        place = os.path.relpath(self.project, self.root)
+        # One string for all: json.dumps of a sorted list of pairs is the fastest unambiguous form.
+        return hashlib.sha256(json.dumps([place, sorted(self.entries.items())]).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def changes(self, other: Tree) -> set[str]:
+        """Return the paths, relative to the project, at which *other* differs."""
+        prefix = os.path.relpath(self.project, self.root)
+        cut = 0 if prefix == "." else len(prefix) + 1
+        found = {path for path, _ in self.entries.items() ^ other.entries.items()}
+        return {path[cut:] if path[:cut] == f"{prefix}/"[:cut] else f"../{path}" for path in found}
+
+
+def fingerprint(
+    store: Store, project: str, *, skip: Collection[str] = (), clock: Callable[[], int] = time.time_ns
+) -> Tree:
+    """Look at the tree of *project*.
+
+    Args:
+        project: path of its directory.
+        skip: real paths of directories which do not count, such as the environment and the store.
+        clock: the seam to time; nanoseconds since the epoch.
+
+    Raises:
+        UnknownTreeError: the build may see more than can be looked at, or a file cannot be read.
+    """
+    real = os.path.realpath(project)
+    root = _repository(real) or real
+    depth = 0 if root == real else os.path.relpath(real, root).count(os.sep) + 1
+    if _climb(real) > depth:
+        raise UnknownTreeError("its build configuration names files outside of the project")
+    name = f"projects/{hashlib.sha256(os.fsencode(root)).hexdigest()}.json"
+    known = _load(store, name)
+    walk = _Walk(root, known, frozenset([*skip, os.path.realpath(store.layout.root)]), clock())
+    try:
+        for path in _git_configuration():
+            walk.file(path, path)
+        walk.directory(root, "")
+    except OSError as error:
+        raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
+    if walk.trusted != known:
+        with contextlib.suppress(StoreUnwritableError):  # a store that cannot be written still serves
+            store.publish(name, json.dumps(walk.trusted, separators=(",", ":")))
+    return Tree(real, root, walk.entries)
+
+
+class _Walk:
+    """One walk over a tree.
+
+    Args:
+        root: where it starts.
+        known: digest and stamp of files as last remembered, by their path.
+        skip: directories which do not count.
+        now: when it starts; nanoseconds since the epoch.
+    """
+
+    def __init__(self, root: str, known: dict[str, list[object]], skip: frozenset[str], now: int) -> None:
+        self.root = root
+        self.known = known
+        self.skip = skip
+        self.now = now
+        self.entries: dict[str, str] = {}
+        self.trusted: dict[str, list[object]] = {}
+
+    def directory(self, path: str, prefix: str) -> None:
+        """Enter everything below the directory at *path*, whose name relative to the root is *prefix* with ``/``."""
+        with os.scandir(path) as found:
+            children = sorted(found, key=lambda entry: entry.name)
+        for entry in children:
+            name = prefix + entry.name
+            if entry.name == ".git":
+                self._git(entry.path, name)
+            elif entry.is_symlink():
+                self._symlink(entry.path, name)
+            elif entry.is_dir():
+                if entry.name in IGNORED or entry.path in self.skip or _is_environment(entry.path):
+                    continue
+                self.entries[name] = "directory"
+                self.directory(entry.path, f"{name}/")
+            elif not _COVERAGE.fullmatch(entry.name) and not _ARCHIVE.fullmatch(name):
+                self.file(entry.path, name, entry.stat(follow_symlinks=False))
+        if len(self.entries) > _LIMIT:
+            raise UnknownTreeError(f"it lies among more than {_LIMIT:,} files")
+
+    def file(self, path: str, name: str, status: os.stat_result | None = None, *, index: bool = False) -> None:
+        """Enter the file at *path* as *name*; one that does not exist is nothing.
+
+        Args:
+            index: whether it is git's index, of which only what git means by it counts.
+        """
+        if status is None:
+            try:
+                status = os.stat(path)
+            except (FileNotFoundError, NotADirectoryError):
+                return
+        if not stat.S_ISREG(status.st_mode):
+            self.entries[name] = f"special {stat.S_IFMT(status.st_mode):o}"
+            return
+        stamp = [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+        remembered = self.known.get(name)
+        if remembered is not None and remembered[1:] == stamp:
+            digest = str(remembered[0])
+        else:
+            with open(path, "rb") as stream:
+                digest = index_digest(stream.read()) if index else file_digest(stream)
+        if max(status.st_mtime_ns, status.st_ctime_ns) + _RACY < self.now:
+            self.trusted[name] = [digest, *stamp]
+        self.entries[name] = f"file {status.st_mode & 0o111:o} {digest}"
+
+    def _symlink(self, path: str, name: str) -> None:
+        """Enter a symbolic link: its target, and what it leads to unless that is looked at anyway."""
+        target = os.readlink(path)
+        if os.path.basename(name) in IGNORED:
+            return
+        self.entries[name] = f"symlink {target}"
+        real = os.path.realpath(path)
+        if real == self.root or real.startswith(self.root + os.sep):
+            parts = os.path.relpath(real, self.root).split(os.sep)
+            if not IGNORED.isdisjoint(parts) or ".git" in parts:
+                raise UnknownTreeError(f"{path} leads to a directory that is not looked at")
+        elif os.path.isdir(real):
+            if not _is_environment(real) and real not in self.skip:
+                raise UnknownTreeError(f"{path} leads to a directory outside of the project")
+        else:
+            self.file(real, f"{name} ->")
+
+    def _git(self, path: str, name: str) -> None:
+        """Enter the state of a repository."""
+        for part, file, index in git_files(path):
+            self.file(file, f"{name}/{part}", index=index)
+
+
+def _is_environment(path: str) -> bool:
+    return os.path.exists(f"{path}/pyvenv.cfg")
+
+
+def _repository(project: str) -> str | None:
+    """Return the directory that holds the repository which *project* lies in."""
+    directory = project
+    while True:
+        if any(os.path.lexists(os.path.join(directory, marker)) for marker in _REPOSITORIES):
+            return directory
+        parent = os.path.dirname(directory)
+        if parent == directory:
+            return None
+        directory = parent
+
+
+def _climb(project: str) -> int:
+    """Return how many directories up the build configuration reaches."""
+    highest = 0
+    for name in _CONFIGURATION:
+        try:
+            with open(os.path.join(project, name), encoding="utf-8", errors="replace") as stream:
+                text = stream.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            continue
+        except OSError as error:
+            raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
+        for found in _CLIMBING.finditer(text):
+            highest = max(highest, found[0].count("..") or 1)
+    return highest
+
+
+def _git_configuration() -> Iterator[str]:
+    """Yield the files in which a user tells git what to trust and what to ignore."""
+    home = os.path.expanduser("~")
+    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    yield os.path.join(home, ".gitconfig")
+    for name in ("config", "ignore", "attributes"):
+        yield os.path.join(config, "git", name)
+
+
+def _load(store: Store, name: str) -> dict[str, list[object]]:
+    text = store.read(name)
+    if text is None:
+        return {}
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) and all(isinstance(item, list) and item for item in data.values()) else {}

@@ -1,0 +1,75 @@
+"""Storing streams: the memory needed does not grow with the wheel."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.store.tool import ROOT
+from tests.unit.wheels import Member, make_wheel
+
+_LIMIT: Final = 200 << 20
+_STORE: Final = """
+import resource, sys
+from pathlib import Path
+from nox_linkenv.store import Store
+manifest = Store.open(sys.argv[1]).add(Path(sys.argv[2]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, sum(file.size for file in manifest.files))
+"""
+
+
+def peak(store: Path, wheel: Path) -> tuple[int, int]:
+    """Store *wheel* in a process of its own; return its peak memory and the size of the wheel's files in bytes."""
+    done = subprocess.run(
+        [sys.executable, "-c", _STORE, str(store), str(wheel)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    memory, size = map(int, done.stdout.split())
+    return memory, size
+
+
+def largest_local_wheel() -> Path | None:
+    """Return the largest wheel in the directories that pip's find-links names, if one is of more than 100 MB."""
+    wheels = [
+        wheel
+        for place in os.environ.get("PIP_FIND_LINKS", "").split()
+        for wheel in Path(place.removeprefix("file://")).glob("*.whl")
+        if wheel.stat().st_size > 100 << 20
+    ]
+    return max(wheels, key=lambda wheel: wheel.stat().st_size, default=None)
+
+
+@pytest.mark.slow
+def test_largest_wheel(tmp_path: Path, store_dir: Path) -> None:
+    wheel = largest_local_wheel()
+    if wheel is None:
+        noise = random.Random(1).randbytes(1 << 20)
+        big = [Member(f"demo/{i}.bin", noise * 150, method=zipfile.ZIP_STORED) for i in range(2)]
+        wheel = make_wheel(tmp_path, more=big)
+    memory, size = peak(store_dir, wheel)
+    assert size > _LIMIT
+    assert memory < _LIMIT
+
+
+def test_one_large_file(tmp_path: Path, store_dir: Path) -> None:
+    """A file of zeros, larger than all the memory that may be used."""
+    memory, size = peak(store_dir, make_wheel(tmp_path, files={"demo/large.bin": bytes(220 << 20)}))
+    assert size > _LIMIT
+    assert memory < _LIMIT
+
+
+def test_adding_again_streams_too(tmp_path: Path, store_dir: Path) -> None:
+    wheel = make_wheel(tmp_path, files={"demo/large.bin": bytes(220 << 20)})
+    peak(store_dir, wheel)
+    memory, _ = peak(store_dir, wheel)
+    assert memory < _LIMIT
