@@ -2,7 +2,7 @@
 
 Started by ``nox_linkenv.pth`` (and, where PEP 829 is known, ``nox_linkenv.start``) in every interpreter that has
 this package installed, so it imports nothing that is not loaded already.  ``LINKENV_NOX_HOOK=0`` switches it off;
-``import nox_linkenv.plugins.nox`` or ``import nox_linkenv`` in a noxfile registers, too.
+``import nox_linkenv`` in a noxfile registers, too.
 """
 
 import os
@@ -17,23 +17,18 @@ class _Finder:
     """Finds nothing: the import of the trigger passes it by, and that is the moment to register."""
 
     @staticmethod
-    def find_spec(name, path=None, target=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN205
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name == _TRIGGER:
-            sys.meta_path.remove(_Finder)  # type: ignore[arg-type]
+            sys.meta_path.remove(_Finder)
             from nox_linkenv.plugins.nox import register
 
             register()
-        return None
 
 
-def install():  # type: ignore[no-untyped-def]  # noqa: ANN201
+def install() -> None:
     """Wait for nox to be imported.  Calling it again does nothing."""
-    if os.environ.get("LINKENV_NOX_HOOK") != "0" and _Finder not in sys.meta_path and _TRIGGER not in sys.modules:
-        sys.meta_path.insert(0, _Finder)  # type: ignore[arg-type]
-
-
-install()
-if os.environ.get("LINKENV_NOX_HOOK") == "0":
-    # As if this had not been imported, so that `import nox_linkenv` in a noxfile finds nox loaded, and registers.
-    for _name in ("nox_linkenv", __name__):
-        sys.modules.pop(_name, None)
+    if os.environ.get("LINKENV_NOX_HOOK") == "0":
+        # As if this had never been imported, so that `import nox_linkenv` in a noxfile finds nox loaded, and registers.
+        sys.modules.pop("nox_linkenv", None)
+    elif _Finder not in sys.meta_path and _TRIGGER not in sys.modules:
+        sys.meta_path.insert(0, _Finder)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from nox_linkenv.errors import SettingsError
@@ -60,9 +61,9 @@ def load_settings(
     Raises:
         SettingsError: a value is of the wrong kind, or a file holds an unknown name.
     """
-    settings = Settings()
+    values: dict[str, Any] = {}
     names = {field.name for field in fields(Settings)}
-    files = [(_user_file(environ), ())]
+    files: list[tuple[str, tuple[str, ...]]] = [(_user_file(environ), ())]
     if directory is not None:
         files.append((os.path.join(directory, "pyproject.toml"), ("tool", "linkenv")))
     for path, table in files:
@@ -72,14 +73,14 @@ def load_settings(
                 raise SettingsError(
                     f"Unknown setting {name!r}", path=path, remedy=f"Known are: {', '.join(sorted(names))}."
                 )
-            settings = replace(settings, **{key: _convert(key, value, path)})
+            values[key] = _convert(key, value, path)
     for key in names:
         variable = f"LINKENV_{key.upper()}"
         if environ.get(variable):
-            settings = replace(settings, **{key: _convert(key, environ[variable], variable)})
+            values[key] = _convert(key, environ[variable], variable)
     for key, value in (explicit or {}).items():
-        settings = replace(settings, **{key: _convert(key, value, key)})
-    return settings
+        values[key] = _convert(key, value, key)
+    return Settings(**values)
 
 
 def _user_file(environ: Mapping[str, str]) -> str:
@@ -95,9 +96,9 @@ def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
         return {}
     if table and b"linkenv" not in content:
         return {}  # spares the warm path the TOML parser
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
         data: Mapping[str, Any] = tomllib.loads(content.decode())

@@ -272,7 +272,7 @@ def register() -> None:
     _run = nox.command.run
     nox.command.run = _command_run  # type: ignore[assignment]
     _execute = SessionRunner.execute
-    SessionRunner.execute = _session_execute  # type: ignore[method-assign]
+    SessionRunner.execute = _session_execute  # type: ignore[assignment, method-assign]
 
 
 def _self_check() -> str | None:

@@ -156,7 +156,6 @@ def test_refusal_copies_that_file(number: int, reason: str, files: Files) -> Non
     assert line is not None
     assert "\n" not in line
     assert re.search(reason, line)
-    assert line.startswith("1 file was copied")
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,11 @@ class _Tree(RuleBasedStateMachine):
         if files := self._files():
             os.utime(data.draw(st.sampled_from(files)), (time, time))
 
-    @rule(target=st.sampled_from(["a.py", "src", "nowhere"]))
-    def link(self, target: str) -> None:
+    @rule(leads_to=st.sampled_from(["a.py", "src", "nowhere"]))
+    def link(self, leads_to: str) -> None:
         path = self.root / "link"
         path.unlink(missing_ok=True)
-        path.symlink_to(target)
+        path.symlink_to(leads_to)
 
     @rule()
     def time_passes(self) -> None:
