@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from nox_linkenv.config import Settings
 from nox_linkenv.env.audit import audit_links, imported
 from nox_linkenv.env.bytecode import sources
-from nox_linkenv.env.links import Links
-from nox_linkenv.env.plan import Plan
+from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
-from nox_linkenv.env.skeleton import Skeleton
 from nox_linkenv.env.spare import wants_spare
 from nox_linkenv.store import Store
 from nox_linkenv.trash import find_trash, trash_name
@@ -47,47 +45,50 @@ def close(
     closing.tasks.trash.extend(find_trash(os.path.dirname(prefix)))
     if receipt is None:
         return closing
-    edited: list[str] = []
-    changed: list[str] = []
-    for name, links, empty in _parts(store, receipt):
-        audit = audit_links(prefix, store.layout.base, links)
+    edited: dict[str, str] = {}  # source -> path
+    replaced: list[str] = []
+    removed: list[str] = []
+    for content in contents(store, receipt):
+        links = content.links
+        audit = audit_links(prefix, store.layout.base, links.selected(content.current))
+        at = content.current
         for position in audit.edited:
-            edited.append(links.paths[position])
-            with contextlib.suppress(OSError):
-                os.unlink(f"{store.layout.base}/{links.sources[position]}")
-        changed.extend(links.paths[position] for position in audit.replaced)
+            edited.setdefault(links.sources[at[position]], links.paths[at[position]])
+        replaced.extend(links.paths[at[position]] for position in audit.replaced)
+        removed.extend(links.paths[at[position]] for position in audit.removed)
         if settings.bytecode:
-            modules = sources(links, empty, receipt.facts)
+            modules = sources(links, content.empty, receipt.facts)
             seen = _wanted(prefix, modules, receipt, environ)
             if seen:
-                closing.tasks.compile.append(CompileTask(name, receipt.interpreter, receipt.facts, seen, modules))
-        if settings.spares and wants_spare(store, prefix, name, links):
-            closing.tasks.spares.append(SpareTask(name, receipt.facts))
+                task = CompileTask(content.name, receipt.interpreter, receipt.facts, seen, modules)
+                closing.tasks.compile.append(task)
+        if settings.spares and wants_spare(store, prefix, content.name, links):
+            closing.tasks.spares.append(SpareTask(content.name, receipt.facts))
     closing.tasks.trash.extend(_leftovers(prefix))
-    if edited:
-        closing.messages.append(
-            f"The session {receipt.session} edited {len(edited)} files of installed packages in place, such as"
-            f" {edited[0]} in {prefix}. They have been taken out of the store; no other environment gets them."
-        )
-    if changed:
-        closing.messages.append(
-            f"The session {receipt.session} replaced {len(changed)} files of installed packages, such as {changed[0]}."
-        )
+    for source in edited:
+        with contextlib.suppress(OSError):
+            os.unlink(f"{store.layout.base}/{source}")
+    closing.messages.extend(_messages(receipt.session, list(edited.values()), replaced, removed))
     return closing
 
 
-def _parts(store: Store, receipt: Receipt) -> Iterator[tuple[str, Links, list[str]]]:
-    """Yield the stored skeleton and plans of an environment: name, links, and paths of empty files."""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        text = store.read(receipt.skeleton) if receipt.skeleton else None
-        if receipt.skeleton and text is not None:
-            yield receipt.skeleton, Skeleton.loads(text).links, []
-    for name in receipt.plans:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            text = store.read(name)
-            if text is not None:
-                plan = Plan.loads(text)
-                yield name, plan.links, [path for path, _ in plan.empty]
+def _messages(session: str, edited: list[str], replaced: list[str], removed: list[str]) -> Iterator[str]:
+    if edited:
+        yield (
+            f"The session {session} edited {_count(edited)} in place."
+            " What it edited is out of the store and reaches no other environment."
+        )
+    if replaced:
+        yield f"The session {session} replaced {_count(replaced)}."
+    if removed:
+        yield f"The session {session} removed {_count(removed)}."
+
+
+def _count(paths: list[str]) -> str:
+    """Return how many files of installed packages these are, and the first of them."""
+    if len(paths) == 1:
+        return f"a file of an installed package, {paths[0]}"
+    return f"{len(paths)} files of installed packages, such as {paths[0]}"
 
 
 def _leftovers(prefix: str) -> Iterator[str]:

@@ -22,6 +22,7 @@ from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
 from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.store import Store
+from nox_linkenv.store.roots import Root, register_root
 from nox_linkenv.trash import trash_name
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Provision:
         self.store = Store.open(settings.store_root)
         self.builder = Builder(prefix, self.store.layout, mode=settings.link_mode)
         self.trash: list[str] = []
+        self.notes: list[str] = []
+        self.began = clock()
         self._receipt: Receipt | None = None
 
     @property
@@ -84,14 +87,18 @@ class Provision:
         if donor is not None:
             os.rename(donor, f"{self.prefix}/{DIRECTORY}/donor")
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
-        if outfit.put_on(name, skeleton.links, []).report.damaged:
+        report = outfit.put_on(name, skeleton.links, []).report
+        if report.damaged:
+            from nox_linkenv.repair import discard
+
+            found = discard(self.store, skeleton.links.selected(report.damaged))
+            self.notes.append(f"{found[0].upper()}{found[1:]}; the seeds have been stored again.")
             skeleton = self._capture(name, interpreter, parameters)  # which stores its objects anew
             if skeleton is None:
                 return False
             outfit.put_on(name, skeleton.links, [])
         self.builder.skeleton(skeleton)
-        self._receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
-        write_receipt(self.prefix, self._receipt)
+        self._finish(Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session))
         return True
 
     def adopt(self, interpreter: str) -> None:
@@ -106,8 +113,13 @@ class Provision:
 
         with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
             facts = learn(self.prefix, scratch, undo=True)
-        self._receipt = Receipt(self.store.layout.root, interpreter, facts, None, self.session)
-        write_receipt(self.prefix, self._receipt)
+        self._finish(Receipt(self.store.layout.root, interpreter, facts, None, self.session))
+
+    def _finish(self, receipt: Receipt) -> None:
+        self.began = self.clock()
+        register_root(self.store, Root(self.prefix, self.session, self.began))
+        write_receipt(self.prefix, receipt)
+        self._receipt = receipt
 
     def _set_aside(self, skeleton: str | None) -> str | None:
         """Move away what stands at the place; return where it is if the new environment can take over from it.
@@ -160,6 +172,8 @@ class Provision:
         from nox_linkenv.closing import close
         from nox_linkenv.upkeep import Tasks, schedule
 
+        if self.receipt is not None:
+            register_root(self.store, Root(self.prefix, self.session, self.began, self.clock()))
         closing = close(self.store, self.prefix, self.receipt, self.settings, environ)
         schedule(self.store, Tasks(trash=self.trash))
         schedule(self.store, closing.tasks)
@@ -218,8 +232,6 @@ class Provision:
         Raises:
             EnvError, LinkError, DamagedObjectError: it could not be; the environment has no receipt.
         """
-        from nox_linkenv.repair import repair
-
         remove_receipt(self.prefix)
         for found in self.replaced([entry[0] for entry in plan.distributions], receipt):
             from nox_linkenv.env.installed import uninstall
@@ -231,8 +243,10 @@ class Provision:
         report = result.report
         notes = []
         if report.damaged:
+            from nox_linkenv.repair import repair
+
             damaged = plan.links.selected(report.damaged)
-            notes = repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline)
+            notes.append(repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline))
             again = self.builder.link(damaged)
             report.copied.update(again.copied)
         self.builder.private(plan, kept=result.kept)
@@ -240,7 +254,8 @@ class Provision:
         self._receipt = replace(receipt, session=self.session, plans=(*receipt.plans, name))
         write_receipt(self.prefix, self._receipt)
         installed = tuple((entry[0], entry[1]) for entry in plan.distributions)
-        warnings = [*notes, *filter(None, [report.explain()])]
+        warnings = [*self.notes, *notes, *filter(None, [report.explain()])]
+        self.notes = []
         return Outcome(installed, message, tuple(warnings))
 
     def replaced(self, names: Sequence[str], receipt: Receipt) -> list[Distribution]:

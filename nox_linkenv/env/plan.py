@@ -59,7 +59,7 @@ class Plan:
         shebangs: (path, source) of scripts which get their first line rewritten.
         copies: (path, source) of files which are private although they come from the wheel.
         records: (path of a RECORD, its rows, the paths of the rows to be computed after their files are written).
-        distributions: (name, version, directory of the ``.dist-info``, wheel digest).
+        distributions: (name, version, directory of the ``.dist-info``, wheel digest, position of its first link).
         shebang: the line for *shebangs*.
     """
 
@@ -69,7 +69,7 @@ class Plan:
     shebangs: list[tuple[str, str]]
     copies: list[tuple[str, str]]
     records: list[tuple[str, list[str], list[tuple[str, str]]]]
-    distributions: list[tuple[str, str, str, str]]
+    distributions: list[tuple[str, str, str, str, int]]
     shebang: str
 
     def dumps(self) -> str:
@@ -128,6 +128,7 @@ class _Maker:
     def add(self, wheel: Installable) -> None:
         manifest, facts = wheel.manifest, self.facts
         root = facts.schemes[Scheme.PURELIB if manifest.root_is_purelib else Scheme.PLATLIB]
+        start = len(self.plan.links.paths)
         placed: dict[str, str] = {}  # name in the archive -> path in the environment
         computed: list[str] = []  # paths whose RECORD row depends on the environment
         for file in manifest.files:
@@ -169,7 +170,7 @@ class _Maker:
         self.plan.records.append(
             (f"{info}/RECORD", sorted(set(rows)), [(path, _relative(path, root)) for path in computed])
         )
-        self.plan.distributions.append((manifest.name, manifest.version, info, manifest.digest))
+        self.plan.distributions.append((manifest.name, manifest.version, info, manifest.digest, start))
 
     def _claim(self, path: str) -> None:
         if path in self.taken:

@@ -27,6 +27,7 @@ from nox_linkenv.resolve.requirement_files import (
     local_path,
     logical_lines,
     parse_line,
+    refuse_nul,
     specifier,
     without_extras,
 )
@@ -181,6 +182,8 @@ def request_key(
         collector.arguments(arguments)
     except UnkeyableError as error:
         return Unkeyable(error.reason)
+    except OSError as error:  # it went while it was being looked at
+        return Unkeyable(f"{error.filename} cannot be read")
     return collector.key()
 
 
@@ -468,6 +471,7 @@ class _Collector:
 
     def _local(self, location: str) -> str | None:
         """Return the absolute path that *location* of find-links or of an index names, if it is a local one."""
+        refuse_nul(location)
         if location.startswith("~"):
             home = self.environ.get("HOME")
             literal = os.path.lexists(os.path.join(self.directory, location))
@@ -501,6 +505,7 @@ class _Collector:
 
     def _located(self, name: str, base: str) -> str:
         """Return the absolute path of the requirement file *name*, relative to *base*."""
+        refuse_nul(name)
         if ":" in os.path.splitdrive(name)[1]:
             raise UnkeyableError("a requirement file is a URL")
         path = os.path.join(base, name)

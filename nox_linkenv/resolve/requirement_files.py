@@ -33,6 +33,7 @@ __all__ = [
     "local_path",
     "logical_lines",
     "parse_line",
+    "refuse_nul",
     "specifier",
     "without_extras",
 ]
@@ -44,6 +45,16 @@ class UnkeyableError(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def refuse_nul(text: str) -> None:
+    """Check that *text* can be a path.
+
+    Raises:
+        UnkeyableError: it cannot, on any system.
+    """
+    if "\0" in text:
+        raise UnkeyableError("a name holds a NUL")
 
 
 # The order matters: the mark of UTF-16 begins that of UTF-32.
@@ -281,6 +292,7 @@ def specifier(text: str, directory: str) -> Specifier:
     Raises:
         UnkeyableError: a local project, a VCS, or something that is not understood.
     """
+    refuse_nul(text)
     text = text.strip()
     if (scheme := _SCHEME.match(text)) is not None and os.path.splitdrive(text)[0] == "":
         return _url(scheme[1], text.split("; ", 1)[0].strip(), directory)
@@ -323,7 +335,7 @@ def local_path(url: str, directory: str) -> str:
     """Return the path that the ``file:`` URL *url* names, a relative one as relative to *directory*.
 
     Raises:
-        UnkeyableError: it names another host.
+        UnkeyableError: it names another host, or nothing that can be a path.
     """
     from urllib.parse import unquote, urlsplit
 
@@ -333,7 +345,9 @@ def local_path(url: str, directory: str) -> str:
         raise UnkeyableError("a URL is not understood") from None
     if parts.netloc not in {"", "localhost"} or os.name == "nt":
         raise UnkeyableError("a file: URL names another host")
-    return os.path.join(directory, unquote(parts.path))
+    path = unquote(parts.path)
+    refuse_nul(path)
+    return os.path.join(directory, path)
 
 
 def is_lock(name: str) -> bool:

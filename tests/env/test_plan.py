@@ -12,7 +12,7 @@ import string
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nox_linkenv.digest import address
@@ -219,6 +219,7 @@ _KEYS = st.sampled_from(["", *(f"demo-1.0.data/{scheme.value}/" for scheme in Sc
 _WHEELS = st.dictionaries(st.tuples(_KEYS, _NAMES).map("".join), _CONTENTS, max_size=12)
 
 
+@settings(deadline=None, database=None)
 @given(_WHEELS, st.booleans())
 def test_any_wheel(files: dict[str, bytes], requested: bool) -> None:
     wheel = manifest(files)
@@ -271,6 +272,7 @@ def _nested(made: Sequence[str]) -> bool:
     return bool(parents & own) or len(own) < len(made)
 
 
+@settings(deadline=None, database=None)
 @given(_NAMES, st.binary(max_size=20))
 def test_record_row(name: str, content: bytes) -> None:
     assert next(csv.reader([record_row(name, content)])) == [name, digest(content), str(len(content))]

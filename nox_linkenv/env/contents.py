@@ -1,0 +1,72 @@
+"""What a finished environment should hold of the store, by its receipt."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from packaging.utils import canonicalize_name
+
+from nox_linkenv.env.links import Links
+from nox_linkenv.env.plan import Plan
+from nox_linkenv.env.receipt import Receipt
+from nox_linkenv.env.skeleton import Skeleton
+from nox_linkenv.store import Store
+
+__all__ = ["Content", "contents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What one stored plan or skeleton has brought, less what later plans have replaced.
+
+    Args:
+        name: of the stored plan or skeleton.
+        links: all of them.
+        empty: paths of the empty files.
+        current: positions of the links that are still to be expected.
+    """
+
+    name: str
+    links: Links
+    empty: list[str]
+    current: list[int]
+
+
+def contents(store: Store, receipt: Receipt) -> Iterator[Content]:
+    """Yield the contents of an environment, the latest first."""
+    replaced: set[str] = set()
+    taken: set[str] = set()
+    for name in reversed(receipt.plans):
+        text = store.read(name)
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            if text is None:
+                continue
+            plan = Plan.loads(text)
+            current = [at for at in _current(plan, replaced) if plan.links.paths[at] not in taken]
+            yield Content(name, plan.links, [path for path, _ in plan.empty], current)
+            replaced.update(canonicalize_name(entry[0]) for entry in plan.distributions)
+            taken.update(plan.links.paths)
+    text = store.read(receipt.skeleton) if receipt.skeleton else None
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        if receipt.skeleton and text is not None:
+            skeleton = Skeleton.loads(text)
+            names = {path.partition("-")[0].rpartition("/")[2] for path in skeleton.links.directories}
+            gone = () if not names & replaced else tuple(replaced)
+            current = [at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, gone)]
+            yield Content(receipt.skeleton, skeleton.links, [], current)
+
+
+def _current(plan: Plan, replaced: set[str]) -> Iterator[int]:
+    """Yield the positions of the links of distributions that are not among *replaced*."""
+    starts = [entry[4] for entry in plan.distributions] + [len(plan.links.paths)]
+    for entry, start, end in zip(plan.distributions, starts, starts[1:], strict=False):
+        if canonicalize_name(entry[0]) not in replaced:
+            yield from range(start, end)
+
+
+def _under(path: str, names: tuple[str, ...]) -> bool:
+    """Return whether *path* lies in a package or metadata directory named like one of the replaced seeds."""
+    parts = path.split("/")
+    return any(part.partition("-")[0] in names or part in ("_distutils_hack", "pkg_resources") for part in parts)

@@ -1,0 +1,67 @@
+"""What of the surroundings a build reads: environment variables, compilers and tools.
+
+Sources: the documentation of setuptools, distutils, setuptools-scm, hatchling, hatch-vcs, flit-core, poetry-core,
+pdm-backend, versioningit, pbr, Cython, NumPy, CMake, scikit-build-core, meson-python, maturin and setuptools-rust;
+https://reproducible-builds.org/specs/source-date-epoch/ for SOURCE_DATE_EPOCH; gcc(1) and ld(1).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Final
+
+__all__ = ["PREFIXES", "VARIABLES", "surroundings"]
+
+#: Names of variables.
+VARIABLES: Final = frozenset(
+    {
+        # compilers and linkers, as distutils, CMake, Meson and make read them
+        "AR", "ARCHFLAGS", "AS", "BLAS", "CC", "CFLAGS", "CPATH", "CPP", "CPPFLAGS", "CXX", "CXXFLAGS",
+        "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "DYLD_LIBRARY_PATH", "F77", "F90", "FC", "FFLAGS", "FORTRANFLAGS",
+        "INCLUDE", "LAPACK", "LD", "LDCXXSHARED", "LDFLAGS", "LDSHARED", "LD_LIBRARY_PATH", "LIB", "LIBRARY_PATH",
+        "MACOSX_DEPLOYMENT_TARGET", "MAKEFLAGS", "NINJA", "OPT", "PKG_CONFIG", "PKG_CONFIG_PATH",
+        "PKG_CONFIG_LIBDIR", "RANLIB", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS", "SDKROOT", "STRIP",
+        "_PYTHON_HOST_PLATFORM", "_PYTHON_SYSCONFIGDATA_NAME",
+        # extension modules that can be left out
+        "FORCE_CYTHON", "NO_CYTHON", "USE_CYTHON", "NO_EXTENSIONS", "PURE_PYTHON",
+        # what ends up in names, dates and texts
+        "LANG", "LC_ALL", "LC_CTYPE", "SOURCE_DATE_EPOCH", "TZ", "CI", "BUILD_NUMBER", "GITHUB_REF", "GITHUB_SHA",
+        "GITHUB_RUN_NUMBER", "HOME",
+    }
+)  # fmt: skip
+#: Beginnings of the names of further variables.
+PREFIXES: Final = (
+    "CARGO_", "CIBW", "CMAKE_", "CYTHON", "DISTUTILS_", "DUNAMAI_", "FLIT_", "GIT_", "HATCH_", "MATURIN_", "MESON",
+    "NPY_", "PBR_", "PDM_BUILD_", "POETRY_", "PYO3_", "PYTHON", "SCIKIT_BUILD_", "SETUPTOOLS_", "SKBUILD_",
+    "VERSIONEER_", "VERSIONINGIT_",
+)  # fmt: skip
+#: Variables among these that change nothing of what is built; those of isolation are set by whoever builds.
+_HARMLESS: Final = frozenset(
+    {
+        "PYTHONASYNCIODEBUG", "PYTHONBREAKPOINT", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONINSPECT",
+        "PYTHONNOUSERSITE", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONSTARTUP", "PYTHONUNBUFFERED",
+        "PYTHON_BASIC_REPL", "PYTHON_COLORS", "PYTHON_HISTORY",
+    }
+)  # fmt: skip
+#: Programs that builds run; which one is found on PATH counts.
+_TOOLS: Final = (
+    "cc", "gcc", "clang", "c++", "g++", "clang++", "gfortran", "ld", "ar", "make", "ninja", "cmake", "meson",
+    "pkg-config", "rustc", "cargo", "swig", "git", "hg",
+)  # fmt: skip
+
+
+def surroundings(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return the variables that builds read, and which of the programs that they run would be found."""
+    found = [
+        (name, value)
+        for name, value in environ.items()
+        if name in VARIABLES or (name.startswith(PREFIXES) and name not in _HARMLESS)
+    ]
+    for tool in _TOOLS:
+        path = shutil.which(tool, path=environ.get("PATH", ""))
+        if path is not None:
+            status = os.stat(path)
+            found.append((f"{tool} on PATH", f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}"))
+    return sorted(found)
