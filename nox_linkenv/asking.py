@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,25 +12,25 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
-from nox_linkenv.env.receipt import Receipt
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.key import Key, Unkeyable, changed
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
-from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.resolve.report import Origin, Resolved, parse_report
 from nox_linkenv.resolve.unmodelled import unmodelled
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.provision import Provision
+    from nox_linkenv.resolve.pip import Pip
 
 __all__ = ["ask"]
 
 
-def ask(
-    provision: Provision, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip
-) -> Outcome:
+def ask(provision: Provision, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
     """Let pip answer *request*, and carry its answer out; or leave the request to pip altogether.
 
     Raises:
@@ -42,7 +41,7 @@ def ask(
     if receipt is None or arguments is None:
         assert isinstance(key, Unkeyable)
         return _delegate(request, pip, key.reason)
-    reason = unmodelled(request.environ, provision.prefix)
+    reason = unmodelled(request.environ, provision.prefix, request.directory)
     if reason is not None:
         return _delegate(request, pip, reason)
     why = _why(provision, request, key)
@@ -71,10 +70,8 @@ def ask(
         plan=name,
         wheels=tuple(WheelSource(item.name, manifests[item.name].digest, _again(item)) for item in linked),
     )
-    if isinstance(key, Key):
-        remember(
-            provision.store, key.digest, answer, place=(provision.prefix, *request.arguments), inputs=key.inputs
-        )
+    if isinstance(key, Key) and key == provision.key(request, arguments, receipt):  # nothing changed meanwhile
+        remember(provision.store, key.digest, answer, place=(provision.prefix, *request.arguments), inputs=key.inputs)
     outcome = Outcome((), f"asked pip: {why}; nothing to install")
     if name is not None:
         outcome = provision.carry_out(name, plan, receipt, answer, arguments, pip, message=f"asked pip: {why}")

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from nox_linkenv.config import Settings
 from nox_linkenv.env.audit import audit_links, imported
 from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.env.spare import wants_spare
-from nox_linkenv.store import Store
 from nox_linkenv.trash import find_trash, trash_name
 from nox_linkenv.upkeep import CompileTask, SpareTask, Tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nox_linkenv.config import Settings
+    from nox_linkenv.store import Store
 
 __all__ = ["Closing", "close"]
 

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import SettingsError
 from nox_linkenv.linking import LinkMode
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["Settings", "load_settings"]
 
-_BOOLEANS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_BOOLEANS: Final = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +60,10 @@ class Settings:
 
 
 def load_settings(
-    environ: Mapping[str, str] = os.environ, *, directory: str | None = None, explicit: Mapping[str, object] | None = None
+    environ: Mapping[str, str] = os.environ,
+    *,
+    directory: str | None = None,
+    explicit: Mapping[str, object] | None = None,
 ) -> Settings:
     """Return the settings in force.
 
@@ -128,6 +142,4 @@ def _convert(name: str, value: object, where: str) -> object:
             float: "a number of seconds that is not negative",
             LinkMode: " or ".join(mode.value for mode in LinkMode),
         }[kind]
-        raise SettingsError(
-            f"{where} cannot set {name} to {value!r}", remedy=f"It is {choices}."
-        ) from error
+        raise SettingsError(f"{where} cannot set {name} to {value!r}", remedy=f"It is {choices}.") from error

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from nox_linkenv.config import Settings
 from nox_linkenv.env.build import EMPTY_MTIME, Builder, write_private
 from nox_linkenv.env.bytecode import EMPTY, Bytecode, read_bytecode
-from nox_linkenv.env.facts import Facts
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.recycle import Leftover, Part, inodes_name, read_inodes, take_over, write_inodes
-from nox_linkenv.linking import LinkReport
-from nox_linkenv.store import Store
 from nox_linkenv.store.layout import bytecode_name
+from nox_linkenv.store.objects import discard_changed
 from nox_linkenv.store.spares import take_spare
+from nox_linkenv.trace import trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.config import Settings
+    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.linking import LinkReport
+    from nox_linkenv.store import Store
 
 __all__ = ["Outfit", "Result"]
 
@@ -56,6 +63,10 @@ class Outfit:
         compiled = bytecode.links if bytecode is not None else Links()
         content = self._empty_bytecode(bytecode)
         parts = [links, compiled]
+        started = time.perf_counter()
+        if self.settings.verify:
+            for part in parts:
+                discard_changed(self.store.layout, part.sources)
         inodes: list[list[int]] = [[], []]
         left = self._take_over(name, parts, inodes, dict.fromkeys(empty, 0), bytecode, len(content))
         self.builder.directories(left.directories)
@@ -76,6 +87,14 @@ class Outfit:
         os.makedirs(self.ours, exist_ok=True)
         write_inodes(f"{self.ours}/{inodes_name(name)}", [*inodes[0], *inodes[1]])
         reports[0].copied.update(reports[1].copied)
+        trace(
+            "linked",
+            name=name,
+            link_seconds=time.perf_counter() - started,
+            files_linked=sum(report.linked for report in reports),
+            files_kept=sum(len(part.paths) for part in parts) - sum(map(len, left.positions)),
+            dirs_made=len(left.directories),
+        )
         return Result(reports[0], left.kept)
 
     def _take_over(
@@ -93,7 +112,7 @@ class Outfit:
         for numbers, part in zip(inodes, parts, strict=True):
             numbers.extend([0] * len(part.paths))
         expected = sum(len(part.paths) for part in parts)
-        for donor in self._donors(name):
+        for donor in () if self.settings.verify else self._donors(name):
             numbers_there = read_inodes(f"{donor}/{DIRECTORY}/{inodes_name(name)}", expected)
             if numbers_there is None:
                 continue

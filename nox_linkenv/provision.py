@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nox_linkenv.config import Settings
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
@@ -20,13 +18,16 @@ from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, parse
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
-from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.store import Store
 from nox_linkenv.store.roots import Root, register_root
 from nox_linkenv.trash import trash_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nox_linkenv.config import Settings
     from nox_linkenv.env.installed import Distribution
+    from nox_linkenv.resolve.pip import Pip
 
 __all__ = ["Outcome", "Provision", "Request"]
 
@@ -152,7 +153,7 @@ class Provision:
         if receipt is None or arguments is None:
             reason = "an option is not modelled" if receipt else "the environment is not one of ours"
             return self._ask(request, arguments, Unkeyable(reason), pip)
-        key = self._key(request, arguments, receipt)
+        key = self.key(request, arguments, receipt)
         if isinstance(key, Key):
             answer = recall(self.store, key.digest)
             if answer is not None and self._fresh(answer):
@@ -180,7 +181,8 @@ class Provision:
         self.trash = []
         return closing.messages
 
-    def _key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | Unkeyable:
+    def key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | Unkeyable:
+        """Return the key of *request* as things stand."""
         from nox_linkenv.env.installed import installed_digest
 
         installed = installed_digest(self.prefix, receipt.facts)

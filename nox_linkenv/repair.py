@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nox_linkenv.env.contents import contents
-from nox_linkenv.env.links import Links
 from nox_linkenv.env.receipt import read_receipt
 from nox_linkenv.errors import DamagedObjectError
-from nox_linkenv.resolve.arguments import Arguments
-from nox_linkenv.resolve.memory import WheelSource
-from nox_linkenv.resolve.pip import Pip
-from nox_linkenv.store import Store
 from nox_linkenv.store.roots import Root, find_roots
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.env.links import Links
+    from nox_linkenv.resolve.arguments import Arguments
+    from nox_linkenv.resolve.memory import WheelSource
+    from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.store import Store
 
 __all__ = ["discard", "repair"]
 
@@ -49,7 +53,9 @@ def repair(
     concerned = []
     for wheel in wheels:
         manifest = store.manifest(wheel.digest)
-        if manifest is None or any(store.layout.object(file.address).endswith(tuple(wanted)) for file in manifest.files):
+        if manifest is None or any(
+            store.layout.object(file.address).endswith(tuple(wanted)) for file in manifest.files
+        ):
             concerned.append(wheel)
     if offline or not fetch_again(store, concerned, arguments, pip):
         address = damaged.sources[0].removeprefix("objects/").replace("/", "")

@@ -7,8 +7,10 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["empty_trash", "find_trash", "trash_name"]
 

@@ -11,9 +11,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.env.bytecode import index_bytecode
 from nox_linkenv.env.facts import Facts
@@ -22,6 +21,9 @@ from nox_linkenv.errors import LinkenvError
 from nox_linkenv.store import Store
 from nox_linkenv.store.bytecode import compile_objects
 from nox_linkenv.trash import empty_trash
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["CompileTask", "SpareTask", "Tasks", "perform", "schedule", "start"]
 

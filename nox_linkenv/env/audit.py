@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nox_linkenv.env.links import Links, is_executable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Audit", "audit_links", "imported"]
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import mtime_of
 from nox_linkenv.env.facts import fill
-from nox_linkenv.env.links import Links
 from nox_linkenv.env.plan import Plan, record_row
-from nox_linkenv.env.skeleton import Skeleton
 from nox_linkenv.errors import EnvError
 from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
-from nox_linkenv.store.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Sequence
+
+    from nox_linkenv.env.links import Links
+    from nox_linkenv.env.skeleton import Skeleton
+    from nox_linkenv.store.layout import Layout
 
 __all__ = ["EMPTY_MTIME", "Builder", "write_private"]
 
@@ -38,7 +41,7 @@ class Builder:
     prefix: str
     layout: Layout
     mode: LinkMode = LinkMode.HARDLINK
-    operations: Operations = Operations()
+    operations: Operations = field(default_factory=Operations)
 
     def skeleton(self, skeleton: Skeleton) -> None:
         """Write what *skeleton* does not link: symlinks, texts and copies.  The directories exist, the files do not.

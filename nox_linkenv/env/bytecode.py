@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import mtime_of
-from nox_linkenv.env.facts import Facts
 from nox_linkenv.env.links import Links
-from nox_linkenv.store import Store
 from nox_linkenv.store.bytecode import bytecode_of
 from nox_linkenv.store.layout import bytecode_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.store import Store
 
 __all__ = ["EMPTY", "Bytecode", "index_bytecode", "read_bytecode", "sources"]
 

@@ -12,10 +12,9 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import address, mtime_of
 from nox_linkenv.env.facts import NAME, PREFIX, Facts, fill
@@ -23,9 +22,13 @@ from nox_linkenv.env.links import Links
 from nox_linkenv.env.probe import learn
 from nox_linkenv.env.skeleton import Skeleton, fits
 from nox_linkenv.errors import EnvError
-from nox_linkenv.store import Store
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.objects import put_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nox_linkenv.store import Store
 
 __all__ = ["capture"]
 

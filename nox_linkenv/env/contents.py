@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.links import Links
 from nox_linkenv.env.plan import Plan
-from nox_linkenv.env.receipt import Receipt
 from nox_linkenv.env.skeleton import Skeleton
-from nox_linkenv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_linkenv.env.links import Links
+    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.store import Store
 
 __all__ = ["Content", "contents"]
 
@@ -54,7 +58,9 @@ def contents(store: Store, receipt: Receipt) -> Iterator[Content]:
             skeleton = Skeleton.loads(text)
             names = {path.partition("-")[0].rpartition("/")[2] for path in skeleton.links.directories}
             gone = () if not names & replaced else tuple(replaced)
-            current = [at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, gone)]
+            current = [
+                at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, gone)
+            ]
             yield Content(receipt.skeleton, skeleton.links, [], current)
 
 

@@ -6,11 +6,13 @@ Nothing of it is assumed: the interpreter is asked, and pip is watched while it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.wheel.model import Scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["NAME", "PREFIX", "Facts", "fill"]
 

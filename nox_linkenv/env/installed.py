@@ -7,14 +7,18 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.facts import Facts
 from nox_linkenv.errors import EnvError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_linkenv.env.facts import Facts
 
 __all__ = ["Distribution", "find_distributions", "installed_digest", "uninstall"]
 
@@ -63,9 +67,11 @@ def installed_digest(prefix: str, facts: Facts) -> str | None:
                 return None
     found = []
     for directory in facts.site_packages:
-        for name in sorted(os.listdir(f"{prefix}/{directory}")):
-            if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
-                found.append([name, *_stamp(f"{prefix}/{directory}/{name}")])
+        found.extend(
+            [name, *_stamp(f"{prefix}/{directory}/{name}")]
+            for name in sorted(os.listdir(f"{prefix}/{directory}"))
+            if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link"))
+        )
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 

@@ -10,10 +10,12 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.store import Store
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nox_linkenv.store import Store
 
 __all__ = ["recall_interpreter", "remember_interpreter"]
 
@@ -61,9 +63,7 @@ def remember_interpreter(
 
 
 def _name(spec: str, environ: Mapping[str, str], directory: str) -> str:
-    chosen = {
-        name: value for name, value in environ.items() if name in _VARIABLES or name.startswith(_FAMILIES)
-    }
+    chosen = {name: value for name, value in environ.items() if name in _VARIABLES or name.startswith(_FAMILIES)}
     key = json.dumps([spec, sys.executable, directory, chosen], sort_keys=True)
     return f"interpreters/{hashlib.sha256(key.encode()).hexdigest()}.json"
 

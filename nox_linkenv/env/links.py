@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
 from nox_linkenv.store.layout import object_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["Links"]
 
@@ -45,9 +47,7 @@ class Links:
         """Return the links at *positions*, without directories."""
         chosen = Links()
         for position in positions:
-            chosen.add_source(
-                self.paths[position], self.sources[position], self.sizes[position], self.mtimes[position]
-            )
+            chosen.add_source(self.paths[position], self.sources[position], self.sizes[position], self.mtimes[position])
         return chosen
 
     def to_json(self) -> dict[str, Any]:

@@ -12,15 +12,18 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.env.facts import Facts
 from nox_linkenv.env.links import Links
 from nox_linkenv.store.layout import object_name
-from nox_linkenv.store.manifest import Manifest, StoredFile
 from nox_linkenv.wheel.model import EntryPoint, Scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.store.manifest import Manifest, StoredFile
 
 __all__ = ["INSTALLER", "CollisionError", "Installable", "Plan", "make_plan", "record_row"]
 

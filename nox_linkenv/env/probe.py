@@ -12,13 +12,15 @@ import json
 import os
 import subprocess
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.facts import PREFIX, Facts
 from nox_linkenv.errors import EnvError
 from nox_linkenv.wheel.model import Scheme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["child_environment", "learn", "python_of"]
 
@@ -31,7 +33,7 @@ _ASK: Final = """
 import importlib.util, json, sys
 from importlib.metadata import version
 print(json.dumps({
-    "version": ".".join(map(str, sys.version_info[:3])) + ("" if sys.version_info[3] == "final" else sys.version_info[3]),
+    "version": sys.version.split()[0],
     "cache_tag": sys.implementation.cache_tag or "",
     "magic": importlib.util.MAGIC_NUMBER.hex(),
     "pip": version("pip"),
@@ -91,8 +93,7 @@ def _run(command: list[str]) -> str:
             command,
             env=child_environment(os.environ),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             text=True,
             check=True,
         )

@@ -10,11 +10,14 @@ import array
 import contextlib
 import os
 import stat
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from nox_linkenv.env.build import EMPTY_MTIME
 from nox_linkenv.env.links import Links, is_executable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Leftover", "Part", "inodes_name", "read_inodes", "take_over", "write_inodes"]
 

@@ -9,12 +9,14 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.facts import Facts
 from nox_linkenv.env.links import Links
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["KEPT_PARAMETERS", "Skeleton", "fits", "skeleton_name"]
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.bytecode import read_bytecode
-from nox_linkenv.env.facts import Facts
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.recycle import inodes_name, write_inodes
-from nox_linkenv.store import Store
 from nox_linkenv.store.files import make_directory, staging_name
 from nox_linkenv.store.spares import spares_directory
 from nox_linkenv.trash import empty_trash
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.store import Store
 
 __all__ = ["make_spare", "wants_spare"]
 

@@ -10,11 +10,13 @@ import errno
 import os
 import stat
 from collections import Counter
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import LinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 __all__ = ["LinkMode", "LinkReport", "Operations", "copy_file", "link_files"]
 

@@ -13,8 +13,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nox.command
 import nox.virtualenv
@@ -28,6 +27,9 @@ from nox_linkenv.env.interpreters import recall_interpreter, remember_interprete
 from nox_linkenv.errors import EnvError, LinkenvError, StoreUnwritableError
 from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -146,7 +148,6 @@ class LinkedEnv(VirtualEnv):
 
         return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
 
-
     def close(self) -> None:
         """Look at the environment after its session: say what was changed, note what is worth preparing."""
         environ = {**os.environ, **{name: value or "" for name, value in self.env.items()}}
@@ -203,16 +204,14 @@ def _command_failed(code: int) -> Exception:
     return nox.command.CommandFailed(f"Returned code {code}")
 
 
-class _reported:
-    """Turns our errors into a failed session with one clear message."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, LinkenvError):
-            logger.error(str(error))
-            raise nox.command.CommandFailed(str(error)) from error
+@contextlib.contextmanager
+def _reported() -> Iterator[None]:
+    """Turn our errors into a failed session with one clear message."""
+    try:
+        yield
+    except LinkenvError as error:
+        logger.error(str(error))
+        raise nox.command.CommandFailed(str(error)) from error
 
 
 def _command_run(args: Sequence[str], **options: Any) -> str | bool:

@@ -19,7 +19,6 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,8 @@ from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.git import git_files, index_digest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
@@ -96,7 +97,9 @@ class Tree:
         """Hexadecimal SHA-256 over the project's place in the repository and all entries."""
         place = os.path.relpath(self.project, self.root)
         # One string for all: json.dumps of a sorted list of pairs is the fastest unambiguous form.
-        return hashlib.sha256(json.dumps([place, sorted(self.entries.items())]).encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(
+            json.dumps([place, sorted(self.entries.items())]).encode("utf-8", "surrogatepass")
+        ).hexdigest()
 
     def changes(self, other: Tree) -> set[str]:
         """Return the paths, relative to the project, at which *other* differs."""

@@ -6,9 +6,11 @@ Only the arguments known here are modelled.  Whatever else stands among them mak
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Arguments", "Kind", "parse"]
 

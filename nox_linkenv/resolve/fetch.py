@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
-from nox_linkenv.resolve.memory import WheelSource
-from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.resolve.report import Origin, Resolved
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.resolve.memory import WheelSource
+    from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Manifest, Store
 
 __all__ = ["fetch", "fetch_again"]
@@ -50,9 +51,7 @@ def fetch(store: Store, wanted: Sequence[Resolved], arguments: Arguments, pip: P
     return found
 
 
-def _ask(
-    missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, directory: Path
-) -> dict[str, Path] | None:
+def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, directory: Path) -> dict[str, Path] | None:
     """Let pip put a wheel of each of *missing* (name, requirement) into *directory*; return them by canonical name."""
     requirements = directory / "requirements.txt"
     requirements.write_text("".join(f"{requirement}\n" for _, requirement in missing), encoding="utf-8")
@@ -66,9 +65,7 @@ def _ask(
     return by_name
 
 
-def _store_all(
-    store: Store, missing: Sequence[Resolved], wheels: dict[str, Path], found: dict[str, Manifest]
-) -> None:
+def _store_all(store: Store, missing: Sequence[Resolved], wheels: dict[str, Path], found: dict[str, Manifest]) -> None:
     """Store the *missing* wheels over all cores: hashing and inflating release the interpreter's lock."""
     from concurrent.futures import ThreadPoolExecutor
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from nox_linkenv.store import Store
 
 __all__ = ["Remembered", "WheelSource", "last_inputs", "recall", "remember"]
@@ -59,9 +60,7 @@ def recall(store: Store, digest: str) -> Remembered | None:
         return None
 
 
-def remember(
-    store: Store, digest: str, answer: Remembered, *, place: Sequence[str], inputs: Mapping[str, str]
-) -> None:
+def remember(store: Store, digest: str, answer: Remembered, *, place: Sequence[str], inputs: Mapping[str, str]) -> None:
     """Keep *answer*, and the *inputs* of the request as the last ones of its *place*.
 
     Args:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import enum
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from nox_linkenv.errors import ResolutionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Origin", "Resolved", "parse_report"]
 

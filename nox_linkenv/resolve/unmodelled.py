@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import configparser
 import os
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["configuration_files", "unmodelled"]
 
@@ -23,6 +24,11 @@ _REDIRECTING: Final = frozenset(
         "editable",
         "ignore-installed",
         "src",
+        "source",
+        "source-dir",
+        "source-directory",
+        "only-deps",
+        "only-dependencies",
         "platform",
         "python-version",
         "abi",
@@ -59,18 +65,27 @@ def configuration_files(environ: Mapping[str, str], prefix: str) -> list[str]:
     return [*shared, *user, site, *([single] if single else [])]
 
 
-def unmodelled(environ: Mapping[str, str], prefix: str) -> str | None:
-    """Return why a request under these variables and configuration files must go to real pip, or ``None``."""
-    for name in _REDIRECTING:
-        variable = f"PIP_{name.upper().replace('-', '_')}"
-        if environ.get(variable):
+def unmodelled(environ: Mapping[str, str], prefix: str, directory: str) -> str | None:
+    """Return why a request under these variables and configuration files must go to real pip, or ``None``.
+
+    Args:
+        environ: variables that pip runs with.
+        prefix: absolute path of the environment.
+        directory: the directory that pip runs in.
+    """
+    for variable, value in environ.items():
+        if value and variable.startswith("PIP_") and _plain(variable[4:]) in _REDIRECTING:
             return f"{variable} is set"
     for path in configuration_files(environ, prefix):
         try:
-            with open(path, encoding="utf-8") as stream:
+            with open(os.path.join(directory, path), encoding="utf-8") as stream:
                 text = stream.read()
-        except (OSError, UnicodeDecodeError):
+        except OSError:
             continue
+        except UnicodeDecodeError:
+            return f"{path} is not UTF-8"
+        import configparser  # only where there is something to read
+
         parser = configparser.RawConfigParser()
         try:
             parser.read_string(text)
@@ -79,6 +94,11 @@ def unmodelled(environ: Mapping[str, str], prefix: str) -> str | None:
         for section in ("global", "install"):
             if parser.has_section(section):
                 for name in parser.options(section):
-                    if name.replace("_", "-") in _REDIRECTING:
+                    if _plain(name) in _REDIRECTING:
                         return f"{path} sets {name}"
     return None
+
+
+def _plain(name: str) -> str:
+    """Return the name of an option as pip reads it from a variable or a configuration file."""
+    return name.lower().replace("_", "-").removeprefix("--")

@@ -6,16 +6,20 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import address, mtime_of
 from nox_linkenv.store.files import make_directory, publish, staging_name
-from nox_linkenv.store.layout import Layout
-from nox_linkenv.store.objects import finish, intact
 from nox_linkenv.store.manifest import Manifest, StoredFile
+from nox_linkenv.store.objects import finish, intact
 from nox_linkenv.wheel.model import Scheme, WheelFile
 from nox_linkenv.wheel.reader import Wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from nox_linkenv.store.layout import Layout
 
 __all__ = ["store_wheel"]
 

@@ -11,13 +11,15 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.store.files import make_directory, publish, staging_name
 from nox_linkenv.store.layout import Layout, bytecode_name
 from nox_linkenv.store.objects import finish
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["bytecode_of", "compile_objects"]
 

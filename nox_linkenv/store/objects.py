@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+from typing import TYPE_CHECKING
 
-from nox_linkenv.digest import EXECUTABLE_SUFFIX
+from nox_linkenv.digest import EXECUTABLE_SUFFIX, file_digest
 from nox_linkenv.store.files import make_directory, publish, staging_name
-from nox_linkenv.store.layout import Layout
 
-__all__ = ["EXECUTABLE_MODE", "FILE_MODE", "finish", "intact", "put_file"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nox_linkenv.store.layout import Layout
+
+__all__ = ["EXECUTABLE_MODE", "FILE_MODE", "discard_changed", "finish", "intact", "put_file"]
 
 #: Modes are normalised: whoever stores a wheel, his umask must not reach somebody else's environment.
 FILE_MODE = 0o644
@@ -41,3 +47,15 @@ def put_file(layout: Layout, source: str, addr: str, mtime: int) -> None:
     shutil.copyfile(source, staged)
     finish(staged, executable=addr.endswith(EXECUTABLE_SUFFIX), mtime=mtime)
     publish(staged, target)
+
+
+def discard_changed(layout: Layout, names: Iterable[str]) -> None:
+    """Unlink those of the objects with *names* (relative to the format directory) that do not hash to their address."""
+    for name in names:
+        if name.startswith("objects/"):
+            path = f"{layout.base}/{name}"
+            with contextlib.suppress(FileNotFoundError):
+                with open(path, "rb") as stream:
+                    whole = file_digest(stream) == name.removeprefix("objects/").replace("/", "")[:64]
+                if not whole:
+                    os.unlink(path)

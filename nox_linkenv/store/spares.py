@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import TYPE_CHECKING
 
-from nox_linkenv.store.layout import Layout
+if TYPE_CHECKING:
+    from nox_linkenv.store.layout import Layout
 
 __all__ = ["spares_directory", "take_spare"]
 

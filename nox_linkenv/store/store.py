@@ -6,8 +6,6 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import file_digest
@@ -16,11 +14,16 @@ from nox_linkenv.store.files import make_directory, publish_text, read_text
 from nox_linkenv.store.layout import FORMAT, Layout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from nox_linkenv.store.manifest import Manifest
 
 __all__ = ["Store"]
 
-_CACHEDIR_TAG = "Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
+_CACHEDIR_TAG = (
+    "Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
+)
 
 
 class Store:
