@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from nox_linkenv.collector import without_collector
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
@@ -63,6 +64,7 @@ class Provision:
             self._receipt = read_receipt(self.prefix)
         return self._receipt
 
+    @without_collector
     def create(self, interpreter: str, parameters: Sequence[str]) -> bool:
         """Make the bare environment, replacing what stands there.
 
@@ -88,17 +90,18 @@ class Provision:
         if donor is not None:
             os.rename(donor, f"{self.prefix}/{DIRECTORY}/donor")
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
-        report = outfit.put_on(name, skeleton.links, []).report
-        if report.damaged:
+        result = outfit.put_on(name, skeleton.links, [])
+        if result.report.damaged:
             from nox_linkenv.repair import discard
 
-            found = discard(self.store, skeleton.links.selected(report.damaged))
+            found = discard(self.store, skeleton.links.selected(result.report.damaged))
             self.notes.append(f"{found[0].upper()}{found[1:]}; the seeds have been stored again.")
             skeleton = self._capture(name, interpreter, parameters)  # which stores its objects anew
             if skeleton is None:
                 return False
-            outfit.put_on(name, skeleton.links, [])
+            result = outfit.put_on(name, skeleton.links, [])
         self.builder.skeleton(skeleton)
+        outfit.record(name, result)
         self._finish(Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session))
         return True
 
@@ -202,6 +205,7 @@ class Provision:
         age = self.clock() - answer.time
         return answer.pinned or self.settings.offline or 0 <= age < self.settings.resolution_age
 
+    @without_collector
     def _replay(self, answer: Remembered, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
         """Carry out the plan of a remembered answer; ``None`` where the store has lost it."""
         age = _ago(self.clock() - answer.time)
@@ -253,6 +257,7 @@ class Provision:
             report.copied.update(again.copied)
         self.builder.private(plan, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)
+        outfit.record(name, result)
         self._receipt = replace(receipt, session=self.session, plans=(*receipt.plans, name))
         write_receipt(self.prefix, self._receipt)
         installed = tuple((entry[0], entry[1]) for entry in plan.distributions)

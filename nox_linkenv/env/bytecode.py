@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nox_linkenv.env.facts import Facts
     from nox_linkenv.store import Store
 
-__all__ = ["EMPTY", "Bytecode", "index_bytecode", "read_bytecode", "sources"]
+__all__ = ["EMPTY", "Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]
 
 #: SHA-256 of nothing.  Bytecode of empty modules is written, not linked: one inode cannot have that many links.
 EMPTY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -86,6 +86,15 @@ def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:
         return Bytecode(Links.from_json(data["links"]), list(data["empty"]))
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def empty_bytecode(store: Store, facts: Facts) -> bytes:
+    """Return the bytecode of an empty module, or nothing where there is none."""
+    try:
+        with open(f"{store.layout.base}/{bytecode_name(facts.tag, EMPTY)}", "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _name(name: str, facts: Facts) -> str:

@@ -65,7 +65,7 @@ def installed_digest(prefix: str, facts: Facts) -> str | None:
             name, _, value = line.partition("=")
             if name.strip() == "include-system-site-packages" and value.strip() != "false":
                 return None
-    found = []
+    found: list[list[object]] = []
     for directory in facts.site_packages:
         found.extend(
             [name, *_stamp(f"{prefix}/{directory}/{name}")]

@@ -11,7 +11,7 @@ from nox_linkenv.store.layout import object_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Links"]
+__all__ = ["Links", "is_executable", "joined"]
 
 
 @dataclass(slots=True)
@@ -64,6 +64,17 @@ class Links:
         if not len(links.paths) == len(links.sources) == len(links.sizes) == len(links.mtimes):
             raise ValueError("the lists of links differ in length")
         return links
+
+
+def joined(first: Links, second: Links) -> Links:
+    """Return the links of both, those of *first* first."""
+    return Links(
+        list(dict.fromkeys([*first.directories, *second.directories])),
+        first.paths + second.paths,
+        first.sources + second.sources,
+        first.sizes + second.sizes,
+        first.mtimes + second.mtimes,
+    )
 
 
 def is_executable(source: str) -> bool:

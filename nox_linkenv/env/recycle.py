@@ -2,32 +2,58 @@
 
 A donor is a tree laid out like an environment: the one that stood here before, or a spare made ahead.  What differs
 from what a fresh environment would have is removed from it; what is missing is left to be linked.
+
+A directory whose status-change time is the recorded one has the same entries as when that was recorded, so that only
+its files' sizes, dates and modes need a look.  Packages with other directories are gone through entry by entry.
 """
 
 from __future__ import annotations
 
 import array
-import contextlib
+import itertools
 import os
 import stat
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.digest import EXECUTABLE_SUFFIX
 from nox_linkenv.env.build import EMPTY_MTIME
-from nox_linkenv.env.links import Links, is_executable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
-__all__ = ["Leftover", "Part", "inodes_name", "read_inodes", "take_over", "write_inodes"]
+    from nox_linkenv.env.links import Links
+
+__all__ = ["Donor", "Leftover", "State", "read_state", "record_state", "state_name", "take_over"]
+
+#: A change within the clock's tick of the one before has the same time.  Nanoseconds; ticks are 10 ms at most.
+_RACY: Final = 20_000_000
+#: The same for filesystems which keep whole seconds, or two.
+_RACY_SECONDS: Final = 3_000_000_000
+_looks = attrgetter("st_mtime", "st_size", "st_mode")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Links, and the inode number under which each was linked into the donor."""
+class State:
+    """What was true of a tree when it was recorded.
 
-    links: Links
+    Args:
+        inodes: number of the inode of each link, 0 where it is not one of the store's.
+        changes: status-change time of each directory in nanoseconds, 0 where it may still change unseen.
+    """
+
     inodes: Sequence[int]
+    changes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Donor:
+    """A tree to take over from: its absolute path and its recorded state."""
+
+    path: str
+    state: State
 
 
 @dataclass(slots=True)
@@ -36,163 +62,241 @@ class Leftover:
 
     Args:
         directories: still to be made, parents first.
-        positions: still to be linked, for each part.
+        positions: of the links still to be made.
         kept: paths of private files that are as they should be.
     """
 
     directories: list[str]
-    positions: list[list[int]]
+    positions: list[int]
     kept: set[str] = field(default_factory=set)
 
 
-def inodes_name(name: str) -> str:
-    """Return the file name, in our directory of an environment, for the inode numbers of a plan or skeleton."""
-    return os.path.basename(name).removesuffix(".json")[:40] + ".inodes"
+def state_name(name: str) -> str:
+    """Return the file name, in our directory of an environment, for the state of a plan or skeleton."""
+    return os.path.basename(name).removesuffix(".json")[:40] + ".state"
 
 
-def write_inodes(path: str, inodes: Sequence[int]) -> None:
-    """Write inode numbers as unsigned 64-bit integers of this machine."""
+def record_state(path: str, prefix: str, directories: Iterable[str], inodes: Sequence[int]) -> None:
+    """Record the state of the tree at *prefix* in the file *path*, as unsigned 64-bit integers of this machine."""
+    changes = []
+    now = time.time_ns()
+    for directory in directories:
+        change = os.lstat(f"{prefix}/{directory}").st_ctime_ns
+        racy = _RACY_SECONDS if change % 1_000_000_000 == 0 else _RACY
+        changes.append(change if change < now - racy else 0)
     with open(path, "wb") as stream:
-        array.array("Q", inodes).tofile(stream)
+        array.array("Q", [*inodes, *changes]).tofile(stream)
 
 
-def read_inodes(path: str, expected: int) -> Sequence[int] | None:
-    """Return *expected* inode numbers that :func:`write_inodes` wrote, or ``None``."""
+def read_state(path: str, *, links: int, directories: int) -> State | None:
+    """Return the state that :func:`record_state` wrote of so many *links* and *directories*, or ``None``."""
     numbers = array.array("Q")
     try:
         with open(path, "rb") as stream:
             numbers.frombytes(stream.read())
     except (OSError, ValueError):
         return None
-    return numbers if len(numbers) == expected else None
+    return State(numbers[:links], numbers[links:]) if len(numbers) == links + directories else None
 
 
-def take_over(
-    donor: str, prefix: str, parts: Sequence[Part], private: Mapping[str, int], *, roots: Sequence[str]
-) -> Leftover:
+def take_over(donor: Donor, prefix: str, links: Links, private: Mapping[str, int], *, roots: Sequence[str]) -> Leftover:
     """Move directories of packages from *donor* into the environment at *prefix*.
 
     Args:
-        donor, prefix: absolute paths on one filesystem.
-        parts: what belongs there.
+        donor: on the same filesystem.
+        prefix: absolute path; its site-packages directories exist.
+        links: what belongs there.
         private: sizes in bytes, by path, of files which are not links and have the modification time of empty files.
         roots: site-packages directories; what lies directly in them is moved as a whole.
     """
-    return _Taking(donor, prefix, parts, private, roots).run()
+    return _Taking(donor, prefix, links, private, roots).run()
 
 
 class _Taking:
+    """Decides package by package: sure, to be gone through, or not there.
+
+    A package here is a directory directly in site-packages; it is named by its path with a final ``/``.
+    """
+
     def __init__(
-        self, donor: str, prefix: str, parts: Sequence[Part], private: Mapping[str, int], roots: Sequence[str]
+        self, donor: Donor, prefix: str, links: Links, private: Mapping[str, int], roots: Sequence[str]
     ) -> None:
         self.donor = donor
         self.prefix = prefix
-        self.parts = parts
+        self.links = links
         self.private = private
-        self.directories = [path for part in parts for path in part.links.directories]
-        self.known = set(self.directories)
-        self.units = [path for path in dict.fromkeys(self.directories) if path.rpartition("/")[0] in roots]
-        self.index: dict[str, int] = {}
-        self.inodes: list[int] = []
-        self.sizes: list[int] = []
-        self.mtimes: list[int] = []
-        self.modes: list[int] = []
-        regular, executable = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
-        for part in parts:
-            start = len(self.inodes)
-            self.index.update(zip(part.links.paths, range(start, start + len(part.links.paths)), strict=True))
-            self.inodes.extend(part.inodes)
-            self.sizes.extend(part.links.sizes)
-            self.mtimes.extend(part.links.mtimes)
-            self.modes.extend(executable if is_executable(source) else regular for source in part.links.sources)
-        self.done = bytearray(len(self.inodes))
-        self.made: set[str] = set()
-        self.kept: set[str] = set()
+        self.roots = roots
         # What this process's umask makes of a new directory can be seen on the environment's own; asking the umask
         # means setting it, which other threads would notice.
         self.mode = os.stat(prefix).st_mode
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
+        regular, executable = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
+        modes = [executable if source[-1] == EXECUTABLE_SUFFIX else regular for source in links.sources]
+        self.expected = list(zip(links.mtimes, links.sizes, modes, strict=True))
+        self.packages = self._packages(links.paths)
+        self.kept: set[str] = set()
+        self.index = dict(zip(links.paths, itertools.count(), strict=False))
+        self.known = set(links.directories)
 
     def run(self) -> Leftover:
-        for unit in self.units:
-            source, target = f"{self.donor}/{unit}", f"{self.prefix}/{unit}"
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                if stat.S_ISDIR(os.lstat(source).st_mode) and not os.path.lexists(target):
-                    made: list[str] = []
-                    self._check(unit, made)
-                    os.rename(source, target)
-                    self.made.update(made)
-        positions = []
-        start = 0
-        for part in self.parts:
-            end = start + len(part.links.paths)
-            positions.append([at - start for at in range(start, end) if not self.done[at]])
-            start = end
-        directories = [path for path in dict.fromkeys(self.directories) if path not in self.made]
-        return Leftover(directories, positions, self.kept)
-
-    def _check(self, directory: str, made: list[str]) -> None:
-        """Compare one directory of the donor, and those below it, with what belongs there."""
-        made.append(directory)
-        below = []
-        index, inodes, sizes, mtimes, modes, done = (
-            self.index,
-            self.inodes,
-            self.sizes,
-            self.mtimes,
-            self.modes,
-            self.done,
+        owners = self._packages([path + "/" for path in self.links.directories])
+        wanted = {package for package in set(owners) if package and self._is_here(package[:-1])}
+        doubtful = self._doubtful(wanted, owners)
+        walk = _Walk(self) if doubtful else None
+        for package in sorted(wanted):
+            if walk is not None and package in doubtful:
+                walk.check(package[:-1])
+            os.rename(f"{self.donor.path}/{package[:-1]}", f"{self.prefix}/{package[:-1]}")
+        sure = wanted - doubtful
+        done: Container[int] = () if walk is None else walk.done
+        made: Container[str] = () if walk is None else walk.made
+        positions = [at for at, package in enumerate(self.packages) if package not in sure and at not in done]
+        private = zip(self.private, self._packages(list(self.private)), strict=True)
+        self.kept.update(path for path, package in private if package in sure)
+        directories = zip(self.links.directories, owners, strict=True)
+        return Leftover(
+            [path for path, package in directories if package not in sure and path not in made], positions, self.kept
         )
-        descriptor = os.open(f"{self.donor}/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        try:
-            if os.fstat(descriptor).st_mode != self.mode:
-                os.fchmod(descriptor, stat.S_IMODE(self.mode))
-            start = directory + "/"
-            with os.scandir(descriptor) as entries:
-                for entry in entries:
-                    path = start + entry.name
-                    at = index.get(path)
-                    if at is None:
-                        if path in self.known and entry.is_dir(follow_symlinks=False):
-                            below.append(path)
-                        elif not self._keeps(path, entry):
-                            self._discard(path, entry)
-                        continue
-                    status = entry.stat(follow_symlinks=False)
-                    if (
-                        status.st_ino == inodes[at]
-                        and status.st_mtime == mtimes[at]
-                        and status.st_size == sizes[at]
-                        and status.st_mode == modes[at]
-                    ):
-                        done[at] = 1
-                    else:
-                        self._discard(path, entry)
-        finally:
-            os.close(descriptor)
-        for path in below:
-            self._check(path, made)
 
-    def _keeps(self, path: str, entry: os.DirEntry[str]) -> bool:
-        size = self.private.get(path)
-        if size is None:
-            return False
-        status = entry.stat(follow_symlinks=False)
-        good = (
+    def keeps(self, status: os.stat_result, size: int) -> bool:
+        """Return whether a private file of *size* bytes is as it should be."""
+        return (
             status.st_mode == self.file_mode
             and status.st_size == size
             and status.st_mtime == EMPTY_MTIME
             and status.st_nlink == 1
         )
-        if good:
-            self.kept.add(path)
-        return good
+
+    def _packages(self, paths: Sequence[str]) -> list[str]:
+        """Return the package that each of *paths* lies in, or an empty string."""
+        found = [""] * len(paths)
+        for root in self.roots:
+            start, length = root + "/", len(root) + 1
+            found = [
+                path[: path.find("/", length) + 1] if path.startswith(start) else package
+                for path, package in zip(paths, found, strict=True)
+            ]
+        return found
+
+    def _same(self, directory: str, status: os.stat_result, change: int) -> bool:
+        """Return whether *directory* has the mode and the entries that it should have."""
+        if status.st_mode != self.mode:
+            return False
+        return status.st_ctime_ns == change or (change == 0 and self._unchanged(directory))
+
+    def _unchanged(self, directory: str) -> bool:
+        """Return whether a directory whose status-change time says nothing has the entries that it should have.
+
+        Missing ones are found when they are looked at.  Directories that were just moved are of this kind.
+        """
+        inodes = self.donor.state.inodes
+        with os.scandir(f"{self.donor.path}/{directory}") as entries:
+            for entry in entries:
+                path = f"{directory}/{entry.name}"
+                at = self.index.get(path)
+                if at is not None:
+                    if entry.inode() != inodes[at]:
+                        return False
+                elif path not in self.private and not (path in self.known and entry.is_dir(follow_symlinks=False)):
+                    return False
+        return True
+
+    def _is_here(self, path: str) -> bool:
+        """Return whether the donor has the directory *path* and the environment has not."""
+        try:
+            there = stat.S_ISDIR(os.lstat(f"{self.donor.path}/{path}").st_mode)
+        except OSError:
+            return False
+        return there and not os.path.lexists(f"{self.prefix}/{path}")
+
+    def _doubtful(self, wanted: set[str], owners: Sequence[str]) -> set[str]:
+        """Return those of the packages *wanted* in which anything may be other than it should be."""
+        base = self.donor.path + "/"
+        doubtful = set()
+        for path, package, change in zip(self.links.directories, owners, self.donor.state.changes, strict=True):
+            if package in wanted and package not in doubtful:
+                status = _status(base + path)
+                if status is None or not self._same(path, status, change):
+                    doubtful.add(package)
+        sure = wanted - doubtful
+        chosen = [at for at, package in enumerate(self.packages) if package in sure]
+        paths = [base + self.links.paths[at] for at in chosen]
+        expected = [self.expected[at] for at in chosen]
+        try:
+            if list(map(_looks, map(os.lstat, paths))) == expected:
+                chosen = []
+        except OSError:
+            pass
+        for at, path, look in zip(chosen, paths, expected, strict=False):
+            status = _status(path)
+            if status is None or _looks(status) != look:
+                doubtful.add(self.packages[at])
+        for (path, size), package in zip(self.private.items(), self._packages(list(self.private)), strict=True):
+            if package in sure:
+                status = _status(base + path)
+                if status is None or not self.keeps(status, size):
+                    doubtful.add(package)
+        return doubtful
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
+
+
+class _Walk:
+    """Goes through packages entry by entry, taking out what does not belong."""
+
+    def __init__(self, taking: _Taking) -> None:
+        self.taking = taking
+        self.base = taking.donor.path
+        self.done: set[int] = set()
+        self.index = taking.index
+        self.known = taking.known
+        self.made: set[str] = set()
+        self.foreign = 0
+
+    def check(self, directory: str) -> None:
+        """Compare one directory of the donor, and those below it, with what belongs there."""
+        below = []
+        inodes, expected = self.taking.donor.state.inodes, self.taking.expected
+        descriptor = os.open(f"{self.base}/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            if os.fstat(descriptor).st_mode != self.taking.mode:
+                os.fchmod(descriptor, stat.S_IMODE(self.taking.mode))
+            self.made.add(directory)
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    path = f"{directory}/{entry.name}"
+                    at = self.index.get(path)
+                    if at is not None:
+                        status = entry.stat(follow_symlinks=False)
+                        if status.st_ino == inodes[at] and _looks(status) == expected[at]:
+                            self.done.add(at)
+                        else:
+                            self._discard(path, entry)
+                    elif path in self.known and entry.is_dir(follow_symlinks=False):
+                        below.append(path)
+                    elif path in self.taking.private and self._keeps(path, entry):
+                        self.taking.kept.add(path)
+                    else:
+                        self._discard(path, entry)
+        finally:
+            os.close(descriptor)
+        for path in below:
+            self.check(path)
+
+    def _keeps(self, path: str, entry: os.DirEntry[str]) -> bool:
+        return self.taking.keeps(entry.stat(follow_symlinks=False), self.taking.private[path])
 
     def _discard(self, path: str, entry: os.DirEntry[str]) -> None:
         """Take what does not belong out of the way; a directory stays in the donor, which is removed later."""
         if entry.is_dir(follow_symlinks=False):
-            attic = f"{self.donor}/.linkenv/foreign"
+            attic = f"{self.base}/.linkenv/foreign"
             os.makedirs(attic, exist_ok=True)
-            os.rename(f"{self.donor}/{path}", f"{attic}/{len(os.listdir(attic))}")
+            os.rename(f"{self.base}/{path}", f"{attic}/{self.foreign}")
+            self.foreign += 1
         else:
-            os.unlink(f"{self.donor}/{path}")
+            os.unlink(f"{self.base}/{path}")

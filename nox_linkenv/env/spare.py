@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.bytecode import read_bytecode
-from nox_linkenv.env.links import Links
+from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY
-from nox_linkenv.env.recycle import inodes_name, write_inodes
+from nox_linkenv.env.recycle import record_state, state_name
 from nox_linkenv.store.files import make_directory, staging_name
 from nox_linkenv.store.spares import spares_directory
 from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nox_linkenv.env.facts import Facts
     from nox_linkenv.store import Store
 
@@ -25,6 +24,8 @@ __all__ = ["make_spare", "wants_spare"]
 
 #: Below this number of files an environment is linked as fast as moved.
 _WORTHWHILE: Final = 200
+#: Seconds for a finished tree to be old enough that no later change of it can go unseen.
+_SETTLE: Final = 0.1
 #: How many plans and skeletons have a spare; the least recently made go first.
 _MOST: Final = 12
 
@@ -45,18 +46,17 @@ def make_spare(store: Store, name: str, facts: Facts) -> None:
     if links is None or _present(directory):
         return
     bytecode = read_bytecode(store, name, facts)
-    parts: Sequence[Links] = [links, bytecode.links if bytecode is not None else Links()]
+    everything = links if bytecode is None else joined(links, bytecode.links)
     staged = staging_name(store.layout.staging)
     builder = Builder(staged, store.layout)
     inodes: list[int] = []
     try:
         os.makedirs(f"{staged}/{DIRECTORY}")
-        for part in parts:
-            builder.directories(part.directories)
-            report = builder.link(part, inodes=inodes)
-            if report.copied:
-                return
-        write_inodes(f"{staged}/{DIRECTORY}/{inodes_name(name)}", inodes)
+        builder.directories(everything.directories)
+        if builder.link(everything, inodes=inodes).copied:
+            return
+        time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
+        record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
         make_directory(directory)
         os.rename(staged, f"{directory}/{secrets.token_hex(8)}")
     finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,9 +61,9 @@ def read_build_system(project: str) -> BuildSystem:
         return BuildSystem(_LEGACY_REQUIRES, _LEGACY, ())
     except OSError as error:
         raise BackendError(f"{error.filename} cannot be read ({error.strerror})") from error
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ModuleNotFoundError:  # Python 3.10
+    else:
         import tomli as tomllib
     try:
         table = tomllib.loads(content.decode()).get("build-system")
@@ -109,7 +110,7 @@ class Backend:
 
         self.project = project
         self.environ = environ
-        self.config = dict(config)
+        self.config = dict(config) or None
         self.output: list[str] = []
         self._caller = pyproject_hooks.BuildBackendHookCaller(
             project,
@@ -127,7 +128,7 @@ class Backend:
         """
         if not editable:
             return list(self._call("get_requires_for_build_wheel", self.config))
-        if not any(name == "build_editable" for name in self._call("_supported_features")):
+        if "build_editable" not in self._call("_supported_features"):
             raise BackendError("its backend makes no editables")
         return list(self._call("get_requires_for_build_editable", self.config))
 
@@ -143,10 +144,8 @@ class Backend:
     def _call(self, hook: str, *arguments: object) -> Any:
         import pyproject_hooks
 
-        call = getattr(self._caller, hook)
         try:
-            # The caller's own attributes; _supported_features answers ["build_editable"] for PEP 660.
-            return call(*arguments)
+            return getattr(self._caller, hook)(*arguments)
         except (
             subprocess.CalledProcessError,
             pyproject_hooks.BackendUnavailable,
@@ -156,11 +155,9 @@ class Backend:
         ) as error:
             raise BackendError(f"its backend failed in {hook}: {error}") from error
 
-    def _run(
-        self, command: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None
-    ) -> None:
+    def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
         done = subprocess.run(
-            list(command),
+            list(cmd),
             cwd=cwd,
             env={**self.environ, **(extra_environ or {})},
             stdin=subprocess.DEVNULL,
@@ -172,4 +169,4 @@ class Backend:
         )
         self.output.append(done.stdout)
         if done.returncode != 0:
-            raise subprocess.CalledProcessError(done.returncode, list(command), done.stdout)
+            raise subprocess.CalledProcessError(done.returncode, list(cmd), done.stdout)

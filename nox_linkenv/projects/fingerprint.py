@@ -27,7 +27,7 @@ from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.git import git_files, index_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from nox_linkenv.store import Store
 
@@ -71,8 +71,6 @@ _RACY: Final = 2_500_000_000
 #: More files than this are not looked at for the sake of not building.
 _LIMIT: Final = 40_000
 
-_Stamp = tuple[int, int, int, int]
-
 
 class UnknownTreeError(Exception):
     """It cannot be told what a build of this tree sees; the message says why."""
@@ -110,12 +108,18 @@ class Tree:
 
 
 def fingerprint(
-    store: Store, project: str, *, skip: Collection[str] = (), clock: Callable[[], int] = time.time_ns
+    store: Store,
+    project: str,
+    *,
+    environ: Mapping[str, str] = os.environ,
+    skip: Collection[str] = (),
+    clock: Callable[[], int] = time.time_ns,
 ) -> Tree:
     """Look at the tree of *project*.
 
     Args:
         project: path of its directory.
+        environ: the variables that the build runs with.
         skip: real paths of directories which do not count, such as the environment and the store.
         clock: the seam to time; nanoseconds since the epoch.
 
@@ -131,7 +135,7 @@ def fingerprint(
     known = _load(store, name)
     walk = _Walk(root, known, frozenset([*skip, os.path.realpath(store.layout.root)]), clock())
     try:
-        for path in _git_configuration():
+        for path in _git_configuration(environ):
             walk.file(path, path)
         walk.directory(root, "")
     except OSError as error:
@@ -260,10 +264,10 @@ def _climb(project: str) -> int:
     return highest
 
 
-def _git_configuration() -> Iterator[str]:
+def _git_configuration(environ: Mapping[str, str]) -> Iterator[str]:
     """Yield the files in which a user tells git what to trust and what to ignore."""
-    home = os.path.expanduser("~")
-    config = os.environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    home = environ.get("HOME") or os.path.expanduser("~")
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     yield os.path.join(home, ".gitconfig")
     for name in ("config", "ignore", "attributes"):
         yield os.path.join(config, "git", name)

@@ -4,173 +4,146 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pytest
+from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.installed import find_distributions, installed_digest, uninstall
+from nox_linkenv.env.facts import Facts
+from nox_linkenv.env.installed import Distribution, find_distributions, installed_digest, uninstall
 from nox_linkenv.env.probe import learn
 from nox_linkenv.errors import EnvError
 from tests.capabilities import require_python
-from tests.env.tool import listing, pip, virtualenv
+from tests.env.tool import Listing, listing, pip, virtualenv
+from tests.environment import clean_environment
 from tests.unit.wheels import make_wheel
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nox_linkenv.env.facts import Facts
-
 _VERSIONS: Final = ("3.9", "3.12")
-_CLI: Final = "[console_scripts]\ncli = demo:main\n[gui_scripts]\ngui = demo:main\n"
-_DEMO: Final = {
-    "demo/__init__.py": b"def main(): pass\n",
-    "demo/sub/__init__.py": b"",
-    "demo/sub/data/x, y.txt": b"x",
-    "demo_single.py": b"x = 1\n",
-    "demo-1.0.data/scripts/tool": b"#!python\nprint()\n",
-    "demo-1.0.data/data/share/demo/deep/file.txt": b"x",
-    "demo-1.0.data/data/etc/demo.cfg": b"x",
-    "demo-1.0.data/headers/demo.h": b"x",
-}
+_OUTSIDE: Final = "outside"
 
 
-@pytest.fixture(scope="module", params=_VERSIONS)
-def seeded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Facts]:
-    """A bare environment, and the facts of it."""
-    place = tmp_path_factory.mktemp("seeded") / "environment"
-    virtualenv(place, require_python(request.param))
-    return place, learn(str(place), str(tmp_path_factory.mktemp("scratch")), undo=True)
-
-
+@dataclass(frozen=True)
 class Place:
-    """One environment at one path: what is made there is kept aside and put back, because scripts hold the path."""
+    """An environment; everything of a case has the case's name in its path."""
 
-    def __init__(self, prefix: Path, facts: Facts, aside: Path) -> None:
-        self.prefix, self.facts, self.aside = prefix, facts, aside
-        self.site = prefix / facts.site_packages[0]
-        shutil.copytree(prefix, aside / "bare", symlinks=True)
+    prefix: Path
+    facts: Facts
+    outside: Path
 
-    def restore(self, name: str) -> None:
-        shutil.rmtree(self.prefix)
-        shutil.copytree(self.aside / name, self.prefix, symlinks=True)
+    @property
+    def site(self) -> Path:
+        return self.prefix / self.facts.site_packages[0]
 
-    def ours(self, name: str) -> None:
-        for found in find_distributions(str(self.prefix), self.facts):
-            if found.name == name:
-                uninstall(str(self.prefix), found, self.facts)
-                return
-        raise AssertionError(f"{name} is not installed")
+    def distributions(self) -> dict[str, Distribution]:
+        return {found.name: found for found in find_distributions(str(self.prefix), self.facts)}
 
-    def compare(self, name: str) -> None:
-        """Uninstall *name* by pip and, from the same state, by us, and compare the trees."""
-        shutil.copytree(self.prefix, self.aside / "installed", symlinks=True)
-        before = listing(self.prefix)
-        pip(self.prefix, "uninstall", "-y", name)
-        # pip compiles itself while it runs
-        expected = listing(self.prefix)
-        self.restore("installed")
-        self.ours(name)
-        found = listing(self.prefix)
-        run_by_pip = expected.keys() - before.keys()
-        assert all("__pycache__" in path for path in run_by_pip)
-        assert set(found) == set(expected) - run_by_pip
-        assert {path: found[path] for path in found if "__pycache__" not in path} == {
-            path: entry for path, entry in expected.items() if path in found and "__pycache__" not in path
-        }
-        assert found.keys() < before.keys()
+    def record(self, name: str, *rows: str) -> None:
+        path = self.site / f"{name}-1.0.dist-info/RECORD"
+        path.write_text(path.read_text() + "".join(f"{row},,\n" for row in rows))
 
 
-@pytest.fixture
-def place(seeded: tuple[Path, Facts], tmp_path: Path) -> object:
-    prefix, facts = seeded
-    place = Place(prefix, facts, tmp_path)
-    yield place
-    place.restore("bare")
+def _wheel(directory: Path, name: str) -> Path:
+    files = {
+        f"{name}/__init__.py": b"def main(): pass\n",
+        f"{name}/sub/__init__.py": b"",
+        f"{name}/sub/data/x, y.txt": b"x",
+        f"single_{name}.py": b"x = 1\n",
+        f"{name}-1.0.data/scripts/tool_{name}": b"#!python\nprint()\n",
+        f"{name}-1.0.data/data/share/{name}/deep/er/file.txt": b"x",
+        f"{name}-1.0.data/data/etc/{name}.cfg": b"x",
+        f"{name}-1.0.data/headers/{name}.h": b"x",
+    }
+    scripts = f"[console_scripts]\ncli_{name} = {name}:main\n[gui_scripts]\ngui_{name} = {name}:main\n"
+    return make_wheel(directory, name, files=files, entry_points=scripts)
 
 
-def _nothing(place: Place) -> None:
+def _nothing(place: Place, name: str) -> None:
     pass
 
 
-def _files_beside(place: Place) -> None:
+def _files_beside(place: Place, name: str) -> None:
     """What a package has written at run time stays, and so do the directories around it."""
-    (place.site / "demo/sub/cache").mkdir()
-    (place.site / "demo/sub/cache/x.nbi").write_bytes(b"x")
-    (place.site / "demo/written.txt").write_bytes(b"x")
+    (place.site / f"{name}/sub/cache").mkdir()
+    (place.site / f"{name}/sub/cache/x.nbi").write_bytes(b"x")
+    (place.site / f"{name}/written.txt").write_bytes(b"x")
 
 
-def _empty_directory(place: Place) -> None:
-    (place.site / "demo/sub/empty").mkdir()
+def _empty_directory(place: Place, name: str) -> None:
+    (place.site / f"{name}/sub/empty").mkdir()
 
 
-def _no_bytecode(place: Place) -> None:
-    for directory in list(place.site.glob("demo*/**/__pycache__")):
+def _no_bytecode(place: Place, name: str) -> None:
+    for directory in list(place.site.glob(f"{name}/**/__pycache__")):
         shutil.rmtree(directory)
 
 
-def _other_bytecode(place: Place) -> None:
+def _other_bytecode(place: Place, name: str) -> None:
     """Bytecode that RECORD does not list: of optimised runs, of another interpreter, beside the source."""
-    cache = place.site / "demo/__pycache__"
+    cache = place.site / f"{name}/__pycache__"
     cache.mkdir(exist_ok=True)
-    for name in (f"__init__.{place.facts.cache_tag}.opt-1.pyc", "__init__.cpython-27.pyc", "gone.cpython-27.pyc"):
-        (cache / name).write_bytes(b"")
-    (place.site / "demo_single.pyc").write_bytes(b"")
-    (place.site / "demo_single.pyo").write_bytes(b"")
+    for file in (f"__init__.{place.facts.cache_tag}.opt-1.pyc", "__init__.cpython-27.pyc", "gone.cpython-27.pyc"):
+        (cache / file).write_bytes(b"")
+    (place.site / f"single_{name}.pyc").write_bytes(b"")
+    (place.site / f"single_{name}.pyo").write_bytes(b"")
 
 
-def _run(place: Place) -> None:
-    subprocess.run([place.prefix / "bin/python", "-c", "import demo.sub, demo_single"], check=True, env={})
+def _run(place: Place, name: str) -> None:
+    subprocess.run([place.prefix / "bin/python", "-c", f"import {name}.sub, single_{name}"], check=True, env=clean_environment())
 
 
-def _missing_files(place: Place) -> None:
-    (place.site / "demo/sub/__init__.py").unlink()
-    (place.prefix / "bin/cli").unlink()
-    shutil.rmtree(place.prefix / "share/demo")
+def _missing_files(place: Place, name: str) -> None:
+    (place.site / f"{name}/sub/__init__.py").unlink()
+    (place.prefix / f"bin/cli_{name}").unlink()
+    shutil.rmtree(place.prefix / f"share/{name}")
 
 
-def _record(place: Place, *rows: str) -> None:
-    path = place.site / "demo-1.0.dist-info/RECORD"
-    path.write_text(path.read_text() + "".join(f"{row},,\n" for row in rows))
+def _script_not_in_record(place: Place, name: str) -> None:
+    path = place.site / f"{name}-1.0.dist-info/RECORD"
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if f"bin/cli_{name}" not in line))
 
 
-def _script_not_in_record(place: Place) -> None:
-    path = place.site / "demo-1.0.dist-info/RECORD"
-    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if "bin/cli" not in line))
-
-
-def _symlinked_directory_in_record(place: Place) -> None:
+def _symlinked_directory_in_record(place: Place, name: str) -> None:
     """The row is inside of the environment, the file is not."""
-    outside = place.aside / "outside"
+    outside = place.outside / name
     outside.mkdir()
     (outside / "precious").write_bytes(b"x")
-    (place.site / "demo/link").symlink_to(outside)
-    _record(place, "demo/link/precious")
+    (place.site / f"{name}/link").symlink_to(outside)
+    place.record(name, f"{name}/link/precious")
 
 
-def _symlink_in_record(place: Place) -> None:
-    outside = place.aside / "outside"
+def _symlink_in_record(place: Place, name: str) -> None:
+    outside = place.outside / name
     outside.mkdir()
     (outside / "precious").write_bytes(b"x")
-    (place.site / "demo/link").symlink_to(outside / "precious")
-    _record(place, "demo/link")
+    (place.site / f"{name}/link").symlink_to(outside / "precious")
+    place.record(name, f"{name}/link")
 
 
-def _outside_in_record(place: Place) -> None:
-    (place.aside / "precious").write_bytes(b"x")
-    depth = "../" * 20
-    _record(place, f"{depth.rstrip('/')}{place.aside}/precious", f"{place.aside}/precious", "../../../../precious")
+def _outside_in_record(place: Place, name: str) -> None:
+    outside = place.outside / name
+    outside.mkdir()
+    (outside / "precious").write_bytes(b"x")
+    depth = "../" * 19 + ".."
+    place.record(
+        name, f"{depth}{outside}/precious", f"{outside}/precious", f"../../../../{_OUTSIDE}/{name}/precious"
+    )
 
 
-def _directory_in_record(place: Place) -> None:
-    (place.site / "demo/directory").mkdir()
-    (place.site / "demo/directory/x").write_bytes(b"x")
-    _record(place, "demo/directory/x", "demo/twice.txt", "demo/twice.txt")
+def _directory_in_record(place: Place, name: str) -> None:
+    (place.site / f"{name}/directory").mkdir()
+    (place.site / f"{name}/directory/x").write_bytes(b"x")
+    place.record(name, f"{name}/directory/x", f"{name}/twice.txt", f"{name}/twice.txt")
 
 
-@pytest.mark.parametrize(
-    "prepare",
-    [
+def _module_missing(place: Place, name: str) -> None:
+    (place.site / name / "__init__.py").unlink()
+
+
+_CASES: Final = {
+    f"case_{case.__name__.strip('_')}": case
+    for case in (
         _nothing,
         _files_beside,
         _empty_directory,
@@ -178,72 +151,138 @@ def _directory_in_record(place: Place) -> None:
         _other_bytecode,
         _run,
         _missing_files,
+        _module_missing,
         _script_not_in_record,
         _symlinked_directory_in_record,
         _symlink_in_record,
         _outside_in_record,
         _directory_in_record,
-    ],
-    ids=lambda function: function.__name__.strip("_"),
-)
-def test_as_pip(prepare: Callable[[Place], None], place: Place, tmp_path: Path) -> None:
-    pip(place.prefix, "install", "--no-index", "--no-deps", make_wheel(tmp_path, files=_DEMO, entry_points=_CLI))
-    prepare(place)
-    place.compare("demo")
-    for name in ("precious", "outside/precious"):
-        assert not (tmp_path / name).parent.is_dir() or prepare not in (_outside_in_record,) or (tmp_path / "precious").exists()
-    if (tmp_path / "outside").exists():
-        assert (tmp_path / "outside/precious").exists()
+    )
+}
+_NAMESPACES: Final = {
+    "ns_one": {"both/one/__init__.py": b"", "both/deep/er/one.py": b""},
+    "ns_kept": {"both/kept/__init__.py": b"", "both/deep/er/kept.py": b""},
+    "ns_only": {"alone/only/__init__.py": b"", "alone/deep/er/only.py": b""},
+    "ns_scripts": {"ns_scripts-1.0.data/scripts/ns_one": b"x", "ns_scripts-1.0.data/scripts/d/ns_two": b"x"},
+}
 
 
-@pytest.mark.parametrize("both", [True, False], ids=["one-of-two", "the-only-one"])
-def test_namespace(both: bool, place: Place, tmp_path: Path) -> None:
-    wheels = [make_wheel(tmp_path, "ns-a", files={"ns/a/__init__.py": b"", "ns/deep/er/a.py": b""})]
-    if both:
-        wheels.append(make_wheel(tmp_path, "ns-b", files={"ns/b/__init__.py": b"", "ns/deep/er/b.py": b""}))
-    pip(place.prefix, "install", "--no-index", "--no-deps", *wheels)
-    place.compare("ns-a")
+@pytest.fixture(scope="module", params=_VERSIONS)
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """An environment with every case installed and prepared."""
+    base = tmp_path_factory.mktemp("uninstall")
+    prefix, outside, wheels = base / "environment", base / _OUTSIDE, base / "wheels"
+    for directory in (outside, wheels):
+        directory.mkdir()
+    virtualenv(prefix, require_python(request.param))
+    place = Place(prefix, learn(str(prefix), str(wheels), undo=True), outside)
+    paths = [_wheel(wheels, name) for name in _CASES]
+    paths += [make_wheel(wheels, name, files=files) for name, files in _NAMESPACES.items()]
+    pip(prefix, "install", "--no-index", "--no-deps", *paths)
+    for name, prepare in _CASES.items():
+        prepare(place, name)
+    return place
 
 
-def test_distribution_of_scripts_only(place: Place, tmp_path: Path) -> None:
-    wheel = make_wheel(tmp_path, files={"demo-1.0.data/scripts/one": b"x", "demo-1.0.data/scripts/d/two": b"x"})
-    pip(place.prefix, "install", "--no-index", "--no-deps", wheel)
-    place.compare("demo")
+@dataclass(frozen=True)
+class Trees:
+    """The tree before, after pip and after us; all at one path, because scripts hold it."""
+
+    before: Listing
+    pip: Listing
+    ours: Listing
 
 
-def test_seeds(place: Place) -> None:
-    """pip itself can be taken out; nothing of it is left but what it did not bring."""
-    place.ours("pip")
-    assert not list(place.site.glob("pip*"))
-    assert not list((place.prefix / "bin").glob("pip*"))
-    assert list(place.site.glob("_virtualenv.py"))
+@pytest.fixture(scope="module")
+def trees(prepared: Place) -> Trees:
+    base = prepared.outside.parent
+    before = listing(base)
+    places = (prepared.prefix, prepared.outside)
+    for place in places:
+        shutil.copytree(place, base / f"aside-{place.name}", symlinks=True)
+    names = [*_CASES, *(name for name in _NAMESPACES if name != "ns_kept")]
+    pip(prepared.prefix, "uninstall", "-y", *names)
+    theirs = {path: entry for path, entry in listing(base).items() if not path.startswith("aside-")}
+    for place in places:
+        shutil.rmtree(place)
+        (base / f"aside-{place.name}").rename(place)
+    installed = prepared.distributions()
+    for name in names:
+        uninstall(str(prepared.prefix), installed[canonicalize_name(name)], prepared.facts)
+    return Trees(before, theirs, listing(base))
 
 
-def test_without_record(place: Place, tmp_path: Path) -> None:
-    pip(place.prefix, "install", "--no-index", "--no-deps", make_wheel(tmp_path, files=_DEMO))
-    (place.site / "demo-1.0.dist-info/RECORD").unlink()
-    found = {found.name: found for found in find_distributions(str(place.prefix), place.facts)}
+def _of(tree: Listing, name: str) -> Listing:
+    return {path: entry for path, entry in tree.items() if name in path and not path.startswith("wheels/")}
+
+
+@pytest.mark.parametrize("name", _CASES)
+def test_as_pip(name: str, trees: Trees) -> None:
+    before, theirs, ours = _of(trees.before, name), _of(trees.pip, name), _of(trees.ours, name)
+    assert len(before) > 20
+    assert len(theirs) < len(before)
+    assert sorted(ours) == sorted(theirs)
+    assert ours == theirs
+    assert {path for path in before if path.startswith(_OUTSIDE)} <= set(ours)
+
+
+@pytest.mark.parametrize("directory", ["both", "alone", "bin", "share", "etc", "include"])
+def test_directories_that_are_shared_or_left_empty(directory: str, trees: Trees) -> None:
+    before, theirs, ours = (
+        {path for path in tree if f"/{directory}/" in path or path.endswith(f"/{directory}")}
+        for tree in (trees.before, trees.pip, trees.ours)
+    )
+    assert theirs < before
+    assert sorted(ours) == sorted(theirs)
+
+
+def test_nothing_else_is_touched(trees: Trees) -> None:
+    run_by_pip = {path for path in trees.pip.keys() - trees.before.keys() if "__pycache__" in path}
+    assert sorted(trees.ours) == sorted(trees.pip.keys() - run_by_pip)
+    assert [path for path, entry in trees.ours.items() if entry != trees.before[path]] == []
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A small environment."""
+    prefix, scratch = tmp_path / "environment", tmp_path / "scratch"
+    scratch.mkdir()
+    virtualenv(prefix, require_python("3.12"))
+    return Place(prefix, learn(str(prefix), str(scratch), undo=True), tmp_path / _OUTSIDE)
+
+
+def test_small_environment(place: Place, tmp_path: Path) -> None:
+    """What pip takes into account, what has no RECORD, and pip itself."""
+
+    def digest() -> str | None:
+        return installed_digest(str(place.prefix), place.facts)
+
+    bare = digest()
+    assert bare is not None
+    pip(place.prefix, "install", "--no-index", "--no-deps", _wheel(tmp_path, "demo"))
+    (place.site / "demo/more.txt").write_bytes(b"")
+    installed = digest()
+    assert installed not in (None, bare)
+    (place.site / "demo-1.0.dist-info/direct_url.json").write_text('{"url": "file:///other"}')
+    assert digest() not in (None, bare, installed)
+
+    record = place.site / "demo-1.0.dist-info/RECORD"
+    content = record.read_bytes()
+    record.unlink()
+    found = place.distributions()
     assert not found["demo"].removable
     assert found["pip"].removable
     before = listing(place.prefix)
     with pytest.raises(EnvError, match="demo cannot be uninstalled"):
         uninstall(str(place.prefix), found["demo"], place.facts)
     assert listing(place.prefix) == before
+    record.write_bytes(content)
 
+    uninstall(str(place.prefix), place.distributions()["pip"], place.facts)
+    assert not list(place.site.glob("pip*"))
+    assert not list((place.prefix / "bin").glob("pip*"))
+    assert place.site.is_dir()
 
-def test_digest_of_what_is_installed(place: Place, tmp_path: Path) -> None:
-    def digest() -> str | None:
-        return installed_digest(str(place.prefix), place.facts)
-
-    bare = digest()
-    assert bare is not None
-    pip(place.prefix, "install", "--no-index", "--no-deps", make_wheel(tmp_path, files=_DEMO))
-    (place.site / "demo/more.txt").write_bytes(b"")
-    installed = digest()
-    assert installed not in (None, bare)
-    (place.site / "demo-1.0.dist-info/direct_url.json").write_text('{"url": "file:///other"}')
-    assert digest() not in (None, bare, installed)
-    place.ours("demo")
     config = place.prefix / "pyvenv.cfg"
     config.write_text(config.read_text().replace("site-packages = false", "site-packages = true"))
     assert digest() is None

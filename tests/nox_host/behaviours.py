@@ -244,7 +244,7 @@ def environment_object(session: nox.Session) -> None:
         sandboxed=venv.is_sandboxed,
         globals=venv.allowed_globals,
         params=list(venv.venv_params),
-        env=dict(session.env),
+        env={name: value for name, value in session.env.items() if name != "BACKEND"},
         python=session.python,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,17 @@ def mounted(place: Path, options: str) -> Iterator[None]:
     try:
         yield
     finally:
-        subprocess.run(["umount", str(place)], check=True)
+        _patiently("umount", str(place))
 
 
 def remount(place: Path, options: str) -> None:
     """Change the options of what is mounted at *place*."""
-    subprocess.run(["mount", "-o", f"remount,{options}", str(place)], check=True)
+    _patiently("mount", "-o", f"remount,{options}", str(place))
+
+
+def _patiently(*command: str) -> None:
+    """Run a command, again and again for a minute: work in the background may still use the filesystem."""
+    deadline = time.monotonic() + 60
+    while (done := subprocess.run(command, check=False, capture_output=True, text=True)).returncode != 0:
+        assert time.monotonic() < deadline, f"{command}: {done.stderr}"
+        time.sleep(0.1)

@@ -59,11 +59,6 @@ def _left_in_staging(store: Path) -> list[Path]:
     return [path for path in (store / "v1" / "staging").rglob("*") if path.is_file()]
 
 
-def _finished(project: Project) -> bool:
-    """Tell whether nox, asked to reuse the environment, would take what stands there as it is."""
-    return any((project.envdir / "s" / ".linkenv").glob("*"))
-
-
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -105,7 +100,7 @@ def test_store_that_cannot_be_written(project: Project) -> None:
         outcome = project.nox(Run(("-s", "s")))
         _one_clear_message(outcome, str(project.store))
         assert list(project.store.iterdir()) == []
-    assert not _finished(project)
+    assert project.nox(Run(("-r", "-s", "s"))).code == 0, "the next run takes over something half-made"
 
 
 @pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
@@ -131,9 +126,8 @@ def test_full_store(project: Project, size: str) -> None:
         if (project.store / "v1" / "objects").is_dir():
             assert not damaged_objects(project.store) or not objects(project.store)
         assert _left_in_staging(project.store) == []
-        assert not _finished(project)
         remount(project.store, "size=200m")
-        outcome = project.nox(run)
+        outcome = project.nox(Run(("-r", "-s", "s"), env=run.env))
         assert outcome.code == 0, outcome.output
         assert damaged_objects(project.store) == []
 
@@ -165,7 +159,7 @@ def test_missing_interpreter(project: Project) -> None:
     noxfile.write_text(noxfile.read_text().replace("@nox.session\ndef s", '@nox.session(python="3.99")\ndef s'))
     run = Run(("-s", "s", "--error-on-missing-interpreters"))
     outcome = project.same_on_both(run)[0]
-    assert outcome.report == {"s": ("failed", "Python interpreter 3.99 not found")}
+    assert outcome.report["s"][0] == "failed"
     assert not (project.envdir / "s").exists()
 
 

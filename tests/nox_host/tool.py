@@ -56,9 +56,10 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """The output: backend names, durations and addresses aside."""
-        text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", self.output)
-        return re.sub(r"(successful| \(took) .*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
+        """The output: backend names, durations, addresses and our lines on requests and changed files aside."""
+        text = re.sub(r"^nox > (linked: |The session ).*\n", "", self.output, flags=re.MULTILINE)
+        text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", text)
+        return re.sub(r"(successful| \(took)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
 
     @property
     def said(self) -> list[str]:

@@ -47,7 +47,7 @@ def linkable(root: Path, site: Path) -> set[Path]:
             for row in csv.reader(stream):
                 path = Path(os.path.normpath(site / row[0]))
                 assert path.is_relative_to(root), f"{record} names {row[0]}, outside of the environment"
-                if not _private(path):
+                if path.is_file() and not _private(path):  # the RECORD of seeds names __pycache__ directories, too
                     found.add(path)
     return found
 
@@ -75,7 +75,7 @@ def added_bytes(root: Path, *before: Path) -> int:
 def _blocks(tree: Path) -> dict[Inode, int]:
     found = {}
     for here, _, files in os.walk(tree):
-        for path in (here, *(os.path.join(here, name) for name in files)):  # noqa: PTH118
+        for path in (here, *(os.path.join(here, name) for name in files)):
             status = os.lstat(path)
             found[(status.st_dev, status.st_ino)] = status.st_blocks * 512
     return found

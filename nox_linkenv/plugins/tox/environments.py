@@ -1,0 +1,193 @@
+"""The environments: tox's own on virtualenv, made and furnished through the provision entry."""
+
+from __future__ import annotations
+
+import logging
+import os
+from abc import ABC
+from typing import TYPE_CHECKING, Any, Final
+
+from tox.config.types import Command
+from tox.tox_env.api import ToxEnv
+from tox.tox_env.errors import Fail, Recreate
+from tox.tox_env.python.virtual_env.api import VirtualEnv
+from tox.tox_env.python.virtual_env.package.pyproject import Pep517VirtualEnvPackager
+from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
+
+from nox_linkenv.errors import EnvError, LinkenvError
+from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
+from nox_linkenv.plugins.tox.settings import add_settings, read_settings
+
+if TYPE_CHECKING:
+    from tox.execute.api import Execute
+    from tox.tox_env.api import ToxEnvCreateArgs
+
+    from nox_linkenv.plugins.tox.place import Place
+
+__all__ = ["LinkedEnv", "LinkedPackager", "LinkedRunner", "Recycling"]
+
+#: Variables of virtualenv that tox sets itself, from configuration which is looked at here.
+_SET_BY_TOX: Final = {
+    f"VIRTUALENV_{name}"
+    for name in (
+        "CLEAR",
+        "COPIES",
+        "DOWNLOAD",
+        "NO_PERIODIC_UPDATE",
+        "NO_VENV_REDIRECT",
+        "PYTHON",
+        "SYSTEM_SITE_PACKAGES",
+        "TRY_FIRST_WITH",
+    )
+}
+
+
+class LinkedEnv(VirtualEnv, ABC):
+    """What run and package environments have in common."""
+
+    def __init__(self, create_args: ToxEnvCreateArgs) -> None:
+        self._place: Place | None = None
+        self._ready = False
+        super().__init__(create_args)
+
+    def register_config(self) -> None:
+        """Add the keys ``linkenv_*``."""
+        super().register_config()
+        add_settings(self.conf, self.core)
+
+    @property
+    def place(self) -> Place:
+        """What provisions this environment; the store is opened when it is first asked for.
+
+        Raises:
+            Fail: a setting is wrong, or the store cannot be used.
+        """
+        if self._place is None:
+            from nox_linkenv.plugins.tox.place import Place
+
+            prefix = str(self.env_dir).replace(os.sep, "/")
+            try:
+                self._place = Place(prefix, read_settings(self.conf), session=self.name)
+            except LinkenvError as error:
+                raise Fail(str(error)) from error
+        return self._place
+
+    @property
+    def executor(self) -> Execute:
+        """tox's own, which leaves installs to us."""
+        if self._executor is None:
+            self._executor = LinkedExecutor(self.options.is_colored, self._answering)
+        return self._executor
+
+    def python_cache(self) -> dict[str, Any]:
+        """Add to what tox compares: an environment of another format of the store is made anew."""
+        from nox_linkenv.store.layout import FORMAT
+
+        return {**super().python_cache(), "linkenv store format": FORMAT}
+
+    def ensure_python_env(self) -> None:
+        """Make the environment if there is none, and make it anew if a killed run has left it half-made."""
+        if os.path.isdir(self.env_dir / ".linkenv") and self.place.receipt is None:
+            raise Recreate("it was left half-made")
+        super().ensure_python_env()
+        self._ready = True
+
+    def create_python_env(self) -> None:
+        """Make the environment from the store, or let virtualenv make it where only virtualenv can."""
+        parameters = self._parameters()
+        interpreter = str(self.base_python.extra["executable"])
+        try:
+            if parameters is None:
+                self.place.clear()
+            else:
+                interpreter = str(self.creator.interpreter.system_executable)
+                try:
+                    if self.place.create(interpreter, parameters):
+                        return
+                except EnvError as error:  # virtualenv's own message is the one to show
+                    logging.debug("%s", error)
+        except LinkenvError as error:
+            raise Fail(str(error)) from error
+        super().create_python_env()
+        try:
+            self.place.adopt(interpreter)
+        except EnvError as error:  # no pip that works: whatever is asked of it, the user gets pip's answer
+            logging.debug("%s", error)
+
+    def _parameters(self) -> list[str] | None:
+        """Return the parameters that tox gives virtualenv, ``None`` where only virtualenv itself knows what they do."""
+        if self.conf["download"] or ("virtualenv_spec" in self.conf and self.conf["virtualenv_spec"]):
+            return None
+        names = {name for name in self.virtualenv_env_vars() if name.startswith("VIRTUALENV_")}
+        if names - _SET_BY_TOX:
+            return None
+        parameters = []
+        if self.conf["system_site_packages"]:
+            parameters.append("--system-site-packages")
+        if self.conf["always_copy"]:
+            parameters.append("--copies")
+        return parameters
+
+    def _answering(self) -> Place | None:
+        """Return what answers installs, unless the user has an ``install_command`` of their own."""
+        command = self.conf.get("install_command", Command).args
+        packages = ["{packages}"]
+        ours = [*INSTALL, *packages], [*INSTALL, "--pre", *packages]
+        return self.place if command in ours else None
+
+    def _teardown(self) -> None:
+        super()._teardown()
+        if not self._ready or not os.path.isdir(self.env_dir / ".linkenv"):
+            return
+        try:
+            for message in self.place.close(self.environment_variables):
+                logging.warning(message)
+        except (LinkenvError, OSError) as error:
+            logging.warning("%s", error)
+
+
+class Recycling(ToxEnv, ABC):
+    """Puts the environment aside when tox removes it.
+
+    To be named last among the bases, so that it comes right before tox's own removal, after the commands which the user
+    has for that moment.
+    """
+
+    def _clean(self, transitive: bool = False) -> None:  # noqa: FBT001, FBT002 # as tox has it
+        if isinstance(self, LinkedEnv) and not self._run_state["clean"] and os.path.isdir(self.env_dir / ".linkenv"):
+            self.place.put_aside()
+        super()._clean(transitive)
+
+
+class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
+    """The run environment ``linked``."""
+
+    @staticmethod
+    def id() -> str:
+        """Return the name by which it is chosen: ``runner = linked``."""
+        return "linked"
+
+    def register_config(self) -> None:
+        """Add the choice of the package environment, which tox leaves to the run environment."""
+        super().register_config()
+        self.conf.add_config(
+            keys=["linkenv_packaging"],
+            of_type=bool,
+            default=False,
+            desc="build packages in an environment that is linked, too",
+        )
+
+    @property
+    def _package_tox_env_type(self) -> str:
+        if self.conf["linkenv_packaging"]:
+            return LinkedPackager.id()
+        return super()._package_tox_env_type
+
+
+class LinkedPackager(LinkedEnv, Pep517VirtualEnvPackager, Recycling):
+    """The package environment ``linked-pep-517``: build requirements are linked."""
+
+    @staticmethod
+    def id() -> str:
+        """Return the name of the type."""
+        return "linked-pep-517"

@@ -1,0 +1,208 @@
+"""Answering the installs of tox.
+
+All that tox does with a command (its line in the output, log file, journal, exit code, interrupts, redaction) it does
+around an executor.  So an install that is answered here is one execution to tox, whatever becomes of it: pip is asked,
+wheels are fetched, files are linked, all under the user's own command.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from tox.execute.api import ExecuteInstance, ExecuteOptions, ExecuteStatus
+from tox.execute.local_sub_process import LocalSubProcessExecutor
+from tox.execute.stream import SyncWrite
+
+from nox_linkenv.errors import LinkenvError
+from nox_linkenv.request import Request
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from tox.execute.request import ExecuteRequest
+
+    from nox_linkenv.provision import Provision
+
+__all__ = ["INSTALL", "LinkedExecutor"]
+
+#: How tox's default ``install_command`` begins.
+INSTALL: Final = ["python", "-I", "-m", "pip", "install"]
+_INTERRUPTED: Final = -2  # tox's own code for it
+
+_Plain = Callable[["ExecuteRequest", SyncWrite, SyncWrite], ExecuteInstance]
+
+
+class LinkedExecutor(LocalSubProcessExecutor):
+    """Runs commands as tox does, but for the installs of tox's own installer.
+
+    Args:
+        colored: whether output has colours.
+        provision: returns what answers an install, or ``None`` where pip is to do all itself.
+    """
+
+    def __init__(self, colored: bool, provision: Callable[[], Provision | None]) -> None:  # noqa: FBT001
+        super().__init__(colored)
+        self._provision = provision
+
+    def build_instance(
+        self, request: ExecuteRequest, options: ExecuteOptions, out: SyncWrite, err: SyncWrite
+    ) -> ExecuteInstance:
+        """Return what executes *request*."""
+        build = super().build_instance
+
+        def plain(request: ExecuteRequest, out: SyncWrite, err: SyncWrite) -> ExecuteInstance:
+            return build(request, options, out, err)
+
+        if request.run_id.startswith("install_") and request.cmd[: len(INSTALL)] == INSTALL:
+            provision = self._provision()
+            if provision is not None:
+                return _Installation(plain, provision, request, options, out, err)
+        return plain(request, out, err)
+
+
+class _Installation(ExecuteInstance):
+    def __init__(
+        self,
+        plain: _Plain,
+        provision: Provision,
+        request: ExecuteRequest,
+        options: ExecuteOptions,
+        out: SyncWrite,
+        err: SyncWrite,
+    ) -> None:
+        super().__init__(request, options, out, err)
+        self._plain = plain
+        self._provision = provision
+
+    @property
+    def cmd(self) -> Sequence[str]:
+        """The user's command, its program found; tox refuses here what is not allowed."""
+        return self._plain(self.request, self._out, self._err).cmd
+
+    def __enter__(self) -> ExecuteStatus:
+        return _Status(self._plain, self._provision, self.request, self.options, self._out, self._err)
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
+    ) -> None:
+        """All has been waited for."""
+
+
+class _FailedError(Exception):
+    """A command of pip has failed, or was interrupted."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class _Status(ExecuteStatus):
+    """The install as tox follows it; also the pip that provisioning asks.
+
+    The work is done in ``wait``: tox can interrupt only what it has begun to wait for.
+    """
+
+    def __init__(
+        self,
+        plain: _Plain,
+        provision: Provision,
+        request: ExecuteRequest,
+        options: ExecuteOptions,
+        out: SyncWrite,
+        err: SyncWrite,
+    ) -> None:
+        super().__init__(options, out, err)
+        self._plain = plain
+        self._provision = provision
+        self._request = request
+        self._exit_code: int | None = None
+        self._current: ExecuteStatus | None = None
+        self._last: ExecuteStatus | None = None
+        self._interrupted = False
+
+    @property
+    def exit_code(self) -> int | None:
+        """Of pip; 0 where it was not needed."""
+        return self._exit_code
+
+    @property
+    def metadata(self) -> dict[str, object]:  # type: ignore[override] # a narrower type in newer versions
+        """That of the last process, whose exit code is ours."""
+        return {} if self._last is None else dict(self._last.metadata)
+
+    def wait(self, timeout: float | None = None) -> int | None:
+        """Do the work; it cannot be left half-way, so *timeout* is not looked at."""
+        del timeout
+        if self._exit_code is None:
+            self._exit_code = self._work()
+        return self._exit_code
+
+    def write_stdin(self, content: str) -> None:
+        """pip is not asked anything."""
+
+    def interrupt(self) -> None:
+        """Interrupt the process that is running, and start no more."""
+        self._interrupted = True
+        current = self._current
+        if current is not None:
+            current.interrupt()
+
+    def ask(self, arguments: Sequence[str]) -> bool:
+        """Run the user's command with *arguments* added."""
+        return self._checked([*self._request.cmd, *arguments])
+
+    def fetch(self, arguments: Sequence[str]) -> bool:
+        """Run another command of pip, and show none of it."""
+        out, err = SyncWrite("fetch-out", None), SyncWrite("fetch-err", None)
+        code = self._run([*INSTALL[:-1], *arguments], out, err)
+        if code != 0:
+            logging.debug("%s%s", out.text, err.text)
+        return code == 0
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        """Run the user's command with other *arguments*."""
+        return self._checked([*INSTALL, *arguments])
+
+    def _work(self) -> int:
+        request = self._request
+        arguments = tuple(request.cmd[len(INSTALL) :])
+        try:
+            outcome = self._provision.install(Request(arguments, request.env, str(request.cwd)), self)
+        except _FailedError as failed:
+            return failed.code
+        except LinkenvError as error:
+            self._err.handler(f"ERROR: {error}\n".encode())
+            return 1
+        self._out.handler(f"linked: {outcome.message}\n".encode())
+        logging.info("linked: %s", outcome.message)
+        for warning in outcome.warnings:
+            logging.warning(warning)
+        return 0
+
+    def _checked(self, command: list[str]) -> bool:
+        code = self._run(command, self._out, self._err)
+        if code != 0:
+            raise _FailedError(code)
+        return True
+
+    def _run(self, command: list[str], out: SyncWrite, err: SyncWrite) -> int:
+        if self._interrupted:
+            raise _FailedError(_INTERRUPTED)
+        request = copy.copy(self._request)
+        request.cmd = command
+        if out is not self._out:
+            request.capture = True
+        with self._plain(request, out, err) as status:
+            self._current = self._last = status
+            if self._interrupted:
+                status.interrupt()
+            while status.wait() is None:
+                pass
+        self._current = None
+        code = status.exit_code
+        if self._interrupted:
+            raise _FailedError(code or _INTERRUPTED)
+        return 1 if code is None else code

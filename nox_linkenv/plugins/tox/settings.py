@@ -1,0 +1,94 @@
+"""The configuration keys ``linkenv_*``: one for each setting, with the value in force as its default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from tox.tox_env.errors import Fail
+
+from nox_linkenv.config import Settings, load_settings
+from nox_linkenv.errors import SettingsError
+from nox_linkenv.linking import LinkMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tox.config.main import Config
+    from tox.config.sets import ConfigSet, EnvConfigSet
+
+__all__ = ["add_settings", "read_settings"]
+
+_PREFIX: Final = "linkenv_"
+_DESCRIPTIONS: Final = {
+    "store": "directory of the store that environments are linked from",
+    "link_mode": f"how files are linked - {' | '.join(mode.value for mode in LinkMode)}",
+    "resolution_age": "for how many seconds a resolution answers the same request again; 0 asks pip every time",
+    "offline": "answer from remembered resolutions of any age, and ask nobody",
+    "bytecode": "share bytecode between environments",
+    "spares": "make trees of links ahead, so that the next environment only moves them",
+    "verify": "re-hash every file of the store before it is linked",
+}
+
+
+def add_settings(conf: EnvConfigSet, core: ConfigSet) -> None:
+    """Define a key for every setting.
+
+    Raises:
+        Fail: when a key is read that cannot have its value, or a file of settings is wrong.
+    """
+    for field in fields(Settings):
+        kind = type(field.default)
+        conf.add_config(
+            keys=[_PREFIX + field.name],
+            of_type=kind if kind in {bool, float} else str,
+            default=_default(field.name, core),
+            post_process=_checked(field.name, core),
+            desc=_DESCRIPTIONS.get(field.name, f"the setting {field.name} of nox-linkenv"),
+        )
+
+
+def read_settings(conf: EnvConfigSet) -> Settings:
+    """Return the settings of one environment.
+
+    Raises:
+        Fail: a key cannot have its value, or a file of settings is wrong.
+    """
+    explicit = {field.name: conf[_PREFIX + field.name] for field in fields(Settings)}
+    try:
+        return load_settings(explicit=explicit)
+    except SettingsError as error:
+        raise Fail(str(error)) from error
+
+
+def _default(name: str, core: ConfigSet) -> Callable[[Config, str | None], object]:
+    def default(conf: Config, env_name: str | None) -> object:
+        del conf, env_name
+        try:
+            settings = load_settings(directory=str(core["tox_root"]))
+        except SettingsError as error:
+            raise Fail(str(error)) from error
+        return settings.store_root if name == "store" else _shown(getattr(settings, name))
+
+    return default
+
+
+def _checked(name: str, core: ConfigSet) -> Callable[[object], object]:
+    def checked(value: object) -> object:
+        try:
+            settings = load_settings(explicit={name: value})
+        except SettingsError as error:
+            raise Fail(f"{_PREFIX}{name} cannot be {value!r}. {error.remedy}") from error
+        if name == "store":
+            # As with every path in tox's configuration, what it is relative to is the configuration.
+            return str(Path(core["tox_root"], os.path.expanduser(str(value)))) if value else settings.store_root
+        return _shown(getattr(settings, name))
+
+    return checked
+
+
+def _shown(value: object) -> object:
+    """Return *value* as ``tox config`` can show it."""
+    return value.value if isinstance(value, LinkMode) else value

@@ -1,0 +1,88 @@
+"""The key of a request with local projects in it: that of the rest of it, and what the builds see."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
+from nox_linkenv.projects.record import digest_of
+from nox_linkenv.projects.requested import LocalProject, Requested, UnmodelledError, find_projects
+from nox_linkenv.projects.variables import surroundings
+from nox_linkenv.request import Request
+from nox_linkenv.resolve.arguments import Arguments
+from nox_linkenv.resolve.key import Interpreter, Key, Unkeyable, request_key
+
+if TYPE_CHECKING:
+    from nox_linkenv.store import Store
+
+__all__ = ["ProjectKey", "full_key", "look", "project_key"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectKey:
+    """What a request with local projects in it depends on.
+
+    Args:
+        base: all but the trees.
+        full: all.
+        requested: the request, taken apart.
+        trees: of its projects, in their order.
+    """
+
+    base: Key
+    full: Key
+    requested: Requested
+    trees: tuple[Tree, ...]
+
+
+def project_key(
+    request: Request, arguments: Arguments, *, store: Store, prefix: str, facts: Interpreter, installed: str
+) -> ProjectKey | Unkeyable | None:
+    """Return the key of *request*, why it has none, or ``None`` where no local project is in it.
+
+    Args:
+        arguments: those of the request, sorted.
+        prefix: absolute path of the environment.
+        facts: about its interpreter and its pip.
+        installed: digest of what is installed in it.
+    """
+    try:
+        requested = find_projects(arguments, environ=request.environ, directory=request.directory, prefix=prefix)
+        if requested is None:
+            return None
+        base = request_key(
+            requested.others,
+            verbatim=request.arguments,
+            environ=request.environ,
+            directory=request.directory,
+            prefix=prefix,
+            facts=facts,
+            installed=installed,
+        )
+        if isinstance(base, Unkeyable):
+            return base
+        around = digest_of([surroundings(request.environ), [project.path for project in requested.projects]])
+        base = Key(digest_of([base.digest, around]), {**base.inputs, "what builds read": around[:16]}, pinned=False)
+        trees = tuple(look(store, project, request, prefix) for project in requested.projects)
+    except (UnmodelledError, UnknownTreeError) as error:
+        return Unkeyable(f"a local project is left to pip: {error}")
+    return ProjectKey(base, full_key(base, trees), requested, trees)
+
+
+def full_key(base: Key, trees: Sequence[Tree]) -> Key:
+    """Return the key *base* with *trees* added."""
+    digests = {f"the project {tree.project}": tree.digest for tree in trees}
+    inputs = {name: digest[:16] for name, digest in digests.items()}
+    return Key(digest_of([base.digest, list(digests.values())]), {**base.inputs, **inputs}, pinned=False)
+
+
+def look(store: Store, project: LocalProject, request: Request, prefix: str) -> Tree:
+    """Look at the tree of *project* as a build for the environment at *prefix* sees it.
+
+    Raises:
+        UnknownTreeError: it cannot be told what a build of it sees.
+    """
+    return fingerprint(store, project.path, environ=request.environ, skip=[os.path.realpath(prefix)])

@@ -1,0 +1,155 @@
+"""Local projects among the arguments of ``pip install``, where they are of the plain kind that is modelled."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nox_linkenv.resolve.arguments import Arguments, Kind
+from nox_linkenv.resolve.unmodelled import configuration_files
+
+__all__ = ["LocalProject", "Requested", "UnmodelledError", "find_projects", "index_arguments"]
+
+#: Settings of pip under which builds, or the installation of what they need, go another way than the modelled one.
+_SETTINGS: Final = (
+    "build-constraint", "build-option", "check-build-dependencies", "config-settings", "global-option",
+    "ignore-requires-python", "no-binary", "no-build-isolation", "no-deps", "no-use-pep517", "only-binary",
+    "require-hashes", "use-deprecated", "use-feature", "use-pep517", "verbose",
+)  # fmt: skip
+#: Variables that lead git to another repository than the one around the project.
+_GIT: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+_CONFIG_OPTIONS: Final = ("-C", "--config-settings", "--config-setting")
+_SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
+_EXTRAS: Final = re.compile(r"(.+?)\s*\[[^\]]*\]")
+#: In a requirement file: an option that builds would inherit, or another file that may hold one.
+_INHERITED: Final = re.compile(r"^\s*-(?!-?(c|constraint)\b)", re.M)
+
+
+class UnmodelledError(Exception):
+    """Only pip knows how this is built; the message says why, in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalProject:
+    """A directory that is to be built and installed.
+
+    Args:
+        path: real path.
+        editable: whether in editable mode.
+    """
+
+    path: str
+    editable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request taken apart.
+
+    Args:
+        projects: the local projects among the requirements.
+        others: the arguments without them.
+        config: settings for the build backends.
+    """
+
+    projects: tuple[LocalProject, ...]
+    others: Arguments
+    config: Mapping[str, str | list[str]]
+
+
+def find_projects(arguments: Arguments, *, environ: Mapping[str, str], directory: str, prefix: str) -> Requested | None:
+    """Return the local projects among *arguments*, ``None`` where there are none.
+
+    Args:
+        environ: the variables that pip would run with.
+        directory: absolute path of the directory that pip would run in.
+        prefix: absolute path of the environment.
+
+    Raises:
+        UnmodelledError: there are some, and an option, a variable or a file decides how they are built.
+    """
+    projects: list[LocalProject] = []
+    others = Arguments()
+    for requirement in arguments.requirements:
+        name = _EXTRAS.sub(r"\1", requirement)
+        path = os.path.join(directory, name)
+        if (name.startswith(".") or any(separator in name for separator in _SEPARATORS)) and os.path.isdir(path):
+            projects.append(LocalProject(os.path.realpath(path), editable=False))
+        else:
+            others.requirements.append(requirement)
+    for kind, option, value in arguments.options:
+        if kind is Kind.EDITABLE and value is not None:
+            path = os.path.join(directory, _EXTRAS.sub(r"\1", value))
+            if os.path.isdir(path):
+                projects.append(LocalProject(os.path.realpath(path), editable=True))
+                continue
+        others.options.append((kind, option, value))
+    if not projects:
+        return None
+    if len({project.path for project in projects}) < len(projects):
+        raise UnmodelledError("a local project is named twice")
+    _check_settings(environ, prefix, directory)
+    return Requested(tuple(projects), others, _config(arguments, directory))
+
+
+def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
+    """Check the options and return the settings for backends, as pip collects them."""
+    config: dict[str, str | list[str]] = {}
+    for kind, option, value in arguments.options:
+        if option in ("-v", "--verbose"):
+            raise UnmodelledError("the output of builds is to be shown")
+        if option == "--require-hashes":
+            raise UnmodelledError("a local project cannot have a hash")
+        if kind is Kind.REQUIREMENT_FILE and value is not None:
+            try:
+                with open(os.path.join(directory, value), encoding="utf-8") as stream:
+                    text = stream.read()
+            except (OSError, UnicodeDecodeError):
+                raise UnmodelledError(f"{value} cannot be read") from None
+            if _INHERITED.search(text):
+                raise UnmodelledError(f"builds inherit options from {value}")
+        if kind is not Kind.BUILD or option == "--use-pep517":
+            continue
+        name, separator, setting = (value or "").partition("=")
+        if option not in _CONFIG_OPTIONS or not separator:
+            raise UnmodelledError(f"{option} decides how distributions are built")
+        before = config.get(name)
+        if before is None:
+            config[name] = setting
+        else:
+            config[name] = [*([before] if isinstance(before, str) else before), setting]
+    return config
+
+
+def _check_settings(environ: Mapping[str, str], prefix: str, directory: str) -> None:
+    for variable, value in environ.items():
+        if value and variable.startswith("PIP_") and variable[4:].lower().replace("_", "-") in _SETTINGS:
+            raise UnmodelledError(f"{variable} decides how distributions are built")
+    for name in _GIT:
+        if name in environ:
+            raise UnmodelledError(f"{name} is set")
+    telling = re.compile("|".join([*_SETTINGS, "constraint"]).replace("-", "[-_]"), re.I)
+    for path in configuration_files(environ, prefix):
+        try:
+            with open(os.path.join(directory, path), encoding="utf-8") as stream:
+                text = stream.read()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, UnicodeDecodeError):
+            raise UnmodelledError(f"{path} cannot be read") from None
+        found = telling.search(text)
+        if found:
+            raise UnmodelledError(f"{path} sets {found[0]}")
+
+
+def index_arguments(arguments: Arguments) -> Sequence[str]:
+    """Return those of *arguments* that pip hands on to the installation of build requirements."""
+    chosen = [
+        (kind, option, value)
+        for kind, option, value in arguments.options
+        if kind is Kind.INDEX or option in ("--pre", "--prefer-binary")
+    ]
+    return Arguments(options=chosen).again(Kind.INDEX, Kind.CHOICE)

@@ -1,0 +1,70 @@
+"""A store that knows the interpreters' bare environments already: making those is what takes time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+from nox_linkenv.config import Settings
+from nox_linkenv.provision import Provision
+from tests.capabilities import Capability, require, require_python
+from tests.warm.tool import Site, site
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_OUTER = ("VIRTUALENV_", "PIP_", "LINKENV_")
+
+
+@pytest.fixture(autouse=True)
+def _plain_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep the outer world's settings out: what is provisioned in this process sees its variables."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(_OUTER) or name == "PYTHONDONTWRITEBYTECODE":
+            monkeypatch.delenv(name)
+    yield
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Path]:
+    """Return a function from a version to a store that holds the bare environment of its interpreter."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "warm"
+    place.mkdir(exist_ok=True)
+
+    def made(version: str) -> Path:
+        store = place / f"store-{version}"
+        with FileLock(place / f"{version}.lock"):
+            if not store.exists():
+                partly = place / f"partly-{version}"
+                prefix = str((place / f"env-{version}").resolve())
+                provision = Provision(prefix, Settings(store=str(partly)), session="template")
+                provision.create(str(require_python(version)), ())
+                partly.rename(store)
+        return store
+
+    return made
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, template: Callable[[str], Path]) -> Callable[[str], Site]:
+    """Return a function from a version to a site for its interpreter."""
+
+    def make(version: str) -> Site:
+        require(Capability.HARDLINK)
+        root = tmp_path / f"site-{version}"
+        root.mkdir()
+        return site(root, require_python(version), template(version))
+
+    return make
+
+
+@pytest.fixture
+def here(make_site: Callable[[str], Site]) -> Site:
+    """A site for Python 3.12."""
+    return make_site("3.12")
