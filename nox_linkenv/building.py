@@ -1,4 +1,4 @@
-"""Requests with local projects in them: built once in linked build environments, and known by what they were built from.
+"""Requests with local projects in them: built once, in linked build environments, known by what they were built from.
 
 There are two levels of reuse.  A request whose projects are unchanged is answered from memory like any other, because
 the fingerprints of the trees are part of its key.  Where a tree has changed, the project is built again; if that
@@ -13,10 +13,9 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -24,7 +23,6 @@ from packaging.version import Version
 from nox_linkenv.asking import keep, resolve
 from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
-from nox_linkenv.env.receipt import Receipt
 from nox_linkenv.errors import EnvError, OfflineError, WheelError
 from nox_linkenv.projects.backend import Backend, BackendError, BuildSystem, read_build_system
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
@@ -48,9 +46,14 @@ from nox_linkenv.resolve.arguments import Arguments, parse
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.key import Key, Unkeyable, changed, request_key
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
-from nox_linkenv.resolve.pip import Pip
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.unmodelled import unmodelled
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.resolve.pip import Pip
 
 __all__ = ["answer"]
 

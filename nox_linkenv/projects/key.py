@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,11 +10,13 @@ from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
 from nox_linkenv.projects.record import digest_of
 from nox_linkenv.projects.requested import LocalProject, Requested, UnmodelledError, find_projects
 from nox_linkenv.projects.variables import surroundings
-from nox_linkenv.request import Request
-from nox_linkenv.resolve.arguments import Arguments
 from nox_linkenv.resolve.key import Interpreter, Key, Unkeyable, request_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.request import Request
+    from nox_linkenv.resolve.arguments import Arguments
     from nox_linkenv.store import Store
 
 __all__ = ["ProjectKey", "full_key", "look", "project_key"]

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from nox_linkenv.errors import StoreUnwritableError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nox_linkenv.store import Manifest, Store
 
 __all__ = [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.unmodelled import configuration_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["LocalProject", "Requested", "UnmodelledError", "find_projects", "index_arguments"]
 

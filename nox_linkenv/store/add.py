@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import address, mtime_of
 from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.manifest import Manifest, StoredFile
-from nox_linkenv.store.objects import finish, intact
+from nox_linkenv.store.objects import discard_changed, finish, intact
 from nox_linkenv.wheel.model import Scheme, WheelFile
 from nox_linkenv.wheel.reader import Wheel
 
@@ -63,6 +64,7 @@ def _stage(layout: Layout, staging: str, wheel: Wheel, file: WheelFile) -> tuple
     blocks = wheel.read(file)
     if file.digest is not None:
         addr = address(file.digest, executable=file.executable)
+        discard_changed(layout, [object_name(addr)])
         if intact(layout.object(addr), size=file.size, mtime=mtime_of(addr)):
             return _stored(file, addr, _first(blocks)), None
     temporary = os.path.join(staging, hashlib.sha256(file.name.encode()).hexdigest()[:32])

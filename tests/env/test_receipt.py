@@ -76,8 +76,6 @@ def test_half_written(tmp_path: Path) -> None:
         {"facts": {**FACTS.to_json(), "schemes": {"stdlib": "x"}}},
         {"facts": {**FACTS.to_json(), "more": 1}},
         {"plans": None},
-        {"plans": "plans/a.json"},
-        {"store": None},
     ],
     ids=str,
 )

@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -18,6 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from nox_linkenv.projects.fingerprint import UnknownTreeError, fingerprint
 from nox_linkenv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 _NAMES = st.sampled_from(["a.py", "b.py", "src/a.py", "src/pkg/c.py", "build/lib/a.py", "demo.egg-info/SOURCES.txt"])
 _BODIES = st.sampled_from([b"", b"one", b"two", b"three", b"\x00" * 9])
@@ -250,7 +253,7 @@ def repository(project: Path) -> Iterator[Path]:
     _git(project, "init", "-q")
     _git(project, "add", ".")
     _git(project, "commit", "-q", "-m", "one")
-    yield project
+    return project
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import os
 from abc import ABC
 from typing import TYPE_CHECKING, Any, Final
 
-from tox.config.types import Command
 from tox.tox_env.api import ToxEnv
 from tox.tox_env.errors import Fail, Recreate
 from tox.tox_env.python.virtual_env.api import VirtualEnv
@@ -74,7 +73,7 @@ class LinkedEnv(VirtualEnv, ABC):
 
     @property
     def executor(self) -> Execute:
-        """tox's own, which leaves installs to us."""
+        """What runs commands: tox's own executor, which leaves installs to us."""
         if self._executor is None:
             self._executor = LinkedExecutor(self.options.is_colored, self._answering)
         return self._executor
@@ -116,7 +115,8 @@ class LinkedEnv(VirtualEnv, ABC):
 
     def _parameters(self) -> list[str] | None:
         """Return the parameters that tox gives virtualenv, ``None`` where only virtualenv itself knows what they do."""
-        if self.conf["download"] or ("virtualenv_spec" in self.conf and self.conf["virtualenv_spec"]):
+        spec = "virtualenv_spec" in self.conf and self.conf["virtualenv_spec"]
+        if self.conf["download"] or spec:
             return None
         names = {name for name in self.virtualenv_env_vars() if name.startswith("VIRTUALENV_")}
         if names - _SET_BY_TOX:
@@ -130,7 +130,7 @@ class LinkedEnv(VirtualEnv, ABC):
 
     def _answering(self) -> Place | None:
         """Return what answers installs, unless the user has an ``install_command`` of their own."""
-        command = self.conf.get("install_command", Command).args
+        command: list[str] = self.conf["install_command"].args
         packages = ["{packages}"]
         ours = [*INSTALL, *packages], [*INSTALL, "--pre", *packages]
         return self.place if command in ours else None
@@ -153,7 +153,7 @@ class Recycling(ToxEnv, ABC):
     has for that moment.
     """
 
-    def _clean(self, transitive: bool = False) -> None:  # noqa: FBT001, FBT002 # as tox has it
+    def _clean(self, transitive: bool = False) -> None:
         if isinstance(self, LinkedEnv) and not self._run_state["clean"] and os.path.isdir(self.env_dir / ".linkenv"):
             self.place.put_aside()
         super()._clean(transitive)

@@ -31,6 +31,8 @@ __all__ = ["INSTALL", "LinkedExecutor"]
 #: How tox's default ``install_command`` begins.
 INSTALL: Final = ["python", "-I", "-m", "pip", "install"]
 _INTERRUPTED: Final = -2  # tox's own code for it
+#: tox sets ``PIP_USER=0`` for every command: so pip installs into the environment, as it does without the variable.
+_OFF: Final = {"PIP_USER": "0"}
 
 _Plain = Callable[["ExecuteRequest", SyncWrite, SyncWrite], ExecuteInstance]
 
@@ -43,7 +45,7 @@ class LinkedExecutor(LocalSubProcessExecutor):
         provision: returns what answers an install, or ``None`` where pip is to do all itself.
     """
 
-    def __init__(self, colored: bool, provision: Callable[[], Provision | None]) -> None:  # noqa: FBT001
+    def __init__(self, colored: bool, provision: Callable[[], Provision | None]) -> None:
         super().__init__(colored)
         self._provision = provision
 
@@ -141,7 +143,7 @@ class _Status(ExecuteStatus):
         return self._exit_code
 
     def write_stdin(self, content: str) -> None:
-        """pip is not asked anything."""
+        """Nothing is asked of the user."""
 
     def interrupt(self) -> None:
         """Interrupt the process that is running, and start no more."""
@@ -168,9 +170,10 @@ class _Status(ExecuteStatus):
 
     def _work(self) -> int:
         request = self._request
+        environ = {name: value for name, value in request.env.items() if _OFF.get(name) != value}
         arguments = tuple(request.cmd[len(INSTALL) :])
         try:
-            outcome = self._provision.install(Request(arguments, request.env, str(request.cwd)), self)
+            outcome = self._provision.install(Request(arguments, environ, str(request.cwd)), self)
         except _FailedError as failed:
             return failed.code
         except LinkenvError as error:

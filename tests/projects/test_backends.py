@@ -1,0 +1,66 @@
+"""Real builds with every backend: as pip makes them, and no pip and no build the second time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.parity.compare import tree_differences
+from tests.projects.tool import BACKENDS, Bench, make_project
+
+pytestmark = pytest.mark.network
+
+_CASES = [
+    *(("3.12", backend, editable) for backend in BACKENDS for editable in (False, True)),
+    ("3.9", "setuptools", True),
+    ("3.13", "hatchling", False),
+]
+
+
+@pytest.mark.parametrize(("version", "backend", "editable"), _CASES)
+def test_as_pip_makes_it(
+    tmp_path: Path, root: Path, interpreters: dict[str, Path], version: str, backend: str, editable: bool
+) -> None:
+    if version not in interpreters:
+        pytest.skip(f"no Python {version} here")
+    bench = Bench(root, interpreters[version])
+    project = make_project(tmp_path / "project", backend)
+    arguments = ["-e", ".[test]"] if editable else [".[test]"]
+    first = bench.install(project, *arguments)
+    assert first.message.startswith("asked pip"), first.message
+    assert bench.calls[0] == "ask"
+    assert "install" not in bench.calls
+    assert bench.run("demo") == "one\n"
+    linked = bench.tree()
+    bench.calls.clear()
+    again = bench.install(project, *arguments)
+    if backend == "setuptools-scm":  # the first build has written egg-info, which only git-ignoring hides from git
+        again = bench.install(project, *arguments)
+    assert again.message.startswith("reused the resolution"), again.message
+    assert bench.calls == []
+    assert bench.tree() == linked
+    listed = json.loads(bench.run("python", "-m", "pip", "list", "--format=json"))
+    assert [item.get("editable_project_location") for item in listed if item["name"] == "demo"] == [
+        str(project) if editable else None
+    ]
+    bench.by_pip(project, *arguments)
+    assert tree_differences(bench.tree(), linked) == []
+
+
+@pytest.mark.parametrize("backend", ["setuptools", "hatchling", "flit", "extension"])
+def test_an_edit_is_built_and_pip_is_not_asked(tmp_path: Path, bench: Bench, backend: str) -> None:
+    project = make_project(tmp_path / "project", backend)
+    bench.install(project, ".")
+    bench.calls.clear()
+    module = project / "src" / "demo" / "__init__.py"
+    module.write_text(module.read_text().replace("one", "two"))
+    (project / "src" / "demo" / "more.py").write_text("")
+    outcome = bench.install(project, ".")
+    assert outcome.message.startswith("built project"), outcome.message
+    assert bench.calls == []
+    assert bench.run("demo") == "two\n"
+    linked = bench.tree()
+    bench.by_pip(project, ".")
+    assert tree_differences(bench.tree(), linked) == []

@@ -1,0 +1,205 @@
+"""Projects of every kind, and installing them through the one entry that hosts call."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.config import Settings
+from nox_linkenv.provision import Provision
+from nox_linkenv.request import Outcome, Request
+from tests.environment import clean_environment
+from tests.parity.snapshot import Tree, snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+__all__ = ["BACKENDS", "Bench", "PipFailed", "git", "make_project"]
+
+_PROJECT: Final = """
+    [project]
+    name = "demo"
+    {version}
+    requires-python = ">=3.8"
+    [project.optional-dependencies]
+    test = ["iniconfig<2.1"]
+    [project.scripts]
+    demo = "demo:main"
+"""
+_STATIC: Final = 'version = "1.0"'
+_DYNAMIC: Final = 'dynamic = ["version"]'
+_SETUP: Final = """
+    from setuptools import setup
+    setup(name="demo", version="1.0", package_dir={"": "src"}, packages=["demo"],
+          extras_require={"test": ["iniconfig<2.1"]},
+          entry_points={"console_scripts": ["demo = demo:main"]})
+"""
+_EXTENSION: Final = """
+    from setuptools import Extension, setup
+    setup(package_dir={"": "src"}, packages=["demo"], ext_modules=[Extension("demo._speed", ["src/demo/_speed.c"])])
+"""
+_SPEED: Final = """
+    #include <Python.h>
+    static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_speed", NULL, -1, NULL};
+    PyMODINIT_FUNC PyInit__speed(void) { return PyModule_Create(&module); }
+"""
+
+
+def _system(requires: str, backend: str, rest: str = "", version: str = _STATIC) -> str:
+    head = f'[build-system]\nrequires = [{requires}]\nbuild-backend = "{backend}"\n'
+    return head + textwrap.dedent(_PROJECT).format(version=version) + textwrap.dedent(rest)
+
+
+#: Name of a backend -> the files of a project that is built with it.
+BACKENDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "setuptools": {"pyproject.toml": _system('"setuptools>=64"', "setuptools.build_meta")},
+    "setup.py": {"setup.py": _SETUP},
+    "extension": {
+        "pyproject.toml": _system('"setuptools>=64"', "setuptools.build_meta"),
+        "setup.py": _EXTENSION,
+        "src/demo/_speed.c": _SPEED,
+    },
+    "hatchling": {"pyproject.toml": _system('"hatchling"', "hatchling.build")},
+    "flit": {"pyproject.toml": _system('"flit_core>=3.4"', "flit_core.buildapi", version='version = "1.0"\ndescription = "x"')},
+    "poetry": {
+        "pyproject.toml": _system(
+            '"poetry-core>=1.9"', "poetry.core.masonry.api", '[tool.poetry]\npackages = [{include = "demo", from = "src"}]\n'
+        )
+    },
+    "pdm": {"pyproject.toml": _system('"pdm-backend"', "pdm.backend")},
+    "setuptools-scm": {
+        "pyproject.toml": _system(
+            '"setuptools>=64", "setuptools-scm>=8"', "setuptools.build_meta", "[tool.setuptools_scm]\n", _DYNAMIC
+        ),
+        ".gitignore": "*.egg-info\nbuild\n",
+    },
+    "hatch-vcs": {
+        "pyproject.toml": _system(
+            '"hatchling", "hatch-vcs"', "hatchling.build", '[tool.hatch.version]\nsource = "vcs"\n', _DYNAMIC
+        )
+    },
+}
+
+
+def make_project(directory: Path, backend: str) -> Path:
+    """Make the project of *backend* in *directory*, in a repository where its version comes from one."""
+    files = {"src/demo/__init__.py": 'def main() -> None:\n    print("one")\n', "src/demo/data.txt": "x\n"}
+    for name, text in {**files, **BACKENDS[backend]}.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    if "dynamic" in (directory / "pyproject.toml").read_text() if (directory / "pyproject.toml").exists() else False:
+        git(directory, "init", "-q")
+        git(directory, "add", ".")
+        git(directory, "commit", "-q", "-m", "one")
+        git(directory, "tag", "v1.0")
+    return directory
+
+
+def git(directory: Path, *arguments: str) -> None:
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", *arguments]
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)
+
+
+class PipFailed(Exception):
+    """What a host raises where pip fails; holds pip's output."""
+
+
+@dataclass
+class Bench:
+    """Installs into one environment, again and again from nothing.
+
+    Args:
+        root: a directory for the environment and the store.
+        interpreter: for the environment.
+        calls: what pip was asked for, the first word of each.
+        now: seconds that the clock is ahead.
+    """
+
+    root: Path
+    interpreter: Path
+    settings: Mapping[str, object] = field(default_factory=dict)
+    calls: list[str] = field(default_factory=list)
+    now: float = 0.0
+
+    @property
+    def prefix(self) -> Path:
+        return self.root / "environment"
+
+    def install(self, project: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Outcome:
+        """Install into a fresh environment, from the directory *project*."""
+        import time
+
+        provision = self._fresh(clock=lambda: time.time() + self.now)
+        request = self._request(project, arguments, environ)
+        return provision.install(request, _Pip(self, request))
+
+    def by_pip(self, project: Path, *arguments: str) -> None:
+        """Let real pip install into a fresh environment."""
+        self._fresh()
+        request = self._request(project, arguments, None)
+        _Pip(self, request).install(arguments)
+
+    def tree(self) -> Tree:
+        return snapshot(self.prefix)
+
+    def run(self, *command: str) -> str:
+        done = subprocess.run(
+            [str(self.prefix / "bin" / command[0]), *command[1:]],
+            env=clean_environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
+
+    def _request(self, project: Path, arguments: Sequence[str], environ: Mapping[str, str] | None) -> Request:
+        clean = clean_environment()
+        clean["PATH"] = f"{self.prefix}/bin:{clean['PATH']}"
+        return Request(tuple(arguments), {**clean, **(environ or {})}, str(project))
+
+    def _fresh(self, **options: object) -> Provision:
+        shutil.rmtree(self.prefix, ignore_errors=True)
+        settings = Settings(store=str(self.root / "store"), **self.settings)  # type: ignore[arg-type]
+        clock = options.get("clock")
+        provision = Provision(
+            str(self.prefix), settings, session="test", **({"clock": clock} if clock else {})  # type: ignore[arg-type]
+        )
+        assert provision.create(str(self.interpreter), ())
+        return provision
+
+
+@dataclass
+class _Pip:
+    bench: Bench
+    request: Request
+
+    def ask(self, arguments: Sequence[str]) -> bool:
+        self.bench.calls.append("ask")
+        return self._run(["install", *self.request.arguments, *arguments], fatal=True)
+
+    def fetch(self, arguments: Sequence[str]) -> bool:
+        self.bench.calls.append("fetch")
+        return self._run(arguments, fatal=False)
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        self.bench.calls.append("install")
+        return self._run(["install", *arguments], fatal=True)
+
+    def _run(self, arguments: Sequence[str], *, fatal: bool) -> bool:
+        done = subprocess.run(
+            [str(self.bench.prefix / "bin" / "python"), "-m", "pip", *arguments],
+            cwd=self.request.directory,
+            env=dict(self.request.environ),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0 and fatal:
+            raise PipFailed(done.stdout)
+        return done.returncode == 0
