@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import stat
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, file_digest
@@ -23,12 +24,17 @@ EXECUTABLE_MODE = 0o755
 
 
 def intact(path: str, *, size: int, mtime: int) -> bool:
-    """Return whether *path* has the size (bytes) and modification time (seconds) that its address implies."""
+    """Return whether the object at *path* has its size (bytes), its modification time (seconds) and its mode."""
     try:
         status = os.stat(path)
     except OSError:
         return False
-    return status.st_size == size and status.st_mtime_ns == mtime * 1_000_000_000
+    mode = EXECUTABLE_MODE if path.endswith(EXECUTABLE_SUFFIX) else FILE_MODE
+    return (
+        status.st_size == size
+        and status.st_mtime_ns == mtime * 1_000_000_000
+        and status.st_mode == stat.S_IFREG | mode
+    )
 
 
 def finish(path: str, *, executable: bool, mtime: int) -> None:

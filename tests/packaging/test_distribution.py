@@ -21,7 +21,7 @@ from tests.environment import clean_environment
 
 PROJECT = Path(__file__).parents[2]
 HOOKS = {
-    "nox_linkenv.pth": 'import os; os.environ.get("LINKENV_NOX_HOOK") == "0" or __import__("nox_linkenv._hook")._hook.install()\n',
+    "nox_linkenv.pth": f"{_LINE}\n",
     "nox_linkenv.start": "nox_linkenv._hook:install\n",
 }
 SOURCES = (
