@@ -45,9 +45,9 @@ def publish_text(staging: str, path: str, text: str) -> None:
 
 
 def read_text(path: str) -> str | None:
-    """Return the text of *path*, or ``None`` when there is no such file."""
+    """Return the text of *path*, or ``None`` when there is no such file or it does not hold text."""
     try:
         with open(path, encoding="utf-8", newline="") as stream:
             return stream.read()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return None

@@ -20,6 +20,7 @@ import pytest
 from tests.environment import clean_environment
 
 PROJECT = Path(__file__).parents[2]
+_LINE = 'import os; os.environ.get("LINKENV_NOX_HOOK") == "0" or __import__("nox_linkenv._hook")._hook.install()'
 HOOKS = {
     "nox_linkenv.pth": f"{_LINE}\n",
     "nox_linkenv.start": "nox_linkenv._hook:install\n",
