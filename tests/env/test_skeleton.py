@@ -24,12 +24,33 @@ from tests.store.tool import check_whole, objects
 _VERSIONS: Final = ("3.9", "3.10", "3.11", "3.12", "3.13")
 
 
+def clean(patch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("VIRTUALENV_", "PIP_", "LINKENV_")):
+            patch.delenv(name)
+
+
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings of the outer world; virtualenv runs in this process."""
-    for name in list(os.environ):
-        if name.startswith(("VIRTUALENV_", "PIP_", "LINKENV_")):
-            monkeypatch.delenv(name)
+    clean(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with the skeleton of one interpreter, and an environment of it."""
+    base = tmp_path_factory.mktemp("captured")
+    with pytest.MonkeyPatch.context() as patch:
+        clean(patch)
+        assert provision(base / "environment", base / "store").create(str(require_python("3.12")), [])
+    return base
+
+
+@pytest.fixture
+def stored(captured: Path, store_dir: Path) -> Path:
+    """A copy of that store."""
+    shutil.copytree(captured / "store", store_dir)
+    return store_dir
 
 
 def provision(prefix: Path, store: Path) -> Provision:
@@ -75,33 +96,29 @@ def test_parameters(parameters: list[str], tmp_path: Path, store_dir: Path) -> N
     compare(tmp_path / "environment", interpreter, *parameters)
 
 
-def test_creating_again_replaces_everything(tmp_path: Path, store_dir: Path) -> None:
+def test_creating_again_replaces_everything(tmp_path: Path, stored: Path) -> None:
     interpreter = require_python("3.12")
     place = tmp_path / "environment"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "precious").write_bytes(b"x")
     place.symlink_to(elsewhere)
-    assert provision(place, store_dir).create(str(interpreter), [])
+    assert provision(place, stored).create(str(interpreter), [])
     assert (elsewhere / "precious").exists()
     (place / "rest").write_bytes(b"x")
     (place / "link").symlink_to(elsewhere)
-    assert provision(place, store_dir).create(str(interpreter), [])
+    assert provision(place, stored).create(str(interpreter), [])
     assert (elsewhere / "precious").exists()
     compare(place, interpreter)
 
 
 @pytest.mark.parametrize("damage", ["lost", "truncated", "mode", "private-lost", "private-truncated"])
-def test_damaged_store_is_put_right(damage: str, tmp_path: Path, store_dir: Path) -> None:
+def test_damaged_store_is_put_right(damage: str, tmp_path: Path, captured: Path, stored: Path) -> None:
     """No environment comes out of it with a file missing or wrong."""
     interpreter = require_python("3.12")
-    assert provision(tmp_path / "first", store_dir).create(str(interpreter), [])
-    wanted = "distutils-precedence.pth" if damage.startswith("private") else "pip/__main__.py"
-    site = tmp_path / "first/lib/python3.12/site-packages"
-    if damage.startswith("private"):
-        wanted = "_virtualenv.pth" if (site / "_virtualenv.pth").exists() else "pip-*.dist-info/RECORD"
-    content = next(site.glob(wanted)).read_bytes()
-    victim = next(path for path in objects(Store.open(store_dir)).values() if path.read_bytes() == content)
+    wanted = "pip-*.dist-info/RECORD" if damage.startswith("private") else "pip/__main__.py"
+    content = next((captured / "environment/lib/python3.12/site-packages").glob(wanted)).read_bytes()
+    victim = next(path for path in objects(Store.open(stored)).values() if path.read_bytes() == content)
     if damage.endswith("lost"):
         victim.unlink()
     elif damage == "mode":
@@ -109,7 +126,7 @@ def test_damaged_store_is_put_right(damage: str, tmp_path: Path, store_dir: Path
     else:
         victim.unlink()
         victim.write_bytes(b"")
-    assert provision(tmp_path / "second", store_dir).create(str(interpreter), [])
+    assert provision(tmp_path / "second", stored).create(str(interpreter), [])
     compare(tmp_path / "second", interpreter)
 
 
