@@ -60,7 +60,7 @@ __all__ = ["answer"]
 #: Of virtualenv, for build environments: pip shows nothing but what the build requires, and nobody activates them.
 _PARAMETERS: Final = ("--no-setuptools", "--activators=")
 #: What builds themselves leave in a tree, apart from what they take from it; see ``_settled``.
-_PRODUCTS: Final = re.compile(r"build(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
+_PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
 #: From here on constraints do not reach into build environments.
 _UNCONSTRAINED: Final = Version("26.2")
 #: From here on every project is built by the hooks of PEP 517.

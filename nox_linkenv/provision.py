@@ -12,7 +12,7 @@ from nox_linkenv.collector import without_collector
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
-from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name
+from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skeleton
 from nox_linkenv.errors import OfflineError
 from nox_linkenv.outfit import Outfit
 from nox_linkenv.request import Outcome, Request
@@ -83,7 +83,7 @@ class Provision:
         donor = self._set_aside(name)
         if name is None or not fits(self.prefix):
             return False
-        skeleton = self._skeleton(name) or self._capture(name, interpreter, parameters)
+        skeleton = stored_skeleton(self.store, name) or self._capture(name, interpreter, parameters)
         if skeleton is None:
             return False
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
@@ -96,7 +96,7 @@ class Provision:
 
             found = discard(self.store, skeleton.links.selected(result.report.damaged))
             self.notes.append(f"{found[0].upper()}{found[1:]}; the seeds have been stored again.")
-            skeleton = self._capture(name, interpreter, parameters)  # which stores its objects anew
+            skeleton = self._capture(name, interpreter, parameters, again=True)
             if skeleton is None:
                 return False
             result = outfit.put_on(name, skeleton.links, [])
@@ -118,6 +118,13 @@ class Provision:
         with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
             facts = learn(self.prefix, scratch, undo=True)
         self._finish(Receipt(self.store.layout.root, interpreter, facts, None, self.session))
+
+    def _capture(
+        self, name: str, interpreter: str, parameters: Sequence[str], *, again: bool = False
+    ) -> Skeleton | None:
+        from nox_linkenv.env.capture import capture_as
+
+        return capture_as(name, self.store, interpreter, parameters, again=again)
 
     def _finish(self, receipt: Receipt) -> None:
         self.began = self.clock()
@@ -284,22 +291,6 @@ class Provision:
         from nox_linkenv.asking import ask
 
         return ask(self, request, arguments, key, pip)
-
-    def _skeleton(self, name: str) -> Skeleton | None:
-        text = self.store.read(name)
-        try:
-            return None if text is None else Skeleton.loads(text)
-        except (KeyError, TypeError, ValueError):
-            return None
-
-    def _capture(self, name: str, interpreter: str, parameters: Sequence[str]) -> Skeleton | None:
-        from nox_linkenv.env.capture import capture
-
-        with self.store.locked_for(name.removeprefix("skeletons/")):
-            skeleton = capture(self.store, interpreter, parameters)
-            if skeleton is not None:
-                self.store.publish(name, skeleton.dumps())
-        return skeleton
 
 
 def _creator() -> str:

@@ -20,7 +20,7 @@ from nox_linkenv.digest import address, mtime_of
 from nox_linkenv.env.facts import NAME, PREFIX, Facts, fill
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.probe import learn
-from nox_linkenv.env.skeleton import Skeleton, fits
+from nox_linkenv.env.skeleton import Skeleton, fits, stored_skeleton
 from nox_linkenv.errors import EnvError
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.objects import put_file
@@ -30,10 +30,32 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["capture"]
+__all__ = ["capture", "capture_as"]
 
 _PRIVATE: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
 _LOGGERS: Final = ("virtualenv", "python_discovery", "filelock", "distlib")
+
+
+def capture_as(
+    name: str, store: Store, interpreter: str, parameters: Sequence[str], *, again: bool = False
+) -> Skeleton | None:
+    """Capture a skeleton and store it under *name*; who else wants it waits for that, and takes it.
+
+    Args:
+        again: capture it even where it is stored, because its objects are damaged.
+
+    Raises:
+        EnvError: as for :func:`capture`.
+        StoreUnwritableError: the store cannot be written.
+    """
+    with store.locked_for(name.rpartition("/")[2]):
+        skeleton = None if again else stored_skeleton(store, name)
+        if skeleton is not None:
+            return skeleton
+        skeleton = capture(store, interpreter, parameters)
+        if skeleton is not None:
+            store.publish(name, skeleton.dumps())
+    return skeleton
 
 
 def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skeleton | None:

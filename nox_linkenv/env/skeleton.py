@@ -18,7 +18,9 @@ from nox_linkenv.env.links import Links
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["KEPT_PARAMETERS", "Skeleton", "fits", "skeleton_name"]
+    from nox_linkenv.store import Store
+
+__all__ = ["KEPT_PARAMETERS", "Skeleton", "fits", "skeleton_name", "stored_skeleton"]
 
 #: Parameters of virtualenv under which the result depends on nothing but the interpreter and virtualenv itself.
 KEPT_PARAMETERS: Final = re.compile(
@@ -65,6 +67,15 @@ class Skeleton:
         data: dict[str, Any] = json.loads(text)
         lists = {name: data[name] for name in _LISTS}
         return cls(facts=Facts.from_json(data["facts"]), links=Links.from_json(data["links"]), **lists)
+
+
+def stored_skeleton(store: Store, name: str) -> Skeleton | None:
+    """Return the stored skeleton of this *name*, or ``None`` where there is none that can be read."""
+    text = store.read(name)
+    try:
+        return None if text is None else Skeleton.loads(text)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def fits(prefix: str) -> bool:

@@ -29,7 +29,8 @@ _FAILED = {
 }
 #: These change installed packages by commands of their own, and it is said at their end.
 _CHANGING = {"returned", "pip_commands"}
-#: What the oldest nox does not know yet: there both backends must fail in the same way.
+#: What the oldest nox does not know yet: there both backends must fail in the same way, but for a removed variable,
+#: which nox fails to pass on while the linked backend knows what was meant.
 _NEWER = {"env_removed", "without_outer_env"}
 
 
@@ -48,6 +49,8 @@ def outcomes(host: Host, once: Callable[[str, Callable[[Path], None]], Path]) ->
 
 @pytest.mark.parametrize("session", _SESSIONS)
 def test_same_as_virtualenv(host: Host, outcomes: tuple[Outcome, Outcome], session: str) -> None:
+    if host.name == "oldest" and session == "env_removed":
+        pytest.skip("the oldest nox cannot remove a variable")
     oracle, peer = (outcome.session_part(session) for outcome in outcomes)
     expected = "skipped" if session in _SKIPPED else "failed" if session in _FAILED else "success"
     if host.name == "newest" or session not in _NEWER:

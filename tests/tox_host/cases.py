@@ -56,6 +56,7 @@ def _write_lock(root: Path) -> None:
 
 
 _VERSION: Final = 'commands = python -c "import tiny; print(tiny.VERSION)"'
+_TWO: Final = "[testenv:a]\nlabels = first\n[testenv:b]\nlabels = second"
 _IMPORTED: Final = 'commands = python -c "import stray"'
 _LOCK: Final = """\
 lock-version = "1.0"
@@ -131,7 +132,7 @@ CASES: Final = {
         (
             Run(
                 ("run", "-e", "b,a"),
-                config=ini("deps = tiny", more="[testenv:b]\ndepends = a\n"),
+                config=ini("deps = tiny", more=f"{_TWO}\ndepends = a"),
             ),
             Run(("depends",)),
         ),
@@ -192,7 +193,7 @@ CASES: Final = {
         (
             Run(
                 ("run", "-e", "s"),
-                config=ini(more="[testenv:s]\nrunner = {runner}-pep-723\nscript = s.py"),
+                config=ini(more="[testenv:s]\nrunner = {runner}-pep-723\nscript = s.py\ncommands = python s.py"),
                 before=lambda root: (root / "s.py").write_text(_SCRIPT),
             ),
         ),
@@ -266,7 +267,7 @@ CASES: Final = {
         "Successfully uninstalled tiny-2.0",
     ),
     "parallel": Case(
-        (Run(("run-parallel", "-p", "2", "-e", "a,b"), config=_packaged("package = wheel\ndeps = other")),),
+        (Run(("run-parallel", "-p", "2", "-e", "a,b"), config=_packaged("package = wheel\ndeps = other", _TWO)),),
         (0,),
         "a: OK",
     ),

@@ -57,20 +57,20 @@ def _wheel(directory, files):
     return name
 
 
-def build_wheel(directory, config_settings=None, metadata_directory=None):
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     import tiny  # a build requirement
 
-    return _wheel(directory, {"demo.py": pathlib.Path("demo.py").read_text()})
+    return _wheel(wheel_directory, {"demo.py": pathlib.Path("demo.py").read_text()})
 
 
-def build_editable(directory, config_settings=None, metadata_directory=None):
-    return _wheel(directory, {"demo.pth": str(pathlib.Path.cwd()) + "\\n"})
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    return _wheel(wheel_directory, {"demo.pth": str(pathlib.Path.cwd()) + "\\n"})
 
 
-def build_sdist(directory, config_settings=None):
+def build_sdist(sdist_directory, config_settings=None):
     name = f"{NAME}.tar.gz"
     pathlib.Path("PKG-INFO").write_text(METADATA)
-    with tarfile.open(pathlib.Path(directory, name), "w:gz") as archive:
+    with tarfile.open(pathlib.Path(sdist_directory, name), "w:gz") as archive:
         for path in ("pyproject.toml", "backend.py", "demo.py", "PKG-INFO"):
             archive.add(path, f"{NAME}/{path}")
     pathlib.Path("PKG-INFO").unlink()

@@ -70,9 +70,11 @@ class Outcome:
         """The output: runners, durations and process numbers aside."""
         text = re.sub(r"\x1b\[\d*m", "", self.output)
         text = re.sub(r"\([\d.]+(=setup\[.*\])? seconds\)", "(SECONDS)", text)
+        text = re.sub(r"in [\d.]+ seconds", "in SECONDS", text)
         text = re.sub(r"pid=\d+", "pid=PID", text)
         text = re.sub("VirtualEnvRunner|LinkedRunner", "RUNNER", text)
-        text = re.sub(r"linkenv\S* = .*\n", "", text)
+        text = re.sub(r"/tmp/pep517_\S+", "RESPONSE", text)
+        text = re.sub(r"(linkenv\S* = |\S+: The session ).*\n", "", text)  # what only the peer has to say
         return re.sub(r"runner = (virtualenv|linked)", "runner = RUNNER", text)
 
     def same(self) -> dict[str, Any]:

@@ -1,0 +1,272 @@
+"""When builds and answers are used again, and when not; what happens when a build fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_linkenv.errors import OfflineError
+from tests.projects.tool import Bench, PipFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: A backend in the project itself, which needs nothing from anywhere; it notes each of its builds outside.
+_BACKEND = '''
+    import base64, hashlib, os, zipfile
+
+    def _write(directory, name, files):
+        info = "demo-{version}.dist-info"
+        files = {{
+            **files,
+            f"{{info}}/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: {version}\\nProvides-Extra: test\\n{more}",
+            f"{{info}}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+        }}
+        rows = []
+        for path, text in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            rows.append(f"{{path}},sha256={{digest}},{{len(text.encode())}}")
+        files[f"{{info}}/RECORD"] = "\\n".join([*rows, f"{{info}}/RECORD,,", ""])
+        with zipfile.ZipFile(os.path.join(directory, name), "w") as archive:
+            for path, text in files.items():
+                archive.writestr(path, text)
+        return name
+
+    def build_wheel(directory, config_settings=None, metadata_directory=None):
+        {hook}
+        with open({log!r}, "a") as stream:
+            print("wheel", config_settings or "", file=stream)
+        with open("demo.py") as stream:
+            text = stream.read()
+        return _write(directory, "demo-{version}-py3-none-any.whl", {{"demo.py": text}})
+
+    def build_editable(directory, config_settings=None, metadata_directory=None):
+        with open({log!r}, "a") as stream:
+            print("editable", file=stream)
+        return _write(directory, "demo-{version}-py3-none-any.whl", {{"demo.pth": os.getcwd() + "\\n"}})
+'''
+
+
+class _Project:
+    """A project with a backend of its own."""
+
+    def __init__(self, base: Path) -> None:
+        self.path = base / "project"
+        self.path.mkdir()
+        self.log = base / "log"
+        self.set()
+        (self.path / "pyproject.toml").write_text(
+            '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+        )
+        (self.path / "demo.py").write_text("one = 1\n")
+
+    def set(self, version: str = "1.0", more: str = "", hook: str = "pass") -> None:
+        text = textwrap.dedent(_BACKEND).format(version=version, more=more, hook=hook, log=str(self.log))
+        (self.path / "backend.py").write_text(text)
+
+    @property
+    def builds(self) -> int:
+        """How many builds there were since this was last asked."""
+        try:
+            return len(self.log.read_text().splitlines())
+        except FileNotFoundError:
+            return 0
+        finally:
+            self.log.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> _Project:
+    return _Project(tmp_path)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, bench: Bench) -> Bench:
+    """A store of its own: nothing here is fetched."""
+    return Bench(tmp_path, bench.interpreter)
+
+
+def _asked(bench: Bench) -> int:
+    count = len(bench.calls)
+    bench.calls.clear()
+    return count
+
+
+def test_levels(project: _Project, bench: Bench) -> None:
+    bench.install(project.path, ".")
+    assert (_asked(bench), project.builds > 0) == (1, True)
+    bench.install(project.path, ".")
+    assert (_asked(bench), project.builds) == (0, 0)
+    (project.path / "demo.py").write_text("two = 2\n")
+    bench.install(project.path, ".")
+    assert (_asked(bench), project.builds) == (0, 1)
+    assert bench.run("python", "-c", "import demo; print(demo.two)") == "2\n"
+    (project.path / "demo.py").write_text("one = 1\n")  # as it was before
+    bench.install(project.path, ".")
+    assert (_asked(bench), project.builds) == (0, 0)
+    assert bench.run("python", "-c", "import demo; print(demo.one)") == "1\n"
+    project.set(version="2.0")
+    bench.install(project.path, ".")
+    assert _asked(bench) == 1
+    assert "Version: 2.0" in bench.run("python", "-m", "pip", "show", "demo")
+    bench.now = 3600  # too old: pip is asked, but nothing has changed for the build
+    bench.install(project.path, ".", "--no-deps")
+    assert _asked(bench) == 1
+
+
+def test_an_old_answer_is_asked_for_again_and_the_build_is_kept(project: _Project, bench: Bench) -> None:
+    bench.install(project.path, "-e", ".")
+    assert project.builds == 1  # pip takes metadata from prepare_metadata or builds: this backend has no such hook
+    bench.now = 3600
+    bench.install(project.path, "-e", ".")
+    assert _asked(bench) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ"),
+    [(["."], {"CFLAGS": "-O0"}), ([".", "-C", "a=b"], {}), (["-e", "."], {}), (["."], {"HATCH_X": "1"})],
+)
+def test_what_decides_about_a_build_counts(
+    project: _Project, bench: Bench, arguments: list[str], environ: dict[str, str]
+) -> None:
+    bench.install(project.path, ".")
+    _asked(bench)
+    assert project.builds > 0
+    bench.install(project.path, *arguments, environ=environ)
+    assert project.builds > 0
+
+
+def test_a_tree_that_changes_while_it_is_built_is_not_remembered(project: _Project, bench: Bench) -> None:
+    project.set(hook='open("demo.py", "a").write("# again\\n")')
+    for _ in range(2):
+        bench.install(project.path, ".")
+        assert _asked(bench) == 1
+        assert project.builds > 0
+
+
+def test_an_edit_in_an_editable_is_seen_at_once(project: _Project, bench: Bench) -> None:
+    bench.install(project.path, "-e", ".")
+    (project.path / "demo.py").write_text("three = 3\n")
+    assert bench.run("python", "-c", "import demo; print(demo.three)") == "3\n"
+
+
+def test_a_damaged_object_of_a_built_wheel_is_put_right(project: _Project, bench: Bench) -> None:
+    bench.install(project.path, ".")
+    installed = next(bench.prefix.rglob("site-packages/demo.py"))
+    for path in (bench.root / "store" / "v1" / "objects").rglob("*"):
+        if path.is_file() and path.samefile(installed):
+            path.unlink()
+    outcome = bench.install(project.path, ".")
+    assert outcome.warnings
+    assert next(bench.prefix.rglob("site-packages/demo.py")).read_text() == "one = 1\n"
+
+
+def test_offline(project: _Project, bench: Bench) -> None:
+    bench.install(project.path, ".")
+    offline = Bench(bench.root, bench.interpreter, {"offline": True}, now=10**6)
+    offline.install(project.path, ".")
+    (project.path / "demo.py").write_text("two = 2\n")
+    offline.install(project.path, ".")
+    assert offline.run("python", "-c", "import demo; print(demo.two)") == "2\n"
+    project.set(version="2.0")
+    with pytest.raises(OfflineError):
+        offline.install(project.path, ".")
+    assert offline.calls == []
+
+
+def test_reuse_can_be_turned_off(project: _Project, bench: Bench) -> None:
+    plain = Bench(bench.root, bench.interpreter, {"reuse_builds": False})
+    for _ in range(2):
+        plain.install(project.path, ".")
+        assert project.builds > 0
+        assert _asked(plain) > 0
+
+
+@pytest.mark.parametrize("option", [["-v"], ["--no-build-isolation"], ["--no-binary", ":none:"]])
+def test_options_that_are_not_modelled_go_to_pip(project: _Project, bench: Bench, option: list[str]) -> None:
+    for _ in range(2):
+        bench.install(project.path, ".", *option)
+        assert _asked(bench) > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("pyproject.toml", "[build-system\n", "toml"),
+        ("pyproject.toml", "[build-system]\nbuild-backend = 'backend'\n", "build-system"),
+        ("pyproject.toml", "[build-system]\nrequires = ['linkenv-no-such-thing']\n", "linkenv-no-such-thing"),
+        ("pyproject.toml", "[build-system]\nrequires = []\nbuild-backend = 'nowhere'\n", "nowhere"),
+        ("backend.py", "def build_wheel(*a, **k):\n    raise SystemExit('on purpose')\n", "on purpose"),
+        ("pyproject.toml", None, "installable"),
+    ],
+)
+def test_bad_projects(project: _Project, bench: Bench, name: str, content: str | None, words: str) -> None:
+    if content is None:
+        (project.path / name).unlink()
+    else:
+        (project.path / name).write_text(content)
+    with pytest.raises(PipFailed) as raised:
+        bench.install(project.path, ".", "--no-index")
+    assert words in str(raised.value)
+    assert not list(bench.prefix.rglob("demo*"))
+    assert _leavings(bench) == []
+
+
+def test_a_project_that_breaks_after_it_was_built(project: _Project, bench: Bench) -> None:
+    """pip has the last word: its output is shown, and what fails is its command."""
+    bench.install(project.path, ".")
+    _asked(bench)
+    project.set(hook="raise SystemExit('on purpose')")
+    with pytest.raises(PipFailed, match="on purpose"):
+        bench.install(project.path, ".")
+    assert not list(bench.prefix.rglob("demo*"))
+    project.set()
+    bench.install(project.path, ".")
+
+
+def test_an_extra_that_does_not_exist(project: _Project, bench: Bench) -> None:
+    assert bench.install(project.path, ".[nothing]").installed == (("demo", "1.0"),)
+
+
+def test_a_killed_build_leaves_nothing(project: _Project, bench: Bench) -> None:
+    bench.install(project.path, ".")
+    _asked(bench)
+    project.set(hook="open('started', 'w').close(); import time; time.sleep(60)")
+    script = f"""
+        import sys
+        from pathlib import Path
+        from tests.projects.tool import Bench
+        Bench(Path({str(bench.root)!r}), Path({str(bench.interpreter)!r})).install(Path({str(project.path)!r}), ".")
+    """
+    scratch = bench.root / "scratch"
+    scratch.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        env={**os.environ, "TMPDIR": str(scratch), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    started = project.path / "started"
+    while not started.exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, 9)
+    process.wait()
+    started.unlink()
+    shutil.rmtree(scratch)
+    assert _leavings(bench) == []
+    project.set()
+    bench.install(project.path, ".")
+    assert _asked(bench) == 0
+
+
+def _leavings(bench: Bench) -> list[Path]:
+    return list((bench.root / "store" / "v1" / "staging").iterdir())
