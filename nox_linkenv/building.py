@@ -9,6 +9,7 @@ Whatever fails here is left to pip, which then fails, or succeeds, in its own wo
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -311,7 +312,10 @@ class _Maker:
     def _make(self, scratch: str, known: Build | None) -> Build:
         """Provision a build environment and build in it, unless it is that of the *known* build."""
         environment = _BuildEnvironment(
-            f"{scratch}/env", self.provision.settings, session=f"build of {self.project.path}"
+            f"{scratch}/env",
+            self.provision.settings,
+            session=f"build of {self.project.path}",
+            clock=self.provision.clock,
         )
         try:
             if not environment.create(self.receipt.interpreter, _PARAMETERS):
@@ -356,7 +360,10 @@ class _Maker:
 class _BuildEnvironment(Provision):
     """A build environment, which knows how old the oldest resolution is that it was made of."""
 
-    oldest: float = float("inf")
+    @functools.cached_property
+    def oldest(self) -> float:
+        """Seconds since the epoch; now, where nothing was resolved."""
+        return self.clock()
 
     def install(self, request: Request, pip: Pip) -> Outcome:
         self.oldest = min(self.oldest, self.clock())

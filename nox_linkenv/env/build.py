@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import mtime_of
 from nox_linkenv.env.facts import fill
+from nox_linkenv.env.links import is_executable
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.errors import EnvError
 from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
@@ -137,7 +138,7 @@ class Builder:
         with open(f"{self.layout.base}/{source}", "rb") as stream:
             stream.readline()
             content = shebang + b"\n" + stream.read()
-        self._write(path, content, executable=True)
+        self._write(path, content, executable=is_executable(source))  # as the wheel has it: pip adds no bit
         return content
 
 

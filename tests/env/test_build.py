@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import stat
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,6 +17,9 @@ from tests.capabilities import Capability
 from tests.env.tool import FACTS
 from tests.store.tool import check_whole, mount
 from tests.unit.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FILES = {
     "demo/__init__.py": b"",

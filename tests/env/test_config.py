@@ -18,9 +18,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def load(
-    home: Path, environ: dict[str, str] | None = None, explicit: dict[str, object] | None = None
-) -> Settings:
+def load(home: Path, environ: dict[str, str] | None = None, explicit: dict[str, object] | None = None) -> Settings:
     variables = {"XDG_CONFIG_HOME": str(home), **(environ or {})}
     return load_settings(variables, directory=str(home.parent / "project"), explicit=explicit)
 
@@ -114,7 +112,14 @@ def test_wrong_variable(variable: str, value: str, kind: str, home: Path) -> Non
 
 @pytest.mark.parametrize(
     "line",
-    ["link-mode = 'clown'", "offline = 'maybe'", "offline = 2", "resolution-age = 'soon'", "unknown = 1", "offline = [1]"],
+    [
+        "link-mode = 'clown'",
+        "offline = 'maybe'",
+        "offline = 2",
+        "resolution-age = 'soon'",
+        "unknown = 1",
+        "offline = [1]",
+    ],
 )
 def test_wrong_value_in_a_file(line: str, home: Path) -> None:
     path = user(home, f"{line}\n")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
 from tests.env.tool import FACTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RECEIPT = Receipt(
     store="/a/store \u00e9",

@@ -145,7 +145,26 @@ def test_fits(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["a b", "a'b", 'a"b', "a$b", "a`b", "a\\b", "a;b", "a\nb", "a(b", "a~b", "a:b", "\u00e9", "a" * 100, "a/", "a//b", "a/.", "a/..", "../a"],
+    [
+        "a b",
+        "a'b",
+        'a"b',
+        "a$b",
+        "a`b",
+        "a\\b",
+        "a;b",
+        "a\nb",
+        "a(b",
+        "a~b",
+        "a:b",
+        "\u00e9",
+        "a" * 100,
+        "a/",
+        "a//b",
+        "a/.",
+        "a/..",
+        "../a",
+    ],
 )
 def test_does_not_fit(name: str, tmp_path: Path) -> None:
     assert not fits(f"{tmp_path}/{name}")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.facts import Facts
 from nox_linkenv.env.installed import Distribution, find_distributions, installed_digest, uninstall
 from nox_linkenv.env.probe import learn
 from nox_linkenv.errors import EnvError
@@ -19,6 +17,11 @@ from tests.capabilities import require_python
 from tests.env.tool import Listing, listing, pip, virtualenv
 from tests.environment import clean_environment
 from tests.unit.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nox_linkenv.env.facts import Facts
 
 _VERSIONS: Final = ("3.9", "3.12")
 _OUTSIDE: Final = "outside"
@@ -90,7 +93,9 @@ def _other_bytecode(place: Place, name: str) -> None:
 
 
 def _run(place: Place, name: str) -> None:
-    subprocess.run([place.prefix / "bin/python", "-c", f"import {name}.sub, single_{name}"], check=True, env=clean_environment())
+    subprocess.run(
+        [place.prefix / "bin/python", "-c", f"import {name}.sub, single_{name}"], check=True, env=clean_environment()
+    )
 
 
 def _missing_files(place: Place, name: str) -> None:
@@ -101,7 +106,9 @@ def _missing_files(place: Place, name: str) -> None:
 
 def _script_not_in_record(place: Place, name: str) -> None:
     path = place.site / f"{name}-1.0.dist-info/RECORD"
-    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if f"bin/cli_{name}" not in line))
+    path.write_text(
+        "".join(line for line in path.read_text().splitlines(keepends=True) if f"bin/cli_{name}" not in line)
+    )
 
 
 def _symlinked_directory_in_record(place: Place, name: str) -> None:
@@ -126,9 +133,7 @@ def _outside_in_record(place: Place, name: str) -> None:
     outside.mkdir()
     (outside / "precious").write_bytes(b"x")
     depth = "../" * 19 + ".."
-    place.record(
-        name, f"{depth}{outside}/precious", f"{outside}/precious", f"../../../../{_OUTSIDE}/{name}/precious"
-    )
+    place.record(name, f"{depth}{outside}/precious", f"{outside}/precious", f"../../../../{_OUTSIDE}/{name}/precious")
 
 
 def _directory_in_record(place: Place, name: str) -> None:

@@ -6,12 +6,14 @@ import os
 import stat
 import subprocess
 import sys
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.facts import PREFIX, Facts
 from nox_linkenv.wheel import Scheme
 from tests.environment import clean_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["FACTS", "Listing", "listing", "pip", "virtualenv"]
 

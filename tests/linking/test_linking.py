@@ -213,7 +213,9 @@ def test_copy_that_fails_is_an_error_and_leaves_nothing_half_made(files: Files) 
         copy_file(source, target)
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), target)
 
-    with pytest.raises(LinkError, match=r"neither be linked .*Invalid cross-device.* nor copied .*No space left") as caught:
+    with pytest.raises(
+        LinkError, match=r"neither be linked .*Invalid cross-device.* nor copied .*No space left"
+    ) as caught:
         files.link(operations=Operations(link=refuse(errno.EXDEV), copy=copy))
     assert caught.value.path == Path(files.targets[0])
     assert not os.path.exists(files.targets[0])

@@ -64,10 +64,16 @@ BACKENDS: Final[Mapping[str, Mapping[str, str]]] = {
         "src/demo/_speed.c": _SPEED,
     },
     "hatchling": {"pyproject.toml": _system('"hatchling"', "hatchling.build")},
-    "flit": {"pyproject.toml": _system('"flit_core>=3.4"', "flit_core.buildapi", version='version = "1.0"\ndescription = "x"')},
+    "flit": {
+        "pyproject.toml": _system(
+            '"flit_core>=3.4"', "flit_core.buildapi", version='version = "1.0"\ndescription = "x"'
+        )
+    },
     "poetry": {
         "pyproject.toml": _system(
-            '"poetry-core>=1.9"', "poetry.core.masonry.api", '[tool.poetry]\npackages = [{include = "demo", from = "src"}]\n'
+            '"poetry-core>=1.9"',
+            "poetry.core.masonry.api",
+            '[tool.poetry]\npackages = [{include = "demo", from = "src"}]\n',
         )
     },
     "pdm": {"pyproject.toml": _system('"pdm-backend"', "pdm.backend")},
@@ -167,7 +173,10 @@ class Bench:
         settings = Settings(store=str(self.root / "store"), **self.settings)  # type: ignore[arg-type]
         clock = options.get("clock")
         provision = Provision(
-            str(self.prefix), settings, session="test", **({"clock": clock} if clock else {})  # type: ignore[arg-type]
+            str(self.prefix),
+            settings,
+            session="test",
+            **({"clock": clock} if clock else {}),  # type: ignore[arg-type]
         )
         assert provision.create(str(self.interpreter), ())
         return provision

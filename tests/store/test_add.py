@@ -33,9 +33,7 @@ _MODES = {"demo/tool": stat.S_IFREG | 0o755, "demo-1.0.data/scripts/native": sta
 
 
 def good(directory: Path) -> Path:
-    return make_wheel(
-        directory, files=_FILES, modes=_MODES, entry_points="[console_scripts]\ndemo = demo.main:main\n"
-    )
+    return make_wheel(directory, files=_FILES, modes=_MODES, entry_points="[console_scripts]\ndemo = demo.main:main\n")
 
 
 @pytest.fixture(params=[0o077, 0o002, 0o022], ids=lambda mask: f"umask-{mask:03o}")
@@ -221,7 +219,9 @@ def test_digest_that_was_asked_for(tmp_path: Path, store_dir: Path) -> None:
     store = Store.open(store_dir)
     wheel = make_wheel(tmp_path)
     before = listing(store_dir)
-    with pytest.raises(WheelError, match=r"not the one that was asked for: its sha256 is " + sha256(wheel.read_bytes())):
+    with pytest.raises(
+        WheelError, match=r"not the one that was asked for: its sha256 is " + sha256(wheel.read_bytes())
+    ):
         store.add(wheel, digest="0" * 64)
     assert listing(store_dir) == before
     digest = sha256(wheel.read_bytes())

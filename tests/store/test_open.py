@@ -51,7 +51,18 @@ def test_newer_format(found: int, store_dir: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"{", b"[]", b"null", b"{}", b'{"format": null}', b'{"format": "x"}', b'{"format": Infinity}', b"\xff\xfe", b"\0" * 20],
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"{}",
+        b'{"format": null}',
+        b'{"format": "x"}',
+        b'{"format": Infinity}',
+        b"\xff\xfe",
+        b"\0" * 20,
+    ],
 )
 def test_unreadable_description(content: bytes, store_dir: Path) -> None:
     path = describe(store_dir, content)

@@ -7,7 +7,6 @@ import random
 import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from threading import Barrier
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ from tests.store.tool import check_whole, objects, start_child, visible
 from tests.unit.wheels import make_wheel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nox_linkenv.store import Manifest
 
 #: In each of three parts.

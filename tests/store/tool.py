@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
-from nox_linkenv.store import Manifest, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from nox_linkenv.store import Manifest, Store
 
 __all__ = ["as_nobody", "check_whole", "listing", "mount", "objects", "sha256", "start_child", "visible"]
 
@@ -118,7 +119,7 @@ def as_nobody(work: Callable[[], None]) -> str:
             os.umask(0o022)
             work()
             text = ""
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - whatever it is, the parent is told
             text = traceback.format_exc()
         finally:
             os.write(writer, text.encode()[-60_000:])

@@ -29,6 +29,8 @@ test = ["other"]
 _BACKEND = '''\
 """A build backend of nothing but the standard library (PEP 517, PEP 660)."""
 
+import base64
+import hashlib
 import pathlib
 import tarfile
 import zipfile
@@ -45,12 +47,17 @@ Requires-Dist: other; extra == "extra"
 """
 
 
+def _hash(text):
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
+    return f"sha256={digest.rstrip(b'=').decode()}"
+
+
 def _wheel(directory, files):
     name = f"{NAME}-py3-none-any.whl"
     files[f"{INFO}/METADATA"] = METADATA
     files[f"{INFO}/WHEEL"] = "Wheel-Version: 1.0\\nGenerator: demo\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
     files[f"{INFO}/entry_points.txt"] = "[console_scripts]\\ndemo = demo:main\\n"
-    record = "".join(f"{path},,\\n" for path in files) + f"{INFO}/RECORD,,\\n"
+    record = "".join(f"{path},{_hash(text)},\\n" for path, text in files.items()) + f"{INFO}/RECORD,,\\n"
     with zipfile.ZipFile(pathlib.Path(directory, name), "w") as archive:
         for path, text in [*files.items(), (f"{INFO}/RECORD", record)]:
             archive.writestr(zipfile.ZipInfo(path), text)
@@ -81,7 +88,7 @@ def build_sdist(sdist_directory, config_settings=None):
 def furnish(root: Path) -> None:
     """Write wheels (tiny 1.0, 2.0 and 3.0a1; needy, which requires ``tiny<2``; other) and the package into *root*."""
     wheels = root / "wheels"
-    wheels.mkdir(parents=True)
+    wheels.mkdir(parents=True, exist_ok=True)
     for version in ("1.0", "2.0", "3.0a1"):
         write_wheel(wheels, "tiny", version, {"tiny.py": f"VERSION = {version!r}\n".encode()})
     write_wheel(wheels, "needy", "1.0", {"needy/__init__.py": b"import tiny\n"}, requires=("tiny<2",))

@@ -73,8 +73,10 @@ class Outcome:
         text = re.sub(r"in [\d.]+ seconds", "in SECONDS", text)
         text = re.sub(r"pid=\d+", "pid=PID", text)
         text = re.sub("VirtualEnvRunner|LinkedRunner", "RUNNER", text)
+        text = re.sub(r"PYTHONHASHSEED=\d+", "PYTHONHASHSEED=N", text)
         text = re.sub(r"/tmp/pep517_\S+", "RESPONSE", text)
         text = re.sub(r"(linkenv\S* = |\S+: The session ).*\n", "", text)  # what only the peer has to say
+        text = re.sub(r"(Installing collected packages|linked): .*\n", "", text)
         return re.sub(r"runner = (virtualenv|linked)", "runner = RUNNER", text)
 
     def same(self) -> dict[str, Any]:
@@ -109,6 +111,7 @@ class Project:
             "PIP_FIND_LINKS": str(self.root / "wheels"),
             "TOX_DISABLED_EXTERNAL_PLUGINS": "tox-uv",
             "NO_COLOR": "1",
+            "PYTHONHASHSEED": "0",  # tox prints sets
             **(more or {}),
         }
 
@@ -152,9 +155,10 @@ class Project:
         found = sorted((self.root / ".tox" / env / "log").glob(f"*-{name}.log"))
         return "".join(path.read_text() for path in found)
 
-    def clean(self) -> None:
-        for name in (".tox", "venv"):
-            shutil.rmtree(self.root / name, ignore_errors=True)
+    def renew(self) -> None:
+        """Make the project what it was at first."""
+        shutil.rmtree(self.root)
+        furnish(self.root)
 
     def same_on_both(self, *runs: Run) -> list[Outcome]:
         """Run tox several times, first all on the oracle, then all on the peer; fail unless users see the same.
@@ -163,7 +167,7 @@ class Project:
         """
         told = []
         for runner in (ORACLE, PEER):
-            self.clean()
+            self.renew()
             told.append([self.tox(run, runner) for run in runs])
         for oracle, peer in zip(*told, strict=True):
             assert peer.same() == oracle.same(), f"{peer.output}\n--- the oracle:\n{oracle.output}"

@@ -20,7 +20,7 @@ from nox_linkenv.projects.fingerprint import UnknownTreeError, fingerprint
 from nox_linkenv.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _NAMES = st.sampled_from(["a.py", "b.py", "src/a.py", "src/pkg/c.py", "build/lib/a.py", "demo.egg-info/SOURCES.txt"])
 _BODIES = st.sampled_from([b"", b"one", b"two", b"three", b"\x00" * 9])

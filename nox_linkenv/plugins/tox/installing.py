@@ -30,6 +30,8 @@ __all__ = ["INSTALL", "LinkedExecutor"]
 
 #: How tox's default ``install_command`` begins.
 INSTALL: Final = ["python", "-I", "-m", "pip", "install"]
+#: What pip ends a dry run with.
+_WOULD: Final = b"Would install "
 _INTERRUPTED: Final = -2  # tox's own code for it
 #: tox sets ``PIP_USER=0`` for every command: so pip installs into the environment, as it does without the variable.
 _OFF: Final = {"PIP_USER": "0"}
@@ -93,6 +95,26 @@ class _Installation(ExecuteInstance):
         """All has been waited for."""
 
 
+class _Asked(SyncWrite):
+    """Passes the output of pip on, but for what it says it would do: that is done, and said, afterwards."""
+
+    def __init__(self, target: SyncWrite) -> None:
+        super().__init__(target.name, None)
+        self._passed = target
+        self._rest = b""
+
+    def handler(self, content: bytes) -> int:
+        """Pass on all whole lines; those of progress bars end in a carriage return."""
+        lines = (self._rest + content).splitlines(keepends=True)
+        self._rest = lines.pop() if lines and not lines[-1].endswith((b"\r", b"\n")) else b""
+        self._passed.handler(b"".join(line for line in lines if not line.startswith(_WOULD)))
+        return len(content)
+
+    def finish(self) -> None:
+        """Pass on the last line, which has no end."""
+        self._passed.handler(self._rest)
+
+
 class _FailedError(Exception):
     """A command of pip has failed, or was interrupted."""
 
@@ -154,7 +176,12 @@ class _Status(ExecuteStatus):
 
     def ask(self, arguments: Sequence[str]) -> bool:
         """Run the user's command with *arguments* added."""
-        return self._checked([*self._request.cmd, *arguments])
+        out = _Asked(self._out)
+        code = self._run([*self._request.cmd, *arguments], out, self._err)
+        out.finish()
+        if code != 0:
+            raise _FailedError(code)
+        return True
 
     def fetch(self, arguments: Sequence[str]) -> bool:
         """Run another command of pip, and show none of it."""
@@ -166,7 +193,10 @@ class _Status(ExecuteStatus):
 
     def install(self, arguments: Sequence[str]) -> bool:
         """Run the user's command with other *arguments*."""
-        return self._checked([*INSTALL, *arguments])
+        code = self._run([*INSTALL, *arguments], self._out, self._err)
+        if code != 0:
+            raise _FailedError(code)
+        return True
 
     def _work(self) -> int:
         request = self._request
@@ -179,25 +209,21 @@ class _Status(ExecuteStatus):
         except LinkenvError as error:
             self._err.handler(f"ERROR: {error}\n".encode())
             return 1
-        self._out.handler(f"linked: {outcome.message}\n".encode())
+        installed = " ".join(f"{name}-{version}" for name, version in outcome.installed)
+        lines = [f"Successfully installed {installed}"] if installed else []  # as pip says it
+        self._out.handler("".join(f"{line}\n" for line in [*lines, f"linked: {outcome.message}"]).encode())
         logging.info("linked: %s", outcome.message)
         for warning in outcome.warnings:
             logging.warning(warning)
         return 0
-
-    def _checked(self, command: list[str]) -> bool:
-        code = self._run(command, self._out, self._err)
-        if code != 0:
-            raise _FailedError(code)
-        return True
 
     def _run(self, command: list[str], out: SyncWrite, err: SyncWrite) -> int:
         if self._interrupted:
             raise _FailedError(_INTERRUPTED)
         request = copy.copy(self._request)
         request.cmd = command
-        if out is not self._out:
-            request.capture = True
+        if err is not self._err:
+            request.capture = True  # --no-capture is about what the user is to see
         with self._plain(request, out, err) as status:
             self._current = self._last = status
             if self._interrupted:
