@@ -12,6 +12,7 @@ from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.env.spare import wants_spare
+from nox_linkenv.store.objects import discard
 from nox_linkenv.trash import find_trash, trash_name
 from nox_linkenv.upkeep import CompileTask, SpareTask, Tasks
 
@@ -71,7 +72,7 @@ def close(
     closing.tasks.trash.extend(_leftovers(prefix))
     for source in edited:
         with contextlib.suppress(OSError):
-            os.unlink(f"{store.layout.base}/{source}")
+            discard(store.layout, source)
     closing.messages.extend(_messages(receipt.session, list(edited.values()), replaced, removed))
     return closing
 

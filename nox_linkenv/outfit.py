@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from nox_linkenv.env.build import EMPTY_MTIME, Builder, write_private
 from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
-from nox_linkenv.env.receipt import DIRECTORY
-from nox_linkenv.env.recycle import Donor, Leftover, read_state, record_state, state_name, take_over
-from nox_linkenv.store.objects import discard_changed
+from nox_linkenv.env.receipt import DIRECTORY, donor_of
+from nox_linkenv.env.recycle import Donor, Leftover, State, read_state, record_state, state_name, take_over
+from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes
 from nox_linkenv.store.spares import take_spare
 from nox_linkenv.trace import trace
 
@@ -73,7 +73,10 @@ class Outfit:
         report = self.builder.link(everything.selected(left.positions), inodes=fresh)
         for position, number in zip(left.positions, fresh, strict=True):
             inodes[position] = number
-        report.damaged = [at for at in (left.positions[at] for at in report.damaged) if at < len(links.paths)]
+        damaged = [left.positions[at] for at in report.damaged]
+        report.damaged = [at for at in damaged if at < len(links.paths)]
+        for at in damaged[len(report.damaged) :]:
+            discard(self.store.layout, everything.sources[at])  # bytecode: upkeep makes it anew
         if bytecode is not None and content:
             self._write_empty(bytecode, content, left.kept)
         trace(
@@ -108,7 +111,9 @@ class Outfit:
             file = f"{path}/{DIRECTORY}/{state_name(name)}"
             state = read_state(file, links=len(links.paths), directories=len(links.directories))
             if state is not None:
-                inodes[:] = state.inodes
+                gone = discarded_inodes(self.store.layout)
+                inodes[:] = [0 if number in gone else number for number in state.inodes] if gone else state.inodes
+                state = State(inodes, state.changes)
                 for root in self.facts.site_packages:
                     os.makedirs(f"{self.builder.prefix}/{root}", exist_ok=True)
                 donor = Donor(path, state)
@@ -117,7 +122,7 @@ class Outfit:
 
     def _donors(self, name: str) -> Iterator[str]:
         """Yield the trees to take over from: the environment that stood here before, or a spare."""
-        former = f"{self.ours}/donor"
+        former = donor_of(self.builder.prefix)
         if os.path.exists(f"{former}/{DIRECTORY}/{state_name(name)}"):
             yield former
         else:

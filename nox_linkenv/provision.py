@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nox_linkenv.collector import without_collector
 from nox_linkenv.env.build import Builder
 from nox_linkenv.env.plan import Plan
-from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skeleton
 from nox_linkenv.errors import OfflineError
 from nox_linkenv.outfit import Outfit
@@ -21,7 +21,7 @@ from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
 from nox_linkenv.store import Store
 from nox_linkenv.store.roots import Root, register_root
-from nox_linkenv.trash import trash_name
+from nox_linkenv.trash import donor_name, trash_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,7 +88,7 @@ class Provision:
             return False
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if donor is not None:
-            os.rename(donor, f"{self.prefix}/{DIRECTORY}/donor")
+            os.rename(donor, donor_of(self.prefix))
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
         result = outfit.put_on(name, skeleton.links, [])
         if result.report.damaged:
@@ -141,12 +141,13 @@ class Provision:
         self._receipt = None
         if not os.path.lexists(self.prefix):
             return None
-        remove_receipt(self.prefix)
-        aside = trash_name(self.prefix)
-        os.rename(self.prefix, aside)
         same = former is not None and former.skeleton == skeleton and former.store == self.store.layout.root
         if same and skeleton is not None:
+            aside = donor_name(self.prefix)
+            os.rename(self.prefix, aside)
             return aside
+        aside = trash_name(self.prefix)
+        os.rename(self.prefix, aside)
         self.trash.append(aside)
         return None
 
@@ -209,8 +210,10 @@ class Provision:
         )
 
     def _fresh(self, answer: Remembered) -> bool:
-        age = self.clock() - answer.time
-        return answer.pinned or self.settings.offline or 0 <= age < self.settings.resolution_age
+        if self.settings.offline:
+            return True
+        age, limit = self.clock() - answer.time, self.settings.resolution_age
+        return limit > 0 and (answer.pinned or 0 <= age < limit)
 
     @without_collector
     def _replay(self, answer: Remembered, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:

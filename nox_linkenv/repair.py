@@ -7,8 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.contents import contents
-from nox_linkenv.env.receipt import read_receipt
+from nox_linkenv.env.receipt import donor_of, read_receipt
 from nox_linkenv.errors import DamagedObjectError
+from nox_linkenv.store.objects import discard as discard_object
 from nox_linkenv.store.roots import Root, find_roots
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def discard(store: Store, damaged: Links) -> str:
     wanted = list(dict.fromkeys(damaged.sources))
     culprit = _culprit(store, wanted)
     for source in wanted:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{store.layout.base}/{source}")
+        discard_object(store.layout, source)
     count = "a stored file was" if len(wanted) == 1 else f"{len(wanted)} stored files were"
     where = "" if culprit is None else f", most likely by the session {culprit[0].session} in {culprit[1]}"
     return f"{count} missing or had been changed{where} (here it is {damaged.paths[0]})"
@@ -80,14 +80,15 @@ def _culprit(store: Store, sources: Sequence[str]) -> tuple[Root, str] | None:
             status = os.stat(f"{store.layout.base}/{source}")
             changed[status.st_dev, status.st_ino] = (source, status.st_mtime)
     best: tuple[tuple[bool, float], Root, str] | None = None
-    for root in find_roots(store) if changed else ():
-        receipt = read_receipt(root.prefix)
+    places = [(root, place) for root in find_roots(store) for place in (root.prefix, donor_of(root.prefix))]
+    for root, place in places if changed else ():
+        receipt = read_receipt(place)
         for content in contents(store, receipt) if receipt is not None else ():
             for path, source in zip(content.links.paths, content.links.sources, strict=True):
                 if source not in sources:
                     continue
                 with contextlib.suppress(OSError, KeyError):
-                    status = os.lstat(f"{root.prefix}/{path}")
+                    status = os.lstat(f"{place}/{path}")
                     _, time = changed[status.st_dev, status.st_ino]
                     during = root.since <= time <= (root.until or time)
                     rank = (during, root.since if root.since <= time else -root.since)

@@ -7,27 +7,41 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["empty_trash", "find_trash", "trash_name"]
+__all__ = ["donor_name", "empty_trash", "find_trash", "trash_name"]
 
-_MARK: Final = ".linkenv-trash-"
+_TRASH: Final = ".linkenv-trash-"
+_DONOR: Final = ".linkenv-donor-"
+#: Seconds after which a donor has been left by a run that was killed.
+_LEFT: Final = 3600
 
 
 def trash_name(path: str) -> str:
-    """Return a free name beside *path*, on the same filesystem."""
+    """Return a free name beside *path*, on the same filesystem, for what is to be removed."""
     directory, name = os.path.split(path)
-    return os.path.join(directory, f"{_MARK}{name}-{secrets.token_hex(4)}")
+    return os.path.join(directory, f"{_TRASH}{name}-{secrets.token_hex(4)}")
+
+
+def donor_name(path: str) -> str:
+    """Return a free name beside *path*, on the same filesystem, for what is to be taken over from in a moment."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f"{_DONOR}{name}-{secrets.token_hex(4)}")
 
 
 def find_trash(directory: str) -> list[str]:
-    """Return what killed runs have left to be removed in *directory*."""
+    """Return what is to be removed in *directory*, also what killed runs have left."""
+    found = []
     with contextlib.suppress(OSError):
-        return [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith(_MARK)]
-    return []
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            if name.startswith(_TRASH) or (name.startswith(_DONOR) and time.time() - os.lstat(path).st_ctime > _LEFT):
+                found.append(path)
+    return found
 
 
 def empty_trash(path: str) -> None:

@@ -131,7 +131,7 @@ def start(store: Store, tasks: Tasks) -> None:
     with contextlib.suppress(OSError, LinkenvError):
         store.publish(name, tasks.dumps())
         subprocess.Popen(
-            [sys.executable, "-I", "-m", "nox_linkenv.upkeep", store.layout.root, path],
+            [sys.executable, "-E", "-m", "nox_linkenv.upkeep", store.layout.root, path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -11,7 +11,7 @@ from typing import Any, Final
 from nox_linkenv.env.build import write_private
 from nox_linkenv.env.facts import Facts
 
-__all__ = ["DIRECTORY", "Receipt", "read_receipt", "remove_receipt", "write_receipt"]
+__all__ = ["DIRECTORY", "Receipt", "donor_of", "read_receipt", "remove_receipt", "write_receipt"]
 
 #: Our directory in the environment.
 DIRECTORY: Final = ".linkenv"
@@ -50,6 +50,11 @@ class Receipt:
         }
 
 
+def donor_of(prefix: str) -> str:
+    """Return where the environment that stood at *prefix* before is kept while the new one takes over from it."""
+    return f"{prefix}/{DIRECTORY}/donor"
+
+
 def _path(prefix: str) -> str:
     return f"{prefix}/{DIRECTORY}/receipt.json"
 
@@ -84,5 +89,5 @@ def write_receipt(prefix: str, receipt: Receipt) -> None:
 
 def remove_receipt(prefix: str) -> None:
     """Remove the receipt, so that whoever is killed from here on leaves an environment known to be unfinished."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         os.unlink(_path(prefix))

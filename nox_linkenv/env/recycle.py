@@ -12,6 +12,7 @@ from __future__ import annotations
 import array
 import itertools
 import os
+import secrets
 import stat
 import time
 from dataclasses import dataclass, field
@@ -218,6 +219,11 @@ class _Taking:
                 status = _status(base + path)
                 if status is None or not self._same(path, status, change):
                     doubtful.add(package)
+        if 0 in self.donor.state.inodes:  # objects that have been taken out of the store, or were never linked
+            doubtful.update(
+                package for package, inode in zip(self.packages, self.donor.state.inodes, strict=True) if inode == 0
+            )
+            doubtful &= wanted
         sure = wanted - doubtful
         chosen = [at for at, package in enumerate(self.packages) if package in sure]
         paths = [base + self.links.paths[at] for at in chosen]
@@ -256,13 +262,12 @@ class _Walk:
         self.index = taking.index
         self.known = taking.known
         self.made: set[str] = set()
-        self.foreign = 0
 
     def check(self, directory: str) -> None:
         """Compare one directory of the donor, and those below it, with what belongs there."""
         below = []
         inodes, expected = self.taking.donor.state.inodes, self.taking.expected
-        descriptor = os.open(f"{self.base}/{directory}", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        descriptor = self._open(f"{self.base}/{directory}")
         try:
             if os.fstat(descriptor).st_mode != self.taking.mode:
                 os.fchmod(descriptor, stat.S_IMODE(self.taking.mode))
@@ -291,12 +296,21 @@ class _Walk:
     def _keeps(self, path: str, entry: os.DirEntry[str]) -> bool:
         return self.taking.keeps(entry.stat(follow_symlinks=False), self.taking.private[path])
 
+    @staticmethod
+    def _open(directory: str) -> int:
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+        try:
+            return os.open(directory, flags)
+        except PermissionError:  # the last session has made it unreadable; it is ours all the same
+            os.chmod(directory, stat.S_IRWXU)
+            return os.open(directory, flags)
+
     def _discard(self, path: str, entry: os.DirEntry[str]) -> None:
         """Take what does not belong out of the way; a directory stays in the donor, which is removed later."""
         if entry.is_dir(follow_symlinks=False):
             attic = f"{self.base}/.linkenv/foreign"
             os.makedirs(attic, exist_ok=True)
-            os.rename(f"{self.base}/{path}", f"{attic}/{self.foreign}")
-            self.foreign += 1
+            os.chmod(f"{self.base}/{path}", stat.S_IRWXU)  # to be moved, a directory must be writable
+            os.rename(f"{self.base}/{path}", f"{attic}/{secrets.token_hex(8)}")
         else:
             os.unlink(f"{self.base}/{path}")

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import nox.command
@@ -29,7 +30,7 @@ from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -123,11 +124,8 @@ class LinkedEnv(VirtualEnv):
 
     def _check_reused_environment_type(self) -> bool:
         """Any environment with pip will do, but not conda's, uv's, or an unfinished one of ours."""
-        if self.provision.receipt is not None:
-            return True
-        if os.path.isdir(os.path.join(self.location, ".linkenv")):
-            return False
-        return self._plain()._check_reused_environment_type()
+        unfinished = self.provision.receipt is None and os.path.isdir(os.path.join(self.location, ".linkenv"))
+        return not unfinished and self._plain()._check_reused_environment_type()
 
     def _plain(self) -> VirtualEnv:
         return VirtualEnv(self.location, self._asked, venv_backend="virtualenv", **self._options)
@@ -285,6 +283,22 @@ def _self_check() -> str | None:
     return None
 
 
+class _Optional(Mapping[str, bool]):
+    """nox's table of optional backends with ours in it; nox's own is asked late, because asking runs uv."""
+
+    def __init__(self, original: Callable[[], Mapping[str, bool]]) -> None:
+        self._original = original
+
+    def __getitem__(self, name: str) -> bool:
+        return True if name == BACKEND else self._original()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._original(), BACKEND])
+
+    def __len__(self) -> int:
+        return len(self._original()) + 1
+
+
 def _make_optional() -> None:
     """Let ``"linked|virtualenv"`` pass: only optional backends may have a fallback."""
     module = sys.modules["nox.virtualenv"]
@@ -294,4 +308,4 @@ def _make_optional() -> None:
         return
     original = getattr(module, "_optional_venvs", None)
     if original is not None:
-        module._optional_venvs = lambda: {**original(), BACKEND: True}  # type: ignore[attr-defined]
+        module._optional_venvs = lambda: _Optional(original)  # type: ignore[attr-defined]

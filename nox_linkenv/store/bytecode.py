@@ -64,6 +64,8 @@ def compile_objects(
             staged = f"{staging}/{addr}"
             with contextlib.suppress(FileNotFoundError):
                 finish(staged, executable=False, mtime=mtime_of(addr))
+                with open(staged, "rb") as stream:
+                    os.fsync(stream.fileno())  # nobody waits, and nothing else tells a truncated pyc from a whole one
                 publish(staged, f"{layout.base}/{bytecode_name(tag, addr)}")
                 done += 1
         return done

@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["EXECUTABLE_MODE", "FILE_MODE", "discard_changed", "finish", "intact", "put_file"]
+__all__ = [
+    "EXECUTABLE_MODE",
+    "FILE_MODE",
+    "discard",
+    "discard_changed",
+    "discarded_inodes",
+    "finish",
+    "intact",
+    "put_file",
+]
 
 #: Modes are normalised: whoever stores a wheel, his umask must not reach somebody else's environment.
 FILE_MODE = 0o644
@@ -31,9 +40,7 @@ def intact(path: str, *, size: int, mtime: int) -> bool:
         return False
     mode = EXECUTABLE_MODE if path.endswith(EXECUTABLE_SUFFIX) else FILE_MODE
     return (
-        status.st_size == size
-        and status.st_mtime_ns == mtime * 1_000_000_000
-        and status.st_mode == stat.S_IFREG | mode
+        status.st_size == size and status.st_mtime_ns == mtime * 1_000_000_000 and status.st_mode == stat.S_IFREG | mode
     )
 
 
@@ -55,6 +62,29 @@ def put_file(layout: Layout, source: str, addr: str, mtime: int) -> None:
     publish(staged, target)
 
 
+def discard(layout: Layout, name: str) -> None:
+    """Take the file *name* (relative to the format directory) out of the store.
+
+    It is unlinked, never written: environments that hold it keep what they have.  Its inode number is noted, so that
+    no environment takes the file over from one that holds it.
+    """
+    path = f"{layout.base}/{name}"
+    with contextlib.suppress(FileNotFoundError):
+        inode = os.lstat(path).st_ino
+        with open(layout.directory("discarded"), "a", encoding="ascii") as stream:
+            stream.write(f"{inode}\n")
+        os.unlink(path)
+
+
+def discarded_inodes(layout: Layout) -> set[int]:
+    """Return the inode numbers of files that have been taken out of the store."""
+    try:
+        with open(layout.directory("discarded"), encoding="ascii") as stream:
+            return {int(line) for line in stream if line.strip().isdigit()}
+    except FileNotFoundError:
+        return set()
+
+
 def discard_changed(layout: Layout, names: Iterable[str]) -> None:
     """Unlink those of the objects with *names* (relative to the format directory) that do not hash to their address."""
     for name in names:
@@ -64,4 +94,4 @@ def discard_changed(layout: Layout, names: Iterable[str]) -> None:
                 with open(path, "rb") as stream:
                     whole = file_digest(stream) == name.removeprefix("objects/").replace("/", "")[:64]
                 if not whole:
-                    os.unlink(path)
+                    discard(layout, name)

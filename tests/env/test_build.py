@@ -21,11 +21,13 @@ from tests.unit.wheels import make_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MODES = {"demo-1.0.data/scripts/tool": stat.S_IFREG | 0o755}
 _FILES = {
     "demo/__init__.py": b"",
     "demo/main.py": b"x = 1\n",
     "demo.pth": b"# nothing\n",
     "demo-1.0.data/scripts/tool": b"#!python -E\nprint()\n",
+    "demo-1.0.data/scripts/module": b"#!python\nprint()\n",
     "demo-1.0.data/data/share/a, b": b"x",
 }
 
@@ -42,12 +44,14 @@ def build(prefix: Path, store: Store, wheel: Path) -> None:
 
 def test_environment_of_one_wheel(tmp_path: Path, store_dir: Path) -> None:
     store, prefix = Store.open(store_dir), tmp_path / "an environment"
-    build(prefix, store, make_wheel(tmp_path, files=_FILES, entry_points="[console_scripts]\ncli = demo.main:x\n"))
+    scripts = "[console_scripts]\ncli = demo.main:x\n"
+    build(prefix, store, make_wheel(tmp_path, files=_FILES, modes=_MODES, entry_points=scripts))
     site = prefix / FACTS.site_packages[0]
     assert (prefix / "bin/tool").read_bytes() == f"#!{prefix}/bin/python\nprint()\n".encode()
     assert (prefix / "bin/cli").read_text().startswith(f"#!{prefix}/bin/python\nfrom demo.main import x\n")
-    for name in ("tool", "cli"):
-        assert stat.S_IMODE((prefix / "bin" / name).stat().st_mode) & 0o111 == 0o111
+    # Executable is what the wheel says is, as with pip.
+    executable = {name: bool((prefix / "bin" / name).stat().st_mode & 0o111) for name in ("tool", "cli", "module")}
+    assert executable == {"tool": True, "cli": True, "module": False}
     assert (site / "demo/main.py").stat().st_nlink == 2
     private = ["demo/__init__.py", "demo.pth", "demo-1.0.dist-info/RECORD", "demo-1.0.dist-info/INSTALLER"]
     assert [(site / name).stat().st_nlink for name in private] == [1] * 4

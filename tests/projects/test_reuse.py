@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.errors import OfflineError
-from tests.projects.tool import Bench, PipFailed
+from tests.projects.tool import Bench, PipFailedError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ _BACKEND = """
         info = "demo-{version}.dist-info"
         files = {{
             **files,
-            f"{{info}}/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: {version}\\nProvides-Extra: test\\n{more}",
+            f"{{info}}/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: {version}\\n{more}",
             f"{{info}}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
         }}
         rows = []
@@ -212,7 +212,7 @@ def test_bad_projects(project: _Project, bench: Bench, name: str, content: str |
         (project.path / name).unlink()
     else:
         (project.path / name).write_text(content)
-    with pytest.raises(PipFailed) as raised:
+    with pytest.raises(PipFailedError) as raised:
         bench.install(project.path, ".", "--no-index")
     assert words in str(raised.value)
     assert not list(bench.prefix.rglob("demo*"))
@@ -224,7 +224,7 @@ def test_a_project_that_breaks_after_it_was_built(project: _Project, bench: Benc
     bench.install(project.path, ".")
     _asked(bench)
     project.set(hook="raise SystemExit('on purpose')")
-    with pytest.raises(PipFailed, match="on purpose"):
+    with pytest.raises(PipFailedError, match="on purpose"):
         bench.install(project.path, ".")
     assert not list(bench.prefix.rglob("demo*"))
     project.set()

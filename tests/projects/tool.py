@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["BACKENDS", "Bench", "PipFailed", "git", "make_project"]
+__all__ = ["BACKENDS", "Bench", "PipFailedError", "git", "make_project"]
 
 _PROJECT: Final = """
     [project]
@@ -111,7 +111,7 @@ def git(directory: Path, *arguments: str) -> None:
     subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
 
-class PipFailed(Exception):
+class PipFailedError(Exception):
     """What a host raises where pip fails; holds pip's output."""
 
 
@@ -210,5 +210,5 @@ class _Pip:
             check=False,
         )
         if done.returncode != 0 and fatal:
-            raise PipFailed(done.stdout)
+            raise PipFailedError(done.stdout)
         return done.returncode == 0

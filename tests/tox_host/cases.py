@@ -23,13 +23,11 @@ class Case:
         runs: the calls.
         codes: exit code of each.
         says: text that the last one's output holds: so that the case is what its name says.
-        oldest: whether the oldest tox knows it, too.
     """
 
     runs: tuple[Run, ...]
     codes: tuple[int, ...]
     says: str
-    oldest: bool = True
 
 
 def _packaged(env: str, more: str = "") -> str:
@@ -114,7 +112,6 @@ CASES: Final = {
         (Run(("run", "--skip-env-install"), config=ini("package = wheel\ndeps = tiny", tox="")),),
         (0,),
         "skip installing dependencies and package",
-        oldest=False,
     ),
     "package_only": Case((Run(("run", "--sdistonly"), config=_packaged("package = sdist")),), (0,), "build_sdist"),
     "result_json": Case(
@@ -160,7 +157,7 @@ CASES: Final = {
         "OK",
     ),
     "extras": Case((Run(config=_packaged("package = wheel\nextras = extra")),), (0,), "other"),
-    "dependency_groups": Case((Run(config=ini("dependency_groups = test")),), (0,), "other", oldest=False),
+    "dependency_groups": Case((Run(config=ini("dependency_groups = test")),), (0,), "other"),
     "requirement_and_constraint_files": Case(
         (
             Run(config=ini(f"deps =\n    -r requirements.txt\n    -c constraints.txt\n{_VERSION}")),
@@ -169,9 +166,7 @@ CASES: Final = {
         (0, 0),
         "recreate env because changed constraint",
     ),
-    "constraints": Case(
-        (Run(config=ini(f"deps = tiny\nconstraints = constraints.txt\n{_VERSION}")),), (0,), "1.0", oldest=False
-    ),
+    "constraints": Case((Run(config=ini(f"deps = tiny\nconstraints = constraints.txt\n{_VERSION}")),), (0,), "1.0"),
     "constrain_package_deps": Case(
         (Run(config=_packaged("package = wheel\ndeps = tiny==2.0\nconstrain_package_deps = true")),),
         (1,),
@@ -187,7 +182,6 @@ CASES: Final = {
         (Run(config=ini(f"pylock = lock/pylock.toml\n{_VERSION}"), before=_write_lock), Run(("run", "-r"))),
         (0, 0),
         "1.0",
-        oldest=False,
     ),
     "script": Case(
         (
@@ -199,7 +193,6 @@ CASES: Final = {
         ),
         (0,),
         "script 2.0",
-        oldest=False,
     ),
     "recreate_commands": Case(
         (
@@ -210,7 +203,6 @@ CASES: Final = {
         ),
         (0, 0),
         "before 2.0",
-        oldest=False,
     ),
     "system_site_packages": Case(
         (Run(config=ini(f"deps = tiny\nsystem_site_packages = true\n{_VERSION}")), Run()), (0, 0), "2.0"

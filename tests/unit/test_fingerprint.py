@@ -249,7 +249,7 @@ def _git(directory: Path, *arguments: str) -> None:
 
 
 @pytest.fixture
-def repository(project: Path) -> Iterator[Path]:
+def repository(project: Path) -> Path:
     _git(project, "init", "-q")
     _git(project, "add", ".")
     _git(project, "commit", "-q", "-m", "one")

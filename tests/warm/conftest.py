@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,20 +13,20 @@ from tests.capabilities import Capability, require, require_python
 from tests.warm.tool import Site, site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
 _OUTER = ("VIRTUALENV_", "PIP_", "LINKENV_")
 
 
 @pytest.fixture(autouse=True)
-def _plain_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _plain_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the outer world's settings out: what is provisioned in this process sees its variables."""
     import os
 
     for name in list(os.environ):
         if name.startswith(_OUTER) or name == "PYTHONDONTWRITEBYTECODE":
             monkeypatch.delenv(name)
-    yield
 
 
 @pytest.fixture(scope="session")

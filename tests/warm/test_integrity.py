@@ -133,7 +133,7 @@ def test_offline_a_damaged_object_is_an_error(two: tuple[Place, Place]) -> None:
     one, other = two
     _edit(one.packages / "tiny" / "__init__.py")
     settings = replace(other.site.settings, offline=True)
-    with pytest.raises(DamagedObjectError, match="the session one in .*cannot be fetched again.*Run again with"):
+    with pytest.raises(DamagedObjectError, match=r"the session one in .*cannot be fetched again.*Run again with"):
         other.session(["tiny"], settings=settings)
     assert other.provision().receipt is None, "an unfinished environment must not look like a finished one"
     other.session(["tiny"])

@@ -25,7 +25,18 @@ from tests.unit.wheels import make_wheel
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["NOX", "Failed", "Place", "Session", "Site", "SubprocessPip", "changed_objects", "put_wheel", "site", "tree"]
+__all__ = [
+    "NOX",
+    "PipError",
+    "Place",
+    "Session",
+    "Site",
+    "SubprocessPip",
+    "changed_objects",
+    "put_wheel",
+    "site",
+    "tree",
+]
 
 NOX: Final = (sys.executable, "-m", "nox")
 #: Modification times before this are derived from digests; private files have the time of their writing.
@@ -33,7 +44,7 @@ _DERIVED: Final = 1_500_000_000
 _S_IFREG: Final = stat.S_IFREG
 
 
-class Failed(Exception):
+class PipError(Exception):
     """Pip ended with an error; its output is the message."""
 
 
@@ -58,7 +69,7 @@ class SubprocessPip:
         self.calls.append("fetch")
         try:
             self._pip(*arguments)
-        except Failed:
+        except PipError:
             return False
         return True
 
@@ -78,7 +89,7 @@ class SubprocessPip:
             check=False,
         )
         if done.returncode != 0:
-            raise Failed(done.stdout + done.stderr)
+            raise PipError(done.stdout + done.stderr)
 
 
 @dataclass(frozen=True, slots=True)
