@@ -93,6 +93,8 @@ def load_settings(
         if environ.get(variable):
             values[key] = _convert(key, environ[variable], variable)
     for key, value in (explicit or {}).items():
+        if key not in names:
+            raise SettingsError(f"Unknown setting {key!r}", remedy=f"Known are: {', '.join(sorted(names))}.")
         values[key] = _convert(key, value, key)
     return Settings(**values)
 
@@ -120,6 +122,8 @@ def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
         raise SettingsError(f"The file is not TOML ({error})", path=path, remedy="Correct it.") from error
     for name in table:
         data = data.get(name, {})
+        if not isinstance(data, dict):
+            raise SettingsError(f"{'.'.join(table)} is not a table", path=path, remedy=f"Write [{'.'.join(table)}].")
     return data
 
 
@@ -130,16 +134,19 @@ def _convert(name: str, value: object, where: str) -> object:
             return value if isinstance(value, bool) else _BOOLEANS[str(value).lower()]
         if kind is float:
             number = float(str(value))
-            if number < 0:
+            if not number >= 0:  # neither negative nor nan
                 raise ValueError(value)
             return number
         if kind is LinkMode:
             return value if isinstance(value, LinkMode) else LinkMode(str(value))
-        return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+        if not isinstance(value, str | os.PathLike):
+            raise ValueError(value)
+        return os.fspath(value)
     except (KeyError, ValueError) as error:
         choices = {
             bool: "true or false",
             float: "a number of seconds that is not negative",
+            str: "a path",
             LinkMode: " or ".join(mode.value for mode in LinkMode),
         }[kind]
         raise SettingsError(f"{where} cannot set {name} to {value!r}", remedy=f"It is {choices}.") from error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.collector import without_collector
 from nox_linkenv.env.build import Builder
+from nox_linkenv.env.links import joined
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skeleton
@@ -91,10 +92,11 @@ class Provision:
             os.rename(donor, donor_of(self.prefix))
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
         result = outfit.put_on(name, skeleton.links, [])
-        if result.report.damaged:
+        damaged = joined(skeleton.links.selected(result.report.damaged), self.builder.damaged(skeleton.copies))
+        if damaged.paths:
             from nox_linkenv.repair import discard
 
-            found = discard(self.store, skeleton.links.selected(result.report.damaged))
+            found = discard(self.store, damaged)
             self.notes.append(f"{found[0].upper()}{found[1:]}; the seeds have been stored again.")
             skeleton = self._capture(name, interpreter, parameters, again=True)
             if skeleton is None:
@@ -258,12 +260,13 @@ class Provision:
         result = outfit.put_on(name, plan.links, empty)
         report = result.report
         notes = []
-        if report.damaged:
+        linked = plan.links.selected(report.damaged)
+        damaged = joined(linked, self.builder.damaged([*plan.shebangs, *plan.copies]))
+        if damaged.paths:
             from nox_linkenv.repair import repair
 
-            damaged = plan.links.selected(report.damaged)
             notes.append(repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline))
-            again = self.builder.link(damaged)
+            again = self.builder.link(linked)
             report.copied.update(again.copied)
         self.builder.private(plan, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)

@@ -7,9 +7,9 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.digest import mtime_of
+from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.env.facts import fill
-from nox_linkenv.env.links import is_executable
+from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.errors import EnvError
 from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
@@ -17,7 +17,6 @@ from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Sequence
 
-    from nox_linkenv.env.links import Links
     from nox_linkenv.env.skeleton import Skeleton
     from nox_linkenv.store.layout import Layout
 
@@ -100,6 +99,19 @@ class Builder:
         for path, source in plan.copies:
             self._copy(path, source)
 
+    def damaged(self, private: Iterable[tuple[str, str]]) -> Links:
+        """Return those of *private* (path, source) whose source is missing or does not hash to its address."""
+        found = Links()
+        for path, source in private:
+            try:
+                with open(f"{self.layout.base}/{source}", "rb") as stream:
+                    whole = file_digest(stream) == source.removeprefix("objects/").replace("/", "")[:64]
+            except OSError:
+                whole = False
+            if not whole:
+                found.add_source(path, source, 0, 0)
+        return found
+
     def touch(self, directories: Iterable[str]) -> None:
         """Renew the modification time of site-packages *directories*, so that importers list them again."""
         for directory in directories:
@@ -156,8 +168,9 @@ def write_private(target: str, content: bytes, *, executable: bool) -> str:
         os.unlink(target)
         descriptor = os.open(target, flags, mode)
     try:
-        if content:
-            os.write(descriptor, content)
+        rest = memoryview(content)
+        while rest:  # on a disk that is nearly full the system writes a part and raises only when asked for the rest
+            rest = rest[os.write(descriptor, rest) :]
     finally:
         os.close(descriptor)
     return target

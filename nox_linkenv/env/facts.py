@@ -64,6 +64,8 @@ class Facts:
             KeyError, TypeError, ValueError: *data* is not one.
         """
         fields = dict(data)
+        if not isinstance(fields["schemes"], dict):
+            raise TypeError("schemes are no table")
         fields["schemes"] = {Scheme(scheme): path for scheme, path in fields["schemes"].items()}
         return cls(**fields)
 

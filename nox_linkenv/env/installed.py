@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import csv
 import hashlib
 import json
 import os
+import shutil
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.errors import EnvError
+from nox_linkenv.wheel.model import Scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nox_linkenv.env.facts import Facts
 
@@ -87,51 +89,74 @@ def _stamp(info: str) -> Iterator[object]:
 
 
 def uninstall(prefix: str, distribution: Distribution, facts: Facts) -> None:
-    """Remove what the RECORD of *distribution* lists, its bytecode, and directories left empty.
+    """Remove what pip would remove: files in RECORD, their bytecode, scripts of entry points, and whole directories.
 
-    Entries outside of the environment are left alone, as pip leaves them.
+    Entries that are outside of the environment, also by way of a symlink, are left alone.  A directory goes when no
+    file in it stays; one that has none of the distribution's files directly in it stays, empty or not.
 
     Raises:
         EnvError: it has no RECORD, or a file cannot be removed.
     """
-    site = os.path.dirname(distribution.info)
+    site = f"{prefix}/{os.path.dirname(distribution.info)}"
     try:
         with open(f"{prefix}/{distribution.info}/RECORD", encoding="utf-8", newline="") as stream:
-            listed = [row[0] for row in csv.reader(stream) if row]
-        parents: set[str] = set()
-        for name in listed:
-            path = os.path.normpath(f"{prefix}/{site}/{name}")
-            if os.path.isabs(name) or not path.startswith(prefix + os.sep):
-                continue
-            for victim in (path, *_bytecode(path, facts)):
-                with contextlib.suppress(FileNotFoundError, IsADirectoryError, NotADirectoryError):
-                    os.unlink(victim)
-            parents.add(os.path.dirname(path))
-            parents.add(os.path.join(os.path.dirname(path), "__pycache__"))
+            listed = [f"{site}/{row[0]}" for row in csv.reader(stream) if row and not os.path.isabs(row[0])]
+        scripts = f"{prefix}/{facts.schemes[Scheme.SCRIPTS]}"
+        listed += [f"{scripts}/{name}" for name in _scripts(f"{prefix}/{distribution.info}/entry_points.txt")]
+        victims = set(_inside(prefix, listed, facts))
+        directories = _emptied(victims)
+        for directory in directories:
+            shutil.rmtree(directory)
+        for path in victims:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                os.unlink(path)
     except OSError as error:
         raise EnvError(
             f"{distribution.name} cannot be uninstalled ({error.strerror})",
             path=error.filename or f"{prefix}/{distribution.info}",
             remedy="Let the environment be made anew.",
         ) from error
-    keep = {os.path.normpath(f"{prefix}/{path}") for path in facts.schemes.values()}
-    for directory in sorted(parents, key=lambda path: -path.count(os.sep)):
-        _prune(directory, prefix, keep)
+
+
+def _scripts(path: str) -> Iterator[str]:
+    """Yield the names of console and GUI scripts, which pip removes even where RECORD does not list them."""
+    parser = configparser.ConfigParser(delimiters=("=",), strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    with contextlib.suppress(configparser.Error, UnicodeDecodeError):
+        parser.read(path, encoding="utf-8")
+        for group in ("console_scripts", "gui_scripts"):
+            if parser.has_section(group):
+                yield from (name for name in parser[group] if "/" not in name)
+
+
+def _inside(prefix: str, listed: Iterable[str], facts: Facts) -> Iterator[str]:
+    """Yield the existing files among *listed*, and their bytecode, that lie in the environment, symlinks followed."""
+    root = os.path.realpath(prefix) + os.sep
+    real: dict[str, str] = {}
+    for name in listed:
+        for path in (os.path.normpath(name), *_bytecode(os.path.normpath(name), facts)):
+            directory, base = os.path.split(path)
+            if directory not in real:
+                real[directory] = os.path.realpath(directory)
+            path = os.path.join(real[directory], base)
+            if path.startswith(root) and os.path.isfile(path):
+                yield path
+
+
+def _emptied(victims: set[str]) -> list[str]:
+    """Return the topmost directories in which no file stays once *victims* are gone."""
+    found: list[str] = []
+    for directory in sorted({os.path.dirname(path) for path in victims}, key=len):
+        if directory.startswith(tuple(f"{top}{os.sep}" for top in found)):
+            continue
+        if all(os.path.join(top, name) in victims for top, _, files in os.walk(directory) for name in files):
+            found.append(directory)
+    return found
 
 
 def _bytecode(path: str, facts: Facts) -> Iterator[str]:
+    """Yield where bytecode of the module at *path* may lie: in ``__pycache__`` (PEP 3147) or beside it."""
     if path.endswith(".py"):
         directory, name = os.path.split(path)
-        yield os.path.join(directory, "__pycache__", f"{PurePosixPath(name).stem}.{facts.cache_tag}.pyc")
-
-
-def _prune(directory: str, prefix: str, keep: set[str]) -> None:
-    """Remove *directory* and its parents as far as they are empty."""
-    while directory.startswith(prefix + os.sep) and directory not in keep:
-        try:
-            os.rmdir(directory)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return
-        directory = os.path.dirname(directory)
+        yield os.path.join(directory, "__pycache__", f"{name[:-3]}.{facts.cache_tag}.pyc")
+        yield from (f"{path}c", f"{path}o")

@@ -84,6 +84,7 @@ def fits(prefix: str) -> bool:
         os.name == "posix"
         and _PLAIN.fullmatch(prefix) is not None
         and len(prefix) <= _LONGEST
+        and os.path.normpath(prefix) == prefix
         and os.path.realpath(os.path.dirname(prefix)) == os.path.dirname(prefix)
     )
 

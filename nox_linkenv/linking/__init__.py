@@ -5,6 +5,7 @@ Hard links are tried first; where the system refuses one, that file is copied an
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import errno
 import os
@@ -88,8 +89,9 @@ class LinkReport:
         """Return one line for the user where files had to be copied, else ``None``."""
         if not self.copied:
             return None
+        files = "1 file was" if self.copied.total() == 1 else f"{self.copied.total()} files were"
         reasons = "; ".join(f"{count} because {reason}" for reason, count in self.copied.most_common())
-        return f"{self.copied.total()} files were copied instead of linked: {reasons}. {_REMEDY}"
+        return f"{files} copied instead of linked: {reasons}. {_REMEDY}"
 
 
 def link_files(
@@ -137,7 +139,7 @@ def link_files(
             link(source, target)
             linked += 1
         except FileExistsError:
-            os.unlink(target)
+            _unlink(target)
             _link_or_copy(source, target, link, operations, report)
         except OSError as error:
             _copy_instead(source, target, error, operations, report)
@@ -157,17 +159,20 @@ def _link_or_copy(
 
 def _copy_instead(source: str, target: str, error: OSError, operations: Operations, report: LinkReport) -> None:
     reason = WINDOWS_REFUSALS.get(getattr(error, "winerror", None) or 0) or REFUSALS.get(error.errno or 0)
-    if reason is None and error.errno == errno.ENOSPC and error is not _COPY_ASKED:
+    if reason is None and error.errno == errno.ENOSPC:
         reason = "the directory index is full"  # ext4: a copy may still find room, or say for itself that it has none
-    if error is _COPY_ASKED:
+    if isinstance(error, _CopyAskedError):
         reason = "copies were asked for"
     if reason is None:
         raise LinkError(
             f"A file could not be linked ({error.strerror})", path=target, remedy="Check the environment's directory."
         ) from error
+    _unlink(target)  # the refusal may have come before the system looked at the target
     try:
         operations.copy(source, target)
     except OSError as failure:
+        with contextlib.suppress(OSError):
+            os.unlink(target)
         raise LinkError(
             f"A file could neither be linked ({error.strerror}) nor copied ({failure.strerror})",
             path=target,
@@ -176,8 +181,22 @@ def _copy_instead(source: str, target: str, error: OSError, operations: Operatio
     report.copied[reason] += 1
 
 
-_COPY_ASKED: Final = OSError(errno.ENOTSUP, "copies were asked for")
+def _unlink(target: str) -> None:
+    try:
+        os.unlink(target)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise LinkError(
+            f"What stands in a file's place cannot be removed ({error.strerror})",
+            path=target,
+            remedy="Remove it, or let the environment be made anew.",
+        ) from error
+
+
+class _CopyAskedError(OSError):
+    """Raised in place of linking; a new one each time, because an exception raised again keeps all earlier frames."""
 
 
 def _refuse(source: str, target: str) -> None:
-    raise _COPY_ASKED
+    raise _CopyAskedError(errno.ENOTSUP, "copies were asked for", source, None, target)

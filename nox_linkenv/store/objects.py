@@ -57,9 +57,14 @@ def put_file(layout: Layout, source: str, addr: str, mtime: int) -> None:
         return
     make_directory(layout.staging)
     staged = staging_name(layout.staging)
-    shutil.copyfile(source, staged)
-    finish(staged, executable=addr.endswith(EXECUTABLE_SUFFIX), mtime=mtime)
-    publish(staged, target)
+    try:
+        shutil.copyfile(source, staged)
+        finish(staged, executable=addr.endswith(EXECUTABLE_SUFFIX), mtime=mtime)
+        publish(staged, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(staged)
+        raise
 
 
 def discard(layout: Layout, name: str) -> None:

@@ -47,14 +47,14 @@ class Store:
             StoreUnwritableError: it does not exist and cannot be made.
         """
         layout = Layout(os.path.abspath(root))
-        text = read_text(layout.description)
-        if text is None:
+        try:
+            with open(layout.description, "rb") as stream:
+                found = int(json.loads(stream.read())["format"])
+        except (FileNotFoundError, NotADirectoryError):
             with writing(layout):
                 _make(layout)
             return cls(layout)
-        try:
-            found = int(json.loads(text)["format"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise StoreError(
                 "The store's description cannot be read",
                 path=layout.description,
