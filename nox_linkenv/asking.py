@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nox_linkenv.provision import Provision
     from nox_linkenv.resolve.pip import Pip
 
-__all__ = ["ask"]
+__all__ = ["ask", "keep", "resolve"]
 
 
 def ask(provision: Provision, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
@@ -45,7 +45,7 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
     if reason is not None:
         return _delegate(request, pip, reason)
     why = _why(provision, request, key)
-    resolved = _resolve(pip)
+    resolved = resolve(pip)
     if resolved is None:
         return Outcome((), "pip failed, and that was allowed")
     names = {canonicalize_name(item.name) for item in resolved}
@@ -63,7 +63,7 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
         plan = make_plan(wheels, receipt.facts)
     except CollisionError as collision:
         return _delegate(request, pip, f"two wheels hold {collision}")
-    name = _keep(provision, wheels, plan, receipt) if wheels else None
+    name = keep(provision, wheels, plan, receipt) if wheels else None
     answer = Remembered(
         time=provision.clock(),
         pinned=isinstance(key, Key) and key.pinned,
@@ -80,7 +80,8 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
     return outcome
 
 
-def _resolve(pip: Pip) -> list[Resolved] | None:
+def resolve(pip: Pip) -> list[Resolved] | None:
+    """Return what pip would install, ``None`` where it failed and that was allowed."""
     with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
         report = Path(directory) / "report.json"
         if not pip.ask(["--dry-run", "--report", str(report)]) or not report.exists():
@@ -88,7 +89,7 @@ def _resolve(pip: Pip) -> list[Resolved] | None:
         return parse_report(report.read_text(encoding="utf-8"))
 
 
-def _keep(provision: Provision, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:
+def keep(provision: Provision, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:
     """Store *plan* under a name that says all it was made from, and which bytecode there is for it."""
     parts = [[wheel.manifest.digest, wheel.requested, wheel.direct_url] for wheel in wheels]
     digest = hashlib.sha256(json.dumps([parts, receipt.facts.to_json()], sort_keys=True).encode()).hexdigest()

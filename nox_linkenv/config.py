@@ -38,6 +38,7 @@ class Settings:
         offline: answer from remembered resolutions of any age, and ask nobody.
         bytecode: share bytecode.
         spares: make trees of links ahead, so that a next environment with the same packages only moves them.
+        reuse_builds: build local projects in linked build environments, and again only when something has changed.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
     """
 
@@ -48,6 +49,7 @@ class Settings:
     bytecode: bool = True
     spares: bool = True
     verify: bool = False
+    reuse_builds: bool = True
 
     @property
     def store_root(self) -> str:

@@ -17,7 +17,7 @@ from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skele
 from nox_linkenv.errors import OfflineError
 from nox_linkenv.outfit import Outfit
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.resolve.arguments import Arguments, parse
+from nox_linkenv.resolve.arguments import Arguments, Kind, parse
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
 from nox_linkenv.store import Store
@@ -25,13 +25,14 @@ from nox_linkenv.store.roots import Root, register_root
 from nox_linkenv.trash import donor_name, trash_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nox_linkenv.config import Settings
     from nox_linkenv.env.installed import Distribution
+    from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.resolve.pip import Pip
 
-__all__ = ["Outcome", "Provision", "Request"]
+__all__ = ["Outcome", "Provision", "Request", "ago"]
 
 
 class Provision:
@@ -167,8 +168,9 @@ class Provision:
             reason = "an option is not modelled" if receipt else "the environment is not one of ours"
             return self._ask(request, arguments, Unkeyable(reason), pip)
         key = self.key(request, arguments, receipt)
-        if isinstance(key, Key):
-            answer = recall(self.store, key.digest)
+        full = key if isinstance(key, Key | Unkeyable) else key.full
+        if isinstance(full, Key):
+            answer = recall(self.store, full.digest)
             if answer is not None and self._fresh(answer):
                 outcome = self._replay(answer, receipt, arguments, pip)
                 if outcome is not None:
@@ -194,13 +196,26 @@ class Provision:
         self.trash = []
         return closing.messages
 
-    def key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | Unkeyable:
+    def key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | ProjectKey | Unkeyable:
         """Return the key of *request* as things stand."""
         from nox_linkenv.env.installed import installed_digest
 
         installed = installed_digest(self.prefix, receipt.facts)
         if installed is None:
             return Unkeyable("packages from outside of the environment are visible in it")
+        if self.settings.reuse_builds and any(map(os.path.isdir, _paths(arguments, request.directory))):
+            from nox_linkenv.projects.key import project_key
+
+            found = project_key(
+                request,
+                arguments,
+                store=self.store,
+                prefix=self.prefix,
+                facts=receipt.facts,
+                installed=installed,
+            )
+            if found is not None:
+                return found
         return request_key(
             arguments,
             verbatim=request.arguments,
@@ -220,7 +235,7 @@ class Provision:
     @without_collector
     def _replay(self, answer: Remembered, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
         """Carry out the plan of a remembered answer; ``None`` where the store has lost it."""
-        age = _ago(self.clock() - answer.time)
+        age = ago(self.clock() - answer.time)
         if answer.plan is None:
             return Outcome((), f"reused the resolution of {age}: all is there")
         text = self.store.read(answer.plan)
@@ -287,7 +302,17 @@ class Provision:
         canonical = {canonicalize_name(name) for name in names}
         return [found for found in find_distributions(self.prefix, receipt.facts) if found.name in canonical]
 
-    def _ask(self, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
+    def _ask(
+        self, request: Request, arguments: Arguments | None, key: Key | ProjectKey | Unkeyable, pip: Pip
+    ) -> Outcome:
+        if not isinstance(key, Key | Unkeyable):
+            from nox_linkenv.building import answer
+
+            assert arguments is not None
+            found = answer(self, request, arguments, key, pip)
+            if isinstance(found, Outcome):
+                return found
+            key = found
         if self.settings.offline:
             why = f": {key.reason}" if isinstance(key, Unkeyable) else ""
             raise OfflineError(
@@ -299,6 +324,12 @@ class Provision:
         return ask(self, request, arguments, key, pip)
 
 
+def _paths(arguments: Arguments, directory: str) -> Iterator[str]:
+    """Yield the requirements of *arguments* as the paths that they may be."""
+    for requirement in [*arguments.requirements, *arguments.values(Kind.EDITABLE)]:
+        yield os.path.join(directory, requirement.partition("[")[0].rstrip())
+
+
 def _creator() -> str:
     """Return what else decides how virtualenv makes an environment: its version and the interpreter that runs it."""
     from importlib.metadata import version
@@ -306,7 +337,8 @@ def _creator() -> str:
     return f"virtualenv {version('virtualenv')} {sys.executable}"
 
 
-def _ago(seconds: float) -> str:
+def ago(seconds: float) -> str:
+    """Return in words how long ago *seconds* were."""
     if seconds < 60:
         return f"{max(0, round(seconds))} s ago"
     if seconds < 3600:

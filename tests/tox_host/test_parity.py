@@ -65,6 +65,9 @@ def _made(root: Path, host: Host, config: str, runner: str, python: Path) -> tup
         assert "linked: " in logs
         assert "left to pip" not in logs
     tree = {path: entry for path, entry in snapshot(place).items() if not path.startswith(("log", "tmp", ".tox-info"))}
+    for path, (kind, mode, digest, text) in tree.items():
+        if path.endswith(".dist-info/RECORD") and text is None:  # a long one, which is compared row by row, too
+            tree[path] = (kind, mode, digest, (place / path).read_text())
     asked = [str(place / "bin" / "python"), "-m", "pip", "inspect"]
     told = subprocess.run(asked, env=clean_environment(), capture_output=True, text=True, check=True)
     installed = {item["metadata"]["name"]: item for item in json.loads(told.stdout)["installed"]}

@@ -177,7 +177,7 @@ class Project:
 def _shape(journal: Any) -> Any:
     """Return *journal* without what differs from run to run."""
     if isinstance(journal, dict):
-        varying = {"start", "end", "duration", "output", "err", "sha256"}
+        varying = {"start", "end", "elapsed", "duration", "output", "err", "sha256"}
         return {name: _shape(value) for name, value in journal.items() if name not in varying}
     if isinstance(journal, list):
         return [_shape(value) for value in journal]

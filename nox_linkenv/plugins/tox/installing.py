@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -98,21 +99,21 @@ class _Installation(ExecuteInstance):
 class _Asked(SyncWrite):
     """Passes the output of pip on, but for what it says it would do: that is done, and said, afterwards."""
 
-    def __init__(self, target: SyncWrite) -> None:
-        super().__init__(target.name, None)
-        self._passed = target
+    def __init__(self, say: Callable[[bytes], object]) -> None:
+        super().__init__("asked", None)
+        self._say = say
         self._rest = b""
 
     def handler(self, content: bytes) -> int:
         """Pass on all whole lines; those of progress bars end in a carriage return."""
         lines = (self._rest + content).splitlines(keepends=True)
         self._rest = lines.pop() if lines and not lines[-1].endswith((b"\r", b"\n")) else b""
-        self._passed.handler(b"".join(line for line in lines if not line.startswith(_WOULD)))
+        self._say(b"".join(line for line in lines if not line.startswith(_WOULD)))
         return len(content)
 
     def finish(self) -> None:
         """Pass on the last line, which has no end."""
-        self._passed.handler(self._rest)
+        self._say(self._rest)
 
 
 class _FailedError(Exception):
@@ -176,7 +177,7 @@ class _Status(ExecuteStatus):
 
     def ask(self, arguments: Sequence[str]) -> bool:
         """Run the user's command with *arguments* added."""
-        out = _Asked(self._out)
+        out = _Asked(self._say)
         code = self._run([*self._request.cmd, *arguments], out, self._err)
         out.finish()
         if code != 0:
@@ -211,19 +212,26 @@ class _Status(ExecuteStatus):
             return 1
         installed = " ".join(f"{name}-{version}" for name, version in outcome.installed)
         lines = [f"Successfully installed {installed}"] if installed else []  # as pip says it
-        self._out.handler("".join(f"{line}\n" for line in [*lines, f"linked: {outcome.message}"]).encode())
+        self._say("".join(f"{line}\n" for line in [*lines, f"linked: {outcome.message}"]).encode())
         logging.info("linked: %s", outcome.message)
         for warning in outcome.warnings:
             logging.warning(warning)
         return 0
+
+    def _say(self, content: bytes) -> None:
+        """Say what pip would have said: on the standard output itself where tox does not capture."""
+        if getattr(self.options, "no_capture", False):
+            sys.stdout.write(content.decode(errors="replace"))
+        else:
+            self._out.handler(content)
 
     def _run(self, command: list[str], out: SyncWrite, err: SyncWrite) -> int:
         if self._interrupted:
             raise _FailedError(_INTERRUPTED)
         request = copy.copy(self._request)
         request.cmd = command
-        if err is not self._err:
-            request.capture = True  # --no-capture is about what the user is to see
+        if out is not self._out:
+            request.capture = True  # even with --no-capture: what is to be seen of it is passed on
         with self._plain(request, out, err) as status:
             self._current = self._last = status
             if self._interrupted:
