@@ -94,7 +94,7 @@ def keep(provision: Provision, wheels: Sequence[Installable], plan: Plan, receip
     parts = [[wheel.manifest.digest, wheel.requested, wheel.direct_url] for wheel in wheels]
     digest = hashlib.sha256(json.dumps([parts, receipt.facts.to_json()], sort_keys=True).encode()).hexdigest()
     name = f"plans/{digest[:2]}/{digest[2:]}.json"
-    provision.store.publish(name, plan.dumps())
+    provision.store.note(name, plan.dumps())
     if provision.settings.bytecode:
         modules = sources(plan.links, [path for path, _ in plan.empty], receipt.facts)
         index_bytecode(provision.store, name, modules, receipt.facts)

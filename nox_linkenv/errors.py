@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 __all__ = [
+    "CaptureError",
     "DamagedObjectError",
     "EnvError",
     "LinkError",
@@ -79,6 +80,10 @@ class LinkError(LinkenvError):
 
 class EnvError(LinkenvError):
     """An environment cannot be made, changed or removed."""
+
+
+class CaptureError(EnvError):
+    """No skeleton can be captured: virtualenv refuses, or what it makes has no pip that works."""
 
 
 class ResolutionError(LinkenvError):

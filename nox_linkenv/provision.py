@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.collector import without_collector
-from nox_linkenv.env.build import Builder
+from nox_linkenv.env.build import Builder, environment_errors
 from nox_linkenv.env.links import joined
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
@@ -66,6 +66,7 @@ class Provision:
             self._receipt = read_receipt(self.prefix)
         return self._receipt
 
+    @environment_errors
     @without_collector
     def create(self, interpreter: str, parameters: Sequence[str]) -> bool:
         """Make the bare environment, replacing what stands there.
@@ -249,6 +250,7 @@ class Provision:
             answer.plan, plan, receipt, answer, arguments, pip, message=f"reused the resolution of {age}"
         )
 
+    @environment_errors
     def carry_out(
         self,
         name: str,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.env.facts import fill
@@ -15,13 +16,15 @@ from nox_linkenv.errors import EnvError
 from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from nox_linkenv.env.skeleton import Skeleton
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["EMPTY_MTIME", "Builder", "write_private"]
+__all__ = ["EMPTY_MTIME", "Builder", "environment_errors", "write_private"]
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 #: SHA-256 of nothing: the modification time that bytecode of an empty module expects is derived from it, too.
 _EMPTY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 EMPTY_MTIME: Final = mtime_of(_EMPTY)
@@ -152,6 +155,23 @@ class Builder:
             content = shebang + b"\n" + stream.read()
         self._write(path, content, executable=is_executable(source))  # as the wheel has it: pip adds no bit
         return content
+
+
+def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Turn the operating system's refusals while *function* writes an environment into errors that say what to do."""
+
+    @functools.wraps(function)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        try:
+            return function(*args, **kwargs)
+        except OSError as error:
+            raise EnvError(
+                f"The environment cannot be written ({error.strerror})",
+                path=error.filename2 or error.filename,
+                remedy="Free some space there or check the permissions of the directory.",
+            ) from error
+
+    return run
 
 
 def write_private(target: str, content: bytes, *, executable: bool) -> str:

@@ -73,7 +73,7 @@ def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Fact
         else:
             links.add_source(target, bytecode_name(facts.tag, addr), sizes[addr], mtime_of(addr))
     links.directories.extend(directories)
-    store.publish(_name(name, facts), json.dumps({"links": links.to_json(), "empty": empty}, separators=(",", ":")))
+    store.note(_name(name, facts), json.dumps({"links": links.to_json(), "empty": empty}, separators=(",", ":")))
 
 
 def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:

@@ -21,9 +21,10 @@ from nox_linkenv.env.facts import NAME, PREFIX, Facts, fill
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.probe import learn
 from nox_linkenv.env.skeleton import Skeleton, fits, stored_skeleton
-from nox_linkenv.errors import EnvError
+from nox_linkenv.errors import CaptureError, EnvError
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.objects import put_file
+from nox_linkenv.store.store import writing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,10 +46,10 @@ def capture_as(
         again: capture it even where it is stored, because its objects are damaged.
 
     Raises:
-        EnvError: as for :func:`capture`.
+        CaptureError: as for :func:`capture`.
         StoreUnwritableError: the store cannot be written.
     """
-    with store.locked_for(name.rpartition("/")[2]):
+    with writing(store.layout), store.locked_for(name.rpartition("/")[2]):
         skeleton = None if again else stored_skeleton(store, name)
         if skeleton is not None:
             return skeleton
@@ -62,7 +63,8 @@ def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skelet
     """Let virtualenv make two environments and return what they have in common, or ``None`` if that is not exact.
 
     Raises:
-        EnvError: virtualenv refuses this interpreter or these parameters, or its result has no working pip.
+        CaptureError: virtualenv refuses this interpreter or these parameters, or its result has no working pip.
+        StoreUnwritableError: the store cannot be written.
     """
     with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
         base = os.path.realpath(scratch)
@@ -75,7 +77,12 @@ def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skelet
         }:
             return None
         shutil.rmtree(second)
-        return _store(store, first, one, learn(first, base, undo=False))
+        try:
+            facts = learn(first, base, undo=False)
+        except EnvError as error:
+            raise CaptureError(error.what, path=error.path, remedy=error.remedy) from error
+        with writing(store.layout):
+            return _store(store, first, one, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ def _virtualenv(arguments: list[str]) -> None:
     try:
         virtualenv.session_via_cli(arguments, setup_logging=False).run()
     except (Exception, SystemExit) as error:
-        raise EnvError(
+        raise CaptureError(
             f"virtualenv failed: {error}", path=arguments[0], remedy="See virtualenv's message for what to change."
         ) from error
 

@@ -59,7 +59,7 @@ def remember_interpreter(
     """
     if os.path.isabs(path):
         data = {"path": path, "time": now, "seen": _seen(path, environ, directory)}
-        store.publish(_name(spec, environ, directory), json.dumps(data))
+        store.note(_name(spec, environ, directory), json.dumps(data))
 
 
 def _name(spec: str, environ: Mapping[str, str], directory: str) -> str:

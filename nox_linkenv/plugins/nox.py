@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import os
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings
 from nox_linkenv.env.interpreters import recall_interpreter, remember_interpreter
-from nox_linkenv.errors import EnvError, LinkenvError, StoreUnwritableError
+from nox_linkenv.errors import CaptureError, EnvError, LinkenvError, StoreUnwritableError
 from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
 BACKEND = "linked"
+_LOGGERS = ("filelock", "virtualenv", "python_discovery", "distlib")
 _INSTALL = ("python", "-m", "pip", "install")
 _environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDictionary()
 _run: Callable[..., str | bool] = nox.command.run
@@ -60,6 +62,11 @@ class LinkedEnv(VirtualEnv):
     @venv_backend.setter
     def venv_backend(self, value: str) -> None:
         """Accept what older versions of nox assign."""
+
+    @property
+    def opened(self) -> bool:
+        """Whether the store has been opened for it."""
+        return self._provision is not None
 
     @property
     def provision(self) -> Provision:
@@ -97,7 +104,7 @@ class LinkedEnv(VirtualEnv):
 
                 ensure(Path(parent))
         if self.reuse_existing and os.path.exists(self.location) and self._reusable():
-            logger.debug(f"Reusing existing virtual environment at {self.location_name}.")
+            self._plain().create()  # which finds the same, and says so in nox's own words
             self._reused = True
             return False
         resolved = self._resolved_interpreter
@@ -108,7 +115,7 @@ class LinkedEnv(VirtualEnv):
         with _reported():
             try:
                 made = self.provision.create(interpreter, self.venv_params or ())
-            except EnvError:
+            except (CaptureError, StoreUnwritableError):
                 made = False  # virtualenv's own message and exit code are the ones to show
             if not made:
                 self._by_virtualenv()
@@ -232,6 +239,10 @@ def _install(environment: LinkedEnv, command: Sequence[str], options: Mapping[st
     with _reported():
         outcome = environment.provision.install(request, _SessionPip(command, options, logger.debug))
     _tell(outcome)
+    if outcome.installed and not options.get("silent"):
+        names = sorted(f"{name}-{version}" for name, version in outcome.installed)
+        stream = options.get("stdout")
+        print("Successfully installed", *names, file=stream if hasattr(stream, "write") else sys.stdout, flush=True)
     return "" if options.get("silent") else True
 
 
@@ -244,7 +255,7 @@ def _tell(outcome: Outcome) -> None:
 def _session_execute(runner: SessionRunner) -> Result:
     """Stand in for ``SessionRunner.execute``: when the session is over, and timed, look at its environment."""
     result = _execute(runner)
-    if isinstance(runner.venv, LinkedEnv):
+    if isinstance(runner.venv, LinkedEnv) and runner.venv.opened:
         try:
             runner.venv.close()
         except (LinkenvError, OSError) as error:
@@ -264,6 +275,8 @@ def register() -> None:
     if problem is not None:
         logger.warning(f"nox-linkenv does not know this version of nox ({problem}); its backend is not available.")
         return
+    for name in _LOGGERS:  # libraries whose log would appear in nox's
+        logging.getLogger(name).setLevel(logging.WARNING)
     nox.virtualenv.ALL_VENVS[BACKEND] = LinkedEnv
     _make_optional()
     _run = nox.command.run

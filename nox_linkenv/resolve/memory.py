@@ -71,8 +71,8 @@ def remember(store: Store, digest: str, answer: Remembered, *, place: Sequence[s
     """
     data = asdict(answer)
     data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
-    store.publish(_name(digest), json.dumps(data))
-    store.publish(_place(place), json.dumps(dict(inputs)))
+    store.note(_name(digest), json.dumps(data))
+    store.note(_place(place), json.dumps(dict(inputs)))
 
 
 def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:

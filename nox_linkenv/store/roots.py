@@ -38,7 +38,7 @@ def register_root(store: Store, root: Root) -> None:
     Raises:
         StoreUnwritableError: the store cannot be written.
     """
-    store.publish(f"roots/{hashlib.sha256(root.prefix.encode()).hexdigest()[:40]}.json", json.dumps(asdict(root)))
+    store.note(f"roots/{hashlib.sha256(root.prefix.encode()).hexdigest()[:40]}.json", json.dumps(asdict(root)))
 
 
 def find_roots(store: Store) -> Iterator[Root]:

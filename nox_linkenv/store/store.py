@@ -140,6 +140,11 @@ class Store:
         with writing(self.layout):
             publish_text(self.layout.staging, os.path.join(self.layout.base, name), text)
 
+    def note(self, name: str, text: str) -> None:
+        """Write the file *name* like :meth:`publish`, if the store can be written: one that cannot still serves."""
+        with contextlib.suppress(StoreUnwritableError):
+            self.publish(name, text)
+
     def read(self, name: str) -> str | None:
         """Return the text of the file *name* (relative to the format directory), or ``None``."""
         return read_text(os.path.join(self.layout.base, name))

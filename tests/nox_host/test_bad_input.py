@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -56,7 +57,13 @@ def _one_clear_message(outcome: Outcome, *words: str) -> str:
 
 
 def _left_in_staging(store: Path) -> list[Path]:
-    return [path for path in (store / "v1" / "staging").rglob("*") if path.is_file()]
+    """Return what stays in the staging directory once work in the background has had time to end."""
+    deadline = time.monotonic() + 60
+    while left := [path for path in (store / "v1" / "staging").rglob("*") if path.is_file()]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
+    return left
 
 
 @pytest.mark.parametrize(

@@ -164,10 +164,6 @@ def test_missing_interpreter_is_skipped_or_an_error(project: Project, python: st
     assert not (project.envdir / "first").exists()
 
 
-def test_missing_interpreter_leaves_the_old_environment(project: Project) -> None:
-    project.same_on_both(Run(), Run(env={"PYTHON": "3.99"}), Run(("-r",)))
-
-
 @pytest.mark.parametrize("choice", ["auto", "never", "always"])
 def test_download_python(newest: Host, tmp_path: Path, choice: str) -> None:
     require_python("3.12")

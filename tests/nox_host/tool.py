@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Host", "Outcome", "Project", "Run"]
+
+#: Stands first on the path as python and pip: no test may ever install into an interpreter of this machine.
+_GUARD = """\
+#!/bin/sh
+case "$0 $*" in *pip*) echo "$0 $*" >> {record} ;; esac
+exit 97
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ class Outcome:
         """The output: backend names, durations, addresses and our lines on requests and changed files aside."""
         text = re.sub(r"^nox > (linked: |The session ).*\n", "", self.output, flags=re.MULTILINE)
         text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", text)
-        return re.sub(r"(successful| \(took)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
+        text = text.replace("Re-using", "Reusing")
+        return re.sub(r"(successful|,? \(?took|sessions in)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
 
     @property
     def said(self) -> list[str]:
@@ -114,6 +123,10 @@ class Project:
             write_wheel(wheels, "tiny", version, {"tiny.py": module})
         write_wheel(wheels, "needy", "1.0", {"needy/__init__.py": b"import tiny\n"}, requires=("tiny<2",))
         (root / "noxfile.py").write_text(noxfile)
+        (root / "guard").mkdir()
+        for name in ("python", "python3", "pip", "pip3"):
+            (root / "guard" / name).write_text(_GUARD.format(record=root / "escaped.txt"))
+            (root / "guard" / name).chmod(0o755)
         return cls(root, host)
 
     def nox(self, run: Run, backend: str = PEER) -> Outcome:
@@ -133,6 +146,7 @@ class Project:
         }
         command = [str(self.host.python), "-m", "nox", "--report", str(report), *run.args]
         env |= run.env
+        env["PATH"] = f"{self.root / 'guard'}{os.pathsep}{env['PATH']}"
         done = subprocess.run(
             command,
             cwd=self.root,
@@ -144,6 +158,8 @@ class Project:
             check=False,
             timeout=600,
         )
+        escaped = self.root / "escaped.txt"
+        assert not escaped.exists(), f"pip ran outside of the environment:\n{escaped.read_text()}\n{done.stdout}"
         facts = {path.stem: json.loads(path.read_text()) for path in (self.root / "facts").glob("*.json")}
         return Outcome(done.returncode, done.stdout, _report(report), facts)
 

@@ -147,7 +147,7 @@ class Project:
                 info.name for info in path.parent.glob("lib/python*/site-packages/*.dist-info")
             )
             for path in sorted(self.root.glob("**/pyvenv.cfg"))
-            if ".linkenv-trash" not in str(path)
+            if "/.linkenv-" not in str(path)
         }
 
     def log(self, name: str, env: str = "py") -> str:

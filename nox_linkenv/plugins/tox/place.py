@@ -8,7 +8,7 @@ from typing import Final
 
 from nox_linkenv.env.receipt import Receipt, remove_receipt
 from nox_linkenv.provision import Provision
-from nox_linkenv.trash import trash_name
+from nox_linkenv.trash import donor_name, trash_name
 
 __all__ = ["Place"]
 
@@ -42,7 +42,7 @@ class Place(Provision):
             return
         self._receipt = None
         remove_receipt(self.prefix)
-        aside = trash_name(self.prefix)
+        aside = donor_name(self.prefix)
         os.mkdir(aside)
         for name in os.listdir(self.prefix):
             if name != _LOCK:
