@@ -135,7 +135,7 @@ class LinkedEnv(VirtualEnv):
         return not unfinished and self._plain()._check_reused_environment_type()
 
     def _plain(self) -> VirtualEnv:
-        return VirtualEnv(self.location, self._asked, venv_backend="virtualenv", **self._options)
+        return VirtualEnv(self.location_name, self._asked, venv_backend="virtualenv", **self._options)
 
     def _by_virtualenv(self) -> None:
         plain = self._plain()

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
 
 #: Where tox and this package meet; the rest is tox's own in every version.
 OLDEST = (
-    *("deps_added_and_removed", "recreated_fresh", "result_json", "devenv", "package_wheel", "package_editable"),
-    *("package_external", "requirement_and_constraint_files", "constrain_package_deps", "use_frozen_constraints"),
-    *("system_site_packages", "missing_interpreter_skipped", "unknown_requirement", "install_command"),
+    *("deps_added_and_removed", "recreated_fresh", "result_json", "package_wheel", "package_editable"),
+    *("use_frozen_constraints", "unknown_requirement", "install_command"),
 )
 
 

@@ -84,8 +84,7 @@ def _check(root: Path, host: Host, config: str, python: Path) -> None:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("package", ["wheel", "editable"])
-@pytest.mark.parametrize("version", _PYTHONS)
+@pytest.mark.parametrize(("version", "package"), [*((version, "wheel") for version in _PYTHONS), ("3.12", "editable")])
 def test_packaged_project(
     tmp_path: Path, newest: Host, interpreters: dict[str, Path], version: str, package: str
 ) -> None:
