@@ -20,9 +20,14 @@ class _Finder:
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name == _TRIGGER:
             sys.meta_path.remove(_Finder)
-            from nox_linkenv.plugins.nox import register
+            try:
+                from nox_linkenv.plugins.nox import register
 
-            register()
+                register()
+            except Exception as error:  # nox must work, whatever has become of it
+                sys.stderr.write(
+                    f"nox-linkenv does not know this version of nox ({error}); its backend is not there.\n"
+                )
 
 
 def install() -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -140,14 +141,16 @@ def start(store: Store, tasks: Tasks) -> None:
         )
 
 
+_guard = threading.Lock()
 _scheduled: dict[str, tuple[Store, Tasks]] = {}
 
 
 def schedule(store: Store, tasks: Tasks) -> None:
     """Have *tasks* started when this process ends."""
-    if not _scheduled:
-        atexit.register(_start_scheduled)
-    _scheduled.setdefault(store.layout.root, (store, Tasks()))[1].extend(tasks)
+    with _guard:
+        if not _scheduled:
+            atexit.register(_start_scheduled)
+        _scheduled.setdefault(store.layout.root, (store, Tasks()))[1].extend(tasks)
 
 
 def _start_scheduled() -> None:

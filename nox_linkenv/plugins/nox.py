@@ -140,13 +140,17 @@ class LinkedEnv(VirtualEnv):
     def _by_virtualenv(self) -> None:
         plain = self._plain()
         plain.reuse_existing = False
-        plain.create()
+        logger.addFilter(_is_news)
+        try:
+            plain.create()
+        finally:
+            logger.removeFilter(_is_news)
 
     def _adopt(self, interpreter: str) -> None:
         try:
             self.provision.adopt(interpreter)
-        except EnvError as error:  # no pip in it: whatever is asked of it, the user gets pip's answer
-            logger.debug(str(error))
+        except EnvError:
+            pass  # no pip in it: whatever is asked of it, the user gets the interpreter's own answer
 
     def _absolute(self, resolved: str) -> str:
         import shutil
@@ -160,6 +164,11 @@ class LinkedEnv(VirtualEnv):
             logger.warning(message)
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Hold back what has been said already."""
+    return not record.getMessage().startswith("Creating virtual environment")
+
+
 class _SessionPip:
     """Runs pip as nox would run it for ``session.install``."""
 
@@ -169,24 +178,24 @@ class _SessionPip:
         self.log = log
 
     def ask(self, arguments: Sequence[str]) -> bool:
-        code, output = self._popen([*self.command, *arguments], self.options)
-        accepted = self.options.get("success_codes")
-        if code == 0:
-            return True
-        full = " ".join(self.command)
-        silent = self.options.get("silent", False)
-        if code not in ([0] if accepted is None else accepted):
-            logger.error(f"Command {full} failed with exit code {code}{':' if silent and output else ''}")
-            if silent and output:
-                logger.error(output)
-            raise _command_failed(code)
-        return False
+        """Run the user's own command through nox, whose messages it makes, with *arguments* added behind its back."""
+        codes = []
+
+        def asking(command: Sequence[str], **options: Any) -> tuple[int, str]:
+            code, output = popen([*command, *arguments], **options)
+            codes.append(code)
+            return code, output if code else ""
+
+        nox.command.popen = asking  # type: ignore[assignment]
+        try:
+            _run(self.command, **{**self.options, "log": False})
+        finally:
+            nox.command.popen = popen
+        return codes[-1] == 0
 
     def fetch(self, arguments: Sequence[str]) -> bool:
         quiet = {**self.options, "silent": True, "stdout": None, "stderr": subprocess.STDOUT}
-        code, output = self._popen([*_INSTALL[:3], *arguments], quiet)
-        if code != 0:
-            logger.debug(output)
+        code, _ = self._popen([*_INSTALL[:3], *arguments], quiet)
         return code == 0
 
     def install(self, arguments: Sequence[str]) -> bool:
@@ -201,12 +210,6 @@ class _SessionPip:
             env=None if env is None else {name: value for name, value in env.items() if value is not None},
             **{name: options[name] for name in options if name in known and name != "env"},
         )
-
-
-def _command_failed(code: int) -> Exception:
-    if "return_code" in inspect.signature(nox.command.CommandFailed).parameters:
-        return nox.command.CommandFailed(f"Returned code {code}", return_code=code)
-    return nox.command.CommandFailed(f"Returned code {code}")
 
 
 @contextlib.contextmanager
@@ -239,10 +242,13 @@ def _install(environment: LinkedEnv, command: Sequence[str], options: Mapping[st
     with _reported():
         outcome = environment.provision.install(request, _SessionPip(command, options, logger.debug))
     _tell(outcome)
-    if outcome.installed and not options.get("silent"):
-        names = sorted(f"{name}-{version}" for name, version in outcome.installed)
+    if outcome.installed:
+        line = " ".join(["Successfully installed", *sorted(f"{name}-{version}" for name, version in outcome.installed)])
         stream = options.get("stdout")
-        print("Successfully installed", *names, file=stream if hasattr(stream, "write") else sys.stdout, flush=True)
+        if options.get("silent"):
+            logger.output(line)  # type: ignore[attr-defined]  # nox's own level
+        else:
+            print(line, file=stream if hasattr(stream, "write") else sys.stdout, flush=True)
     return "" if options.get("silent") else True
 
 

@@ -74,7 +74,8 @@ def unmodelled(environ: Mapping[str, str], prefix: str, directory: str) -> str |
         directory: the directory that pip runs in.
     """
     for variable, value in environ.items():
-        if value and variable.startswith("PIP_") and _plain(variable[4:]) in _REDIRECTING:
+        name = _plain(variable[4:]) if variable.startswith("PIP_") else ""
+        if name in _REDIRECTING and value.lower() not in ("", "0", "f", "false", "n", "no", "off"):
             return f"{variable} is set"
     for path in configuration_files(environ, prefix):
         try:
