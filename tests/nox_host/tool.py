@@ -68,7 +68,8 @@ class Outcome:
         text = re.sub(r"^nox > (linked: |The session ).*\n", "", self.output, flags=re.MULTILINE)
         text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", text)
         text = text.replace("Re-using", "Reusing")
-        return re.sub(r"(successful|,? \(?took|sessions in)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
+        text = re.sub(r"(successful|Ran \w+ sessions)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
+        return re.sub(r",? \(?took .*", "", text)
 
     @property
     def said(self) -> list[str]:
@@ -79,7 +80,8 @@ class Outcome:
     @property
     def errors(self) -> list[str]:
         """The errors that pip or virtualenv told."""
-        return [line for line in self.output.splitlines() if re.match(r"(ERROR|\S*error):", line)]
+        lines = [line.removeprefix("nox > ") for line in self.output.splitlines()]
+        return [line for line in lines if re.match(r"(ERROR|\S*error):", line)]
 
     def session_part(self, name: str) -> Outcome:
         """Return the part of one session."""
