@@ -24,7 +24,7 @@ class _Finder:
                 from nox_linkenv.plugins.nox import register
 
                 register()
-            except Exception as error:  # nox must work, whatever has become of it
+            except Exception as error:  # noqa: BLE001 - nox must work, whatever has become of it
                 sys.stderr.write(
                     f"nox-linkenv does not know this version of nox ({error}); its backend is not there.\n"
                 )

@@ -41,3 +41,21 @@ def store_dir(tmp_path: Path) -> Path:
 def clean_env(store_dir: Path) -> dict[str, str]:
     """Environment variables for child processes: no settings of the outer world, and the store at *store_dir*."""
     return clean_environment() | {"LINKENV_STORE": str(store_dir)}
+
+
+#: Modules whose tests start dozens of whole nox, tox or pip processes each.
+_HEAVY = (
+    "tests/parity/test_big.py",
+    "tests/projects/test_backends.py",
+    "tests/projects/test_reuse.py",
+    "tests/tox_host/test_behaviours.py",
+    "tests/tox_host/test_parity.py",
+    "tests/tox_host/test_together.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count as slow what is heavy as a whole, and the oldest nox, which repeats what the newest one shows."""
+    for item in items:
+        if item.nodeid.startswith(_HEAVY) or "[oldest" in item.name:
+            item.add_marker(pytest.mark.slow)

@@ -147,10 +147,8 @@ class LinkedEnv(VirtualEnv):
             logger.removeFilter(_is_news)
 
     def _adopt(self, interpreter: str) -> None:
-        try:
+        with contextlib.suppress(EnvError):  # no pip in it: whatever is asked of it, the user gets python's own answer
             self.provision.adopt(interpreter)
-        except EnvError:
-            pass  # no pip in it: whatever is asked of it, the user gets the interpreter's own answer
 
     def _absolute(self, resolved: str) -> str:
         import shutil
@@ -186,11 +184,11 @@ class _SessionPip:
             codes.append(code)
             return code, output if code else ""
 
-        nox.command.popen = asking  # type: ignore[assignment]
+        nox.command.popen = asking  # type: ignore[assignment, attr-defined]
         try:
             _run(self.command, **{**self.options, "log": False})
         finally:
-            nox.command.popen = popen
+            nox.command.popen = popen  # type: ignore[attr-defined]
         return codes[-1] == 0
 
     def fetch(self, arguments: Sequence[str]) -> bool:
@@ -225,6 +223,9 @@ def _reported() -> Iterator[None]:
 def _command_run(args: Sequence[str], **options: Any) -> str | bool:
     """Stand in for ``nox.command.run``: answer ``session.install`` in a linked environment, pass on all else."""
     environment = _environments.get((options.get("paths") or [""])[0])
+    codes = options.get("success_codes")
+    if codes is not None and 0 not in codes:
+        return _run(args, **options)  # success is to fail: nox knows how to say that
     if environment is None or tuple(args[:4]) != _INSTALL or options.get("external") != "error":
         return _run(args, **options)
     return _install(environment, [os.fspath(argument) for argument in args], options)
@@ -246,7 +247,7 @@ def _install(environment: LinkedEnv, command: Sequence[str], options: Mapping[st
         line = " ".join(["Successfully installed", *sorted(f"{name}-{version}" for name, version in outcome.installed)])
         stream = options.get("stdout")
         if options.get("silent"):
-            logger.output(line)  # type: ignore[attr-defined]  # nox's own level
+            logger.output(line)
         else:
             print(line, file=stream if hasattr(stream, "write") else sys.stdout, flush=True)
     return "" if options.get("silent") else True

@@ -43,6 +43,9 @@ def view_differences(oracle: Any, peer: Any, where: str = "") -> list[str]:
         return found
     if oracle == peer:
         return []
+    if isinstance(oracle, list) and isinstance(peer, list) and any(item not in peer for item in oracle):
+        found = [f"{where}: missing, the oracle has {item!r}" for item in oracle if item not in peer]
+        return found + [f"{where}: unexpected {item!r}" for item in peer if item not in oracle]
     if isinstance(oracle, str) and isinstance(peer, str) and "\n" in oracle + peer:
         return [f"{where}: text differs\n{_lines(oracle, peer)}"]
     return [f"{where}: the oracle has {oracle!r}, here it is {peer!r}"]

@@ -10,7 +10,7 @@ def _files(dist: importlib.metadata.Distribution) -> list[str]:
     """The files of a distribution with digest and size, those of bytecode and of INSTALLER aside."""
     found = []
     for file in dist.files or []:
-        if file.name.endswith(".pyc"):
+        if file.name.endswith((".pyc", "__pycache__")):
             continue
         known = file.hash and file.name != "INSTALLER"
         found.append(f"{file} {file.hash.mode}={file.hash.value} {file.size}" if known else str(file))  # type: ignore[union-attr]

@@ -14,7 +14,7 @@ Entry = tuple[str, int, str, "str | None"]
 #: Path below the environment's root -> what is there.
 Tree = dict[str, Entry]
 
-#: Larger files, in bytes, are told apart by their digest alone.
+#: Larger files, in bytes, are told apart by their digest alone; but a RECORD is compared row by row.
 _TEXT_LIMIT = 60_000
 
 
@@ -43,12 +43,11 @@ def _entry(path: Path) -> Entry:
     if stat.S_ISDIR(status.st_mode):
         return ("dir", mode, "", None)
     content = path.read_bytes()
-    return ("file", mode, hashlib.sha256(content).hexdigest(), _text(content))
+    text = _text(content) if path.name == "RECORD" or len(content) <= _TEXT_LIMIT else None
+    return ("file", mode, hashlib.sha256(content).hexdigest(), text)
 
 
 def _text(content: bytes) -> str | None:
-    if len(content) > _TEXT_LIMIT:
-        return None
     try:
         return content.decode()
     except UnicodeDecodeError:

@@ -95,11 +95,15 @@ def test_a_planted_difference_is_told(pair: tuple[Path, Path], plant: Callable[[
 
 
 def test_differences_of_views_are_told() -> None:
-    told = view_differences({"a": {"b": 1, "c": [1]}, "t": "x\ny"}, {"a": {"b": 2, "d": 3}, "t": "x\nz"})
+    told = view_differences(
+        {"a": {"b": 1, "c": [1]}, "t": "x\ny", "l": [1, 2]}, {"a": {"b": 2, "d": 3}, "t": "x\nz", "l": [2, 3]}
+    )
     assert told == [
         "/a/b: the oracle has 1, here it is 2",
         "/a/c: missing, the oracle has [1]",
         "/a/d: unexpected 3",
+        "/l: missing, the oracle has 1",
+        "/l: unexpected 3",
         "/t: text differs\n    @@ -2 +2 @@\n    -y\n    +z",
     ]
 
