@@ -10,6 +10,7 @@ import contextlib
 import inspect
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -151,8 +152,6 @@ class LinkedEnv(VirtualEnv):
             self.provision.adopt(interpreter)
 
     def _absolute(self, resolved: str) -> str:
-        import shutil
-
         return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
 
     def close(self) -> None:
@@ -223,6 +222,8 @@ def _reported() -> Iterator[None]:
 def _command_run(args: Sequence[str], **options: Any) -> str | bool:
     """Stand in for ``nox.command.run``: answer ``session.install`` in a linked environment, pass on all else."""
     environment = _environments.get((options.get("paths") or [""])[0])
+    if shutil.which("python", path=os.pathsep.join(options.get("paths") or [])) is None:
+        return _run(args, **options)  # nox refuses a python from outside of the environment
     codes = options.get("success_codes")
     if codes is not None and 0 not in codes:
         return _run(args, **options)  # success is to fail: nox knows how to say that
