@@ -62,7 +62,9 @@ class Outfit:
         """
         started = time.perf_counter()
         bytecode = read_bytecode(self.store, name, self.facts) if self.settings.bytecode else None
-        content = empty_bytecode(self.store, self.facts) if bytecode is not None and bytecode.empty else b""
+        content = b""
+        if bytecode is not None and bytecode.empty:
+            content = empty_bytecode(self.store, self.facts, bytecode.empty_size)
         everything = links if bytecode is None else joined(links, bytecode.links)
         if self.settings.verify:
             discard_changed(self.store.layout, everything.sources)

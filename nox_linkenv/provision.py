@@ -333,10 +333,17 @@ def _paths(arguments: Arguments, directory: str) -> Iterator[str]:
 
 
 def _creator() -> str:
-    """Return what else decides how virtualenv makes an environment: its version and the interpreter that runs it."""
-    from importlib.metadata import version
+    """Return what else decides how virtualenv makes an environment: its version and the interpreter that runs it.
 
-    return f"virtualenv {version('virtualenv')} {sys.executable}"
+    The version is read off the name of its metadata directory, which spares the parser of metadata.
+    """
+    from importlib.util import find_spec
+
+    spec = find_spec("virtualenv")
+    origin = spec.origin if spec is not None and spec.origin is not None else ""
+    site = os.path.dirname(os.path.dirname(origin)) or "."
+    names = sorted(name for name in os.listdir(site) if name.startswith("virtualenv-"))
+    return f"{origin} {' '.join(names)} {sys.executable}"
 
 
 def ago(seconds: float) -> str:

@@ -10,6 +10,7 @@ from nox_linkenv.digest import mtime_of
 from nox_linkenv.env.links import Links
 from nox_linkenv.store.bytecode import bytecode_of
 from nox_linkenv.store.layout import bytecode_name
+from nox_linkenv.store.objects import discard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,10 +31,12 @@ class Bytecode:
     Args:
         links: those of modules with content.
         empty: paths of those of empty modules.
+        empty_size: bytes of each of these.
     """
 
     links: Links
     empty: list[str]
+    empty_size: int
 
 
 def sources(links: Links, empty: Sequence[str], facts: Facts) -> dict[str, str]:
@@ -73,7 +76,12 @@ def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Fact
         else:
             links.add_source(target, bytecode_name(facts.tag, addr), sizes[addr], mtime_of(addr))
     links.directories.extend(directories)
-    store.note(_name(name, facts), json.dumps({"links": links.to_json(), "empty": empty}, separators=(",", ":")))
+    store.note(
+        _name(name, facts),
+        json.dumps(
+            {"links": links.to_json(), "empty": empty, "empty_size": sizes.get(EMPTY, 0)}, separators=(",", ":")
+        ),
+    )
 
 
 def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:
@@ -83,18 +91,22 @@ def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:
         return None
     try:
         data = json.loads(text)
-        return Bytecode(Links.from_json(data["links"]), list(data["empty"]))
+        return Bytecode(Links.from_json(data["links"]), list(data["empty"]), int(data["empty_size"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def empty_bytecode(store: Store, facts: Facts) -> bytes:
-    """Return the bytecode of an empty module, or nothing where there is none."""
+def empty_bytecode(store: Store, facts: Facts, size: int) -> bytes:
+    """Return the bytecode of an empty module, or nothing where there is none of *size* bytes."""
     try:
         with open(f"{store.layout.base}/{bytecode_name(facts.tag, EMPTY)}", "rb") as stream:
-            return stream.read()
+            content = stream.read()
     except FileNotFoundError:
         return b""
+    if len(content) != size:
+        discard(store.layout, bytecode_name(facts.tag, EMPTY))  # upkeep makes it anew
+        return b""
+    return content
 
 
 def _name(name: str, facts: Facts) -> str:

@@ -32,7 +32,7 @@ from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -63,6 +63,11 @@ class LinkedEnv(VirtualEnv):
     @venv_backend.setter
     def venv_backend(self, value: str) -> None:
         """Accept what older versions of nox assign."""
+
+    @property
+    def allowed_globals(self) -> Any:
+        """The programs from outside that a session may run: nox's own answer, asked late, because asking runs uv."""
+        return _UvNames(lambda: super(LinkedEnv, self).allowed_globals)
 
     @property
     def opened(self) -> bool:
@@ -302,6 +307,16 @@ def _self_check() -> str | None:
     if not isinstance(nox.virtualenv.ALL_VENVS, dict):
         return "its table of backends is no dictionary"
     return None
+
+
+class _UvNames:
+    """nox's names of uv; whether another name is among them can be said without running it."""
+
+    def __init__(self, original: Callable[[], Container[object]]) -> None:
+        self._original = original
+
+    def __contains__(self, name: object) -> bool:
+        return ("uv" in str(name) or "UV" in os.environ) and name in self._original()
 
 
 class _Optional(Mapping[str, bool]):
