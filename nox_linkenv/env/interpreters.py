@@ -52,11 +52,7 @@ def recall_interpreter(
 def remember_interpreter(
     store: Store, spec: str, environ: Mapping[str, str], directory: str, path: str, *, now: float
 ) -> None:
-    """Remember that the interpreter at *path* was found for *spec*.
-
-    Raises:
-        StoreUnwritableError: the store cannot be written.
-    """
+    """Remember that the interpreter at *path* was found for *spec*."""
     if os.path.isabs(path):
         data = {"path": path, "time": now, "seen": _seen(path, environ, directory)}
         store.note(_name(spec, environ, directory), json.dumps(data))

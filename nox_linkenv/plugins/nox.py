@@ -95,8 +95,7 @@ class LinkedEnv(VirtualEnv):
         path = recall_interpreter(*search, now=time.time(), age=settings.resolution_age)
         if path is None:
             path = super()._resolved_interpreter
-            with contextlib.suppress(StoreUnwritableError):
-                remember_interpreter(*search, path, now=time.time())
+            remember_interpreter(*search, path, now=time.time())
         self._resolved = path
         return path
 

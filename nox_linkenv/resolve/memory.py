@@ -65,9 +65,6 @@ def remember(store: Store, digest: str, answer: Remembered, *, place: Sequence[s
 
     Args:
         place: what makes two requests the same one to a user: the environment and the arguments.
-
-    Raises:
-        StoreUnwritableError: the store cannot be written.
     """
     data = asdict(answer)
     data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]

@@ -33,11 +33,7 @@ class Root:
 
 
 def register_root(store: Store, root: Root) -> None:
-    """Register *root*, in place of what was known of the same environment.
-
-    Raises:
-        StoreUnwritableError: the store cannot be written.
-    """
+    """Register *root*, in place of what was known of the same environment."""
     store.note(f"roots/{hashlib.sha256(root.prefix.encode()).hexdigest()[:40]}.json", json.dumps(asdict(root)))
 
 
