@@ -20,6 +20,8 @@ class _Finder:
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name == _TRIGGER:
             sys.meta_path.remove(_Finder)
+            if "nox_linkenv.plugins.nox" in sys.modules:
+                return  # who imports the plugin itself registers by its own call
             try:
                 from nox_linkenv.plugins.nox import register
 
