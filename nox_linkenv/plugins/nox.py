@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import nox.command
@@ -32,7 +32,7 @@ from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
@@ -308,14 +308,20 @@ def _self_check() -> str | None:
     return None
 
 
-class _UvNames:
+class _UvNames(Sequence[object]):
     """nox's names of uv; whether another name is among them can be said without running it."""
 
-    def __init__(self, original: Callable[[], Container[object]]) -> None:
+    def __init__(self, original: Callable[[], Sequence[object]]) -> None:
         self._original = original
 
     def __contains__(self, name: object) -> bool:
         return ("uv" in str(name) or "UV" in os.environ) and name in self._original()
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._original()[index]
+
+    def __len__(self) -> int:
+        return len(self._original())
 
 
 class _Optional(Mapping[str, bool]):

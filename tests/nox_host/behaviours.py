@@ -242,7 +242,7 @@ def environment_object(session: nox.Session) -> None:
         interpreter=venv.interpreter,
         resolved=venv._resolved_interpreter,
         sandboxed=venv.is_sandboxed,
-        globals=venv.allowed_globals,
+        globals=list(venv.allowed_globals),
         params=list(venv.venv_params),
         env={name: value for name, value in session.env.items() if name != "BACKEND"},
         python=session.python,
