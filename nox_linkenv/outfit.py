@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.build import EMPTY_MTIME, Builder, write_private
 from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY, donor_of
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nox_linkenv.config import Settings
+    from nox_linkenv.env.build import Builder
     from nox_linkenv.env.facts import Facts
     from nox_linkenv.linking import LinkReport
     from nox_linkenv.store import Store
@@ -79,8 +79,8 @@ class Outfit:
         report.damaged = [at for at in damaged if at < len(links.paths)]
         for at in damaged[len(report.damaged) :]:
             discard(self.store.layout, everything.sources[at])  # bytecode: upkeep makes it anew
-        if bytecode is not None and content:
-            self._write_empty(bytecode, content, left.kept)
+        if bytecode is not None:
+            self.builder.empty_bytecode(bytecode.empty, content, kept=left.kept)
         trace(
             "linked",
             name=name,
@@ -131,9 +131,3 @@ class Outfit:
             spare = take_spare(self.store.layout, name, f"{self.ours}/{state_name(name)}-spare")
             if spare is not None:
                 yield spare
-
-    def _write_empty(self, bytecode: Bytecode, content: bytes, kept: set[str]) -> None:
-        for path in bytecode.empty:
-            if path not in kept:
-                target = write_private(f"{self.builder.prefix}/{path}", content, executable=False)
-                os.utime(target, (EMPTY_MTIME, EMPTY_MTIME))

@@ -85,11 +85,7 @@ class Builder:
         Raises:
             OSError: the environment cannot be written.
         """
-        for path, executable in plan.empty:
-            if path in kept:
-                continue
-            target = self._write(path, b"", executable=executable)
-            os.utime(target, (EMPTY_MTIME, EMPTY_MTIME))
+        self.empty(plan.empty, kept=kept)
         written: dict[str, bytes] = {}
         for path, text, executable in plan.texts:
             written[path] = fill(text, self.prefix).encode()
@@ -101,6 +97,26 @@ class Builder:
             self._write(path, "".join(f"{line}\n" for line in lines).encode(), executable=False)
         for path, source in plan.copies:
             self._copy(path, source)
+
+    def empty(self, files: Iterable[tuple[str, bool]], *, kept: Container[str] = ()) -> None:
+        """Write empty *files* (path, executable) but those *kept*, with the time that their bytecode expects.
+
+        Raises:
+            OSError: the environment cannot be written.
+        """
+        for path, executable in files:
+            if path not in kept:
+                os.utime(self._write(path, b"", executable=executable), (EMPTY_MTIME, EMPTY_MTIME))
+
+    def empty_bytecode(self, paths: Iterable[str], content: bytes, *, kept: Container[str] = ()) -> None:
+        """Write the bytecode *content* of empty modules to all *paths* but those *kept*; nothing, where it is empty.
+
+        Raises:
+            OSError: the environment cannot be written.
+        """
+        for path in paths if content else ():
+            if path not in kept:
+                os.utime(self._write(path, content, executable=False), (EMPTY_MTIME, EMPTY_MTIME))
 
     def damaged(self, private: Iterable[tuple[str, str]]) -> Links:
         """Return those of *private* (path, source) whose source is missing or does not hash to its address."""

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.build import Builder
-from nox_linkenv.env.bytecode import read_bytecode
+from nox_linkenv.env.bytecode import empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.recycle import record_state, state_name
@@ -42,9 +42,10 @@ def wants_spare(store: Store, prefix: str, name: str, links: Links) -> bool:
 def make_spare(store: Store, name: str, facts: Facts) -> None:
     """Make a spare for the stored plan or skeleton *name*, unless there is one or an object is damaged."""
     directory = spares_directory(store.layout, name)
-    links = _links(store, name)
-    if links is None or _present(directory):
+    found = _stored(store, name)
+    if found is None or _present(directory):
         return
+    links, empty = found
     bytecode = read_bytecode(store, name, facts)
     everything = links if bytecode is None else joined(links, bytecode.links)
     staged = staging_name(store.layout.staging)
@@ -55,6 +56,9 @@ def make_spare(store: Store, name: str, facts: Facts) -> None:
         builder.directories(everything.directories)
         if builder.link(everything, inodes=inodes).copied:
             return
+        builder.empty(empty)
+        if bytecode is not None and bytecode.empty:
+            builder.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode.empty_size))
         time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
         record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
         make_directory(directory)
@@ -71,12 +75,16 @@ def _present(directory: str) -> bool:
         return False
 
 
-def _links(store: Store, name: str) -> Links | None:
+def _stored(store: Store, name: str) -> tuple[Links, list[tuple[str, bool]]] | None:
+    """Return the links and the empty files (path, executable) of a stored plan; a skeleton has no such files."""
     import json
 
     text = store.read(name)
     try:
-        return None if text is None else Links.from_json(json.loads(text)["links"])
+        if text is None:
+            return None
+        data = json.loads(text)
+        return Links.from_json(data["links"]), [(path, bool(executable)) for path, executable in data.get("empty", ())]
     except (ValueError, KeyError, TypeError):
         return None
 
