@@ -36,12 +36,14 @@ class Result:
         kept: paths of empty files that were taken over with the directories around them.
         links: all of them, bytecode included.
         inodes: the number of the inode of each.
+        changes: status-change times of their directories as far as they are known, 0 for the others.
     """
 
     report: LinkReport
     kept: set[str]
     links: Links
     inodes: list[int] = field(default_factory=list)
+    changes: Sequence[int] = ()
 
 
 class Outfit:
@@ -89,12 +91,12 @@ class Outfit:
             files_kept=len(everything.paths) - len(left.positions),
             dirs_made=len(left.directories),
         )
-        return Result(report, left.kept, everything, inodes)
+        return Result(report, left.kept, everything, inodes, left.changes)
 
     def record(self, name: str, result: Result) -> None:
         """Record the state of what was put on, when all else has been written, for a later take-over."""
         path = f"{self.ours}/{state_name(name)}"
-        record_state(path, self.builder.prefix, result.links.directories, result.inodes)
+        record_state(path, self.builder.prefix, result.links.directories, result.inodes, known=result.changes)
 
     def _take_over(
         self,

@@ -65,11 +65,13 @@ class Leftover:
         directories: still to be made, parents first.
         positions: of the links still to be made.
         kept: paths of private files that are as they should be.
+        changes: status-change time of each directory of the links, 0 where it must be asked for.
     """
 
     directories: list[str]
     positions: list[int]
     kept: set[str] = field(default_factory=set)
+    changes: Sequence[int] = ()
 
 
 def state_name(name: str) -> str:
@@ -77,14 +79,23 @@ def state_name(name: str) -> str:
     return os.path.basename(name).removesuffix(".json")[:40] + ".state"
 
 
-def record_state(path: str, prefix: str, directories: Iterable[str], inodes: Sequence[int]) -> None:
-    """Record the state of the tree at *prefix* in the file *path*, as unsigned 64-bit integers of this machine."""
+def record_state(
+    path: str, prefix: str, directories: Sequence[str], inodes: Sequence[int], *, known: Sequence[int] = ()
+) -> None:
+    """Record the state of the tree at *prefix* in the file *path*, as unsigned 64-bit integers of this machine.
+
+    Args:
+        known: status-change times that were seen just now, 0 for the others.
+    """
     changes = []
     now = time.time_ns()
-    for directory in directories:
-        change = os.lstat(f"{prefix}/{directory}").st_ctime_ns
-        racy = _RACY_SECONDS if change % 1_000_000_000 == 0 else _RACY
-        changes.append(change if change < now - racy else 0)
+    for directory, change in zip(directories, known or itertools.repeat(0), strict=False):
+        if change == 0:
+            change = os.lstat(f"{prefix}/{directory}").st_ctime_ns
+            racy = _RACY_SECONDS if change % 1_000_000_000 == 0 else _RACY
+            if change >= now - racy:
+                change = 0
+        changes.append(change)
     with open(path, "wb") as stream:
         array.array("Q", [*inodes, *changes]).tofile(stream)
 
@@ -154,9 +165,15 @@ class _Taking:
         positions = [at for at, package in enumerate(self.packages) if package not in sure and at not in done]
         private = zip(self.private, self._packages(list(self.private)), strict=True)
         self.kept.update(path for path, package in private if package in sure)
-        directories = zip(self.links.directories, owners, strict=True)
+        owned = list(zip(self.links.directories, owners, strict=True))
         return Leftover(
-            [path for path, package in directories if package not in sure and path not in made], positions, self.kept
+            [path for path, package in owned if package not in sure and path not in made],
+            positions,
+            self.kept,
+            [  # moving a package renews the time of its own directory, not of those below
+                change if package in sure and len(path) >= len(package) else 0
+                for (path, package), change in zip(owned, self.donor.state.changes, strict=True)
+            ],
         )
 
     def keeps(self, status: os.stat_result, size: int) -> bool:
@@ -226,15 +243,14 @@ class _Taking:
             doubtful &= wanted
         sure = wanted - doubtful
         chosen = [at for at, package in enumerate(self.packages) if package in sure]
-        paths = [base + self.links.paths[at] for at in chosen]
         expected = [self.expected[at] for at in chosen]
         try:
-            if list(map(_looks, map(os.lstat, paths))) == expected:
+            if _all_looks(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
                 chosen = []
         except OSError:
             pass
-        for at, path, look in zip(chosen, paths, expected, strict=False):
-            status = _status(path)
+        for at, look in zip(chosen, expected, strict=False):
+            status = _status(base + self.links.paths[at])
             if status is None or _looks(status) != look:
                 doubtful.add(self.packages[at])
         for (path, size), package in zip(self.private.items(), self._packages(list(self.private)), strict=True):
@@ -243,6 +259,22 @@ class _Taking:
                 if status is None or not self.keeps(status, size):
                     doubtful.add(package)
         return doubtful
+
+
+def _all_looks(directory: str, paths: Iterable[str]) -> list[tuple[float, int, int]]:
+    """Return how each of *paths*, relative to *directory*, looks.
+
+    Raises:
+        OSError: one is missing.
+    """
+    if os.stat not in os.supports_dir_fd:
+        return [_looks(os.lstat(f"{directory}/{path}")) for path in paths]
+    stat_of = os.stat
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:  # the system walks the path to the directory once, and not for every file
+        return [_looks(stat_of(path, dir_fd=descriptor, follow_symlinks=False)) for path in paths]
+    finally:
+        os.close(descriptor)
 
 
 def _status(path: str) -> os.stat_result | None:
