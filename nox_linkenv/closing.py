@@ -39,9 +39,15 @@ class Closing:
 
 
 def close(
-    store: Store, prefix: str, receipt: Receipt | None, settings: Settings, environ: Mapping[str, str]
+    store: Store,
+    prefix: str,
+    receipt: Receipt | None,
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    began: float,
 ) -> Closing:
-    """Look at the environment at *prefix* after its session.
+    """Look at the environment at *prefix* after its session, which *began* so many seconds after the epoch.
 
     Objects that were edited through their links are taken out of the store at once, so that no other environment
     gets them; the next one that needs them fetches their wheel again.
@@ -55,15 +61,16 @@ def close(
     removed: list[str] = []
     for content in contents(store, receipt):
         links = content.links
-        audit = audit_links(prefix, store.layout.base, links.selected(content.current))
         at = content.current
+        current = links if len(at) == len(links.paths) else links.selected(at)
+        audit = audit_links(prefix, store.layout.base, current)
         for position in audit.edited:
             edited.setdefault(links.sources[at[position]], links.paths[at[position]])
         replaced.extend(links.paths[at[position]] for position in audit.replaced)
         removed.extend(links.paths[at[position]] for position in audit.removed)
         if settings.bytecode:
             modules = sources(links, content.empty, receipt.facts)
-            seen = _wanted(prefix, modules, receipt, environ)
+            seen = _wanted(prefix, modules, receipt, environ, began)
             if seen:
                 task = CompileTask(content.name, receipt.interpreter, receipt.facts, seen, modules)
                 closing.tasks.compile.append(task)
@@ -106,7 +113,9 @@ def _leftovers(prefix: str) -> Iterator[str]:
             yield aside
 
 
-def _wanted(prefix: str, modules: Mapping[str, str], receipt: Receipt, environ: Mapping[str, str]) -> list[str]:
+def _wanted(
+    prefix: str, modules: Mapping[str, str], receipt: Receipt, environ: Mapping[str, str], began: float
+) -> list[str]:
     """Return the paths of the modules whose bytecode the next environment should have.
 
     Those are the ones that this session imported; where its interpreters may leave no bytecode, that cannot be
@@ -114,4 +123,4 @@ def _wanted(prefix: str, modules: Mapping[str, str], receipt: Receipt, environ: 
     """
     if environ.get("PYTHONDONTWRITEBYTECODE"):
         return sorted(modules)
-    return sorted(imported(prefix, modules, receipt.facts.cache_tag))
+    return sorted(imported(prefix, modules, receipt.facts.cache_tag, since=began))

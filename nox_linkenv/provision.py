@@ -191,7 +191,7 @@ class Provision:
 
         if self.receipt is not None:
             register_root(self.store, Root(self.prefix, self.session, self.began, self.clock()))
-        closing = close(self.store, self.prefix, self.receipt, self.settings, environ)
+        closing = close(self.store, self.prefix, self.receipt, self.settings, environ, began=self.began)
         schedule(self.store, Tasks(trash=self.trash))
         schedule(self.store, closing.tasks)
         self.trash = []

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.env.links import Links, is_executable
+from nox_linkenv.env.looks import expected_looks, looks, looks_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nox_linkenv.env.links import Links
+
 __all__ = ["Audit", "audit_links", "imported"]
+
+
+#: Seconds by which the filesystem's clock may be behind: a tick, or the two seconds that the coarsest ones keep.
+_TICK: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -37,18 +43,17 @@ def audit_links(prefix: str, base: str, links: Links) -> Audit:
         base: the store's format directory.
     """
     audit = Audit()
-    lstat = os.lstat
-    modes = (stat.S_IFREG | 0o644, stat.S_IFREG | 0o755)
-    root = prefix + "/"
-    for position, (path, source, size, mtime) in enumerate(
-        zip(links.paths, links.sources, links.sizes, links.mtimes, strict=True)
-    ):
+    expected = expected_looks(links)
+    with contextlib.suppress(OSError):
+        if looks_of_all(prefix, links.paths) == expected:
+            return audit
+    for position, (path, source, look) in enumerate(zip(links.paths, links.sources, expected, strict=True)):
         try:
-            status = lstat(root + path)
+            status = os.lstat(f"{prefix}/{path}")
         except OSError:
             audit.removed.append(position)
             continue
-        if status.st_mtime == mtime and status.st_size == size and status.st_mode == modes[is_executable(source)]:
+        if looks(status) == look:
             continue
         try:
             same = os.path.samestat(status, os.stat(f"{base}/{source}"))
@@ -58,17 +63,25 @@ def audit_links(prefix: str, base: str, links: Links) -> Audit:
     return audit
 
 
-def imported(prefix: str, modules: Mapping[str, str], cache_tag: str) -> set[str]:
-    """Return those of *modules* (paths) for which the session's interpreter has left bytecode of its own."""
-    directories: dict[str, set[str]] = {}
+def imported(prefix: str, modules: Mapping[str, str], cache_tag: str, *, since: float) -> set[str]:
+    """Return those of *modules* (paths) for which an interpreter may have left bytecode of its own.
+
+    Args:
+        since: seconds since the epoch; directories of bytecode that have not changed since hold nothing new.
+    """
+    names: dict[str, set[str]] = {}
     found = set()
     for path in modules:
         directory, _, name = path.rpartition("/")
-        if directory not in directories:
-            try:
-                directories[directory] = set(os.listdir(f"{prefix}/{directory}/__pycache__"))
-            except OSError:
-                directories[directory] = set()
-        if f"{name[:-3]}.{cache_tag}.pyc" in directories[directory]:
+        if directory not in names:
+            names[directory] = _entries_since(f"{prefix}/{directory}/__pycache__", since)
+        if names[directory] and f"{name[:-3]}.{cache_tag}.pyc" in names[directory]:
             found.add(path)
     return found
+
+
+def _entries_since(directory: str, since: float) -> set[str]:
+    try:
+        return set(os.listdir(directory)) if os.stat(directory).st_mtime >= since - _TICK else set()
+    except OSError:
+        return set()

@@ -16,14 +16,13 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.digest import EXECUTABLE_SUFFIX
 from nox_linkenv.env.build import EMPTY_MTIME
+from nox_linkenv.env.looks import expected_looks, looks, looks_of_all
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from nox_linkenv.env.links import Links
 
@@ -33,7 +32,6 @@ __all__ = ["Donor", "Leftover", "State", "read_state", "record_state", "state_na
 _RACY: Final = 20_000_000
 #: The same for filesystems which keep whole seconds, or two.
 _RACY_SECONDS: Final = 3_000_000_000
-_looks = attrgetter("st_mtime", "st_size", "st_mode")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +140,7 @@ class _Taking:
         # means setting it, which other threads would notice.
         self.mode = os.stat(prefix).st_mode
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
-        regular, executable = stat.S_IFREG | 0o644, stat.S_IFREG | 0o755
-        modes = [executable if source[-1] == EXECUTABLE_SUFFIX else regular for source in links.sources]
-        self.expected = list(zip(links.mtimes, links.sizes, modes, strict=True))
+        self.expected = expected_looks(links)
         self.packages = self._packages(links.paths)
         self.kept: set[str] = set()
         self.index = dict(zip(links.paths, itertools.count(), strict=False))
@@ -245,13 +241,13 @@ class _Taking:
         chosen = [at for at, package in enumerate(self.packages) if package in sure]
         expected = [self.expected[at] for at in chosen]
         try:
-            if _all_looks(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
+            if looks_of_all(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
                 chosen = []
         except OSError:
             pass
         for at, look in zip(chosen, expected, strict=False):
             status = _status(base + self.links.paths[at])
-            if status is None or _looks(status) != look:
+            if status is None or looks(status) != look:
                 doubtful.add(self.packages[at])
         for (path, size), package in zip(self.private.items(), self._packages(list(self.private)), strict=True):
             if package in sure:
@@ -259,22 +255,6 @@ class _Taking:
                 if status is None or not self.keeps(status, size):
                     doubtful.add(package)
         return doubtful
-
-
-def _all_looks(directory: str, paths: Iterable[str]) -> list[tuple[float, int, int]]:
-    """Return how each of *paths*, relative to *directory*, looks.
-
-    Raises:
-        OSError: one is missing.
-    """
-    if os.stat not in os.supports_dir_fd:
-        return [_looks(os.lstat(f"{directory}/{path}")) for path in paths]
-    stat_of = os.stat
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:  # the system walks the path to the directory once, and not for every file
-        return [_looks(stat_of(path, dir_fd=descriptor, follow_symlinks=False)) for path in paths]
-    finally:
-        os.close(descriptor)
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -310,7 +290,7 @@ class _Walk:
                     at = self.index.get(path)
                     if at is not None:
                         status = entry.stat(follow_symlinks=False)
-                        if status.st_ino == inodes[at] and _looks(status) == expected[at]:
+                        if status.st_ino == inodes[at] and looks(status) == expected[at]:
                             self.done.add(at)
                         else:
                             self._discard(path, entry)

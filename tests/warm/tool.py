@@ -208,7 +208,7 @@ class Place:
         """End a session as a host does, but do its upkeep here and now instead of in a process after this one."""
         register_root(provision.store, Root(self.prefix, self.name, provision.began, provision.clock()))
         environ = self.site.environ if environ is None else environ
-        found = close(provision.store, self.prefix, provision.receipt, provision.settings, environ)
+        found = close(provision.store, self.prefix, provision.receipt, provision.settings, environ, began=0.0)
         found.tasks.trash.extend(provision.trash)
         provision.trash = []
         perform(provision.store, found.tasks, jobs=1)
