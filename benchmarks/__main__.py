@@ -43,7 +43,14 @@ def parser() -> argparse.ArgumentParser:
     add("--work", type=Path, default=Path(".benchmarks"), metavar="DIR", help="work directory, kept (.benchmarks)")
     add("--json", type=Path, metavar="FILE", help="write every sample and the facts about the machine")
     add("--markdown", type=Path, metavar="FILE", help="write the report that is printed")
-    add("--from", dest="source", type=Path, metavar="FILE", help="measure nothing: report on a --json file")
+    add(
+        "--from",
+        dest="sources",
+        action="append",
+        type=Path,
+        metavar="FILE",
+        help="measure nothing: report on a --json file; may be repeated for runs on one machine",
+    )
     return made
 
 
@@ -59,17 +66,24 @@ def scenarios(names: list[str], counts: list[int], work: Path) -> list[Scenario]
     return chosen
 
 
+def stored(files: list[Path]) -> tuple[Results, dict[str, str]]:
+    """Return the results of some runs, and the facts of the last one; rounds of different runs are never paired."""
+    results, known, first = Results(), {}, 0
+    for file in files:
+        data = json.loads(file.read_text(encoding="utf-8"))
+        results.samples += [Sample(**{**sample, "round": sample["round"] + first}) for sample in data["samples"]]
+        results.floors += [FloorSample(**{**sample, "round": sample["round"] + first}) for sample in data["floors"]]
+        results.contents |= data["contents"]
+        results.notes += data["notes"]
+        known = data["facts"]
+        first = 1 + max((sample.round for sample in results.samples), default=0)
+    return results, known
+
+
 def main() -> int:
     arguments = parser().parse_args()
-    if arguments.source:
-        stored = json.loads(arguments.source.read_text(encoding="utf-8"))
-        results = Results(
-            [Sample(**sample) for sample in stored["samples"]],
-            [FloorSample(**sample) for sample in stored["floors"]],
-            stored["contents"],
-            stored["notes"],
-        )
-        known = stored["facts"]
+    if arguments.sources:
+        results, known = stored(arguments.sources)
     else:
         options = Options(
             work=arguments.work.resolve(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import linear_regression, median
 from typing import TYPE_CHECKING
 
-from .scenarios import LINKED, PEERS, UV, UV_OFFLINE, VIRTUALENV, Measure, Peer, State
+from .scenarios import LINKED, PEERS, UNSPARED, UV, UV_OFFLINE, VIRTUALENV, Measure, Peer, State
 
 if TYPE_CHECKING:
     from .runner import FloorSample, Results, Sample
@@ -56,32 +56,43 @@ def ratio(
     return Ratio(pairs, median(ours.values()) / median(theirs.values()), len(both))
 
 
+_COUNTS = ("files_linked", "files_kept")
+
+
 @dataclass(frozen=True, slots=True)
 class LinkingPhase:
-    """The linking phase that linked itself reports for a session, beside the bare loop of the same round."""
+    """The linking phase that linked itself reports for a session, beside the bare loop of the same round.
+
+    Args:
+        seconds: that it took.
+        linked: files that the session linked.
+        kept: files that it took over from a tree made ahead.
+        floor: the bare loop.
+    """
 
     seconds: float
-    files: int
+    linked: int
+    kept: int
     floor: FloorSample
 
     @property
     def ratio(self) -> float:
         """Seconds per file of the phase over those of the loop: the same as the plain ratio where the files are."""
         loop = self.floor.all
-        return (self.seconds / self.files) / (loop["seconds"] / loop["files"])
+        return (self.seconds / (self.linked + self.kept)) / (loop["seconds"] / loop["files"])
 
 
-def linking_phases(results: Results, scenario: str) -> list[LinkingPhase]:
+def linking_phases(results: Results, scenario: str, peer: Peer) -> list[LinkingPhase]:
     """One for each round whose warm fresh install was traced with "link_seconds" and "files_linked"."""
     floors = {
         sample.round: sample for sample in results.floors if (sample.scenario, sample.peer) == (scenario, "linked")
     }
     found = []
-    for sample in cell(results, scenario, LINKED, State.FRESH, Measure.INSTALL):
+    for sample in cell(results, scenario, peer, State.FRESH, Measure.INSTALL):
         seconds = sum(float(str(line.get("link_seconds", 0))) for line in sample.trace)
-        files = sum(int(str(line.get("files_linked", 0))) for line in sample.trace)
-        if seconds and files and sample.round in floors:
-            found.append(LinkingPhase(seconds, files, floors[sample.round]))
+        linked, kept = (sum(int(str(line.get(name, 0))) for line in sample.trace) for name in _COUNTS)
+        if seconds and linked + kept and sample.round in floors:
+            found.append(LinkingPhase(seconds, linked, kept, floors[sample.round]))
     return found
 
 
@@ -131,9 +142,10 @@ def targets(results: Results) -> list[Target]:
     add("SCI fresh, install and import: / uv", 0.30, "sci", UV, State.FRESH, Measure.IMPORT, "session")
     add("SCI fresh, install and import: / virtualenv", 0.07, "sci", VIRTUALENV, State.FRESH, Measure.IMPORT, "session")
     for name in ("sci", "jl"):
-        phases = linking_phases(results, name)
-        value = median(phase.ratio for phase in phases) if phases else None
-        rows.append(Target(f"{name.upper()} fresh: linking phase / bare loop", 1.5, value, len(phases)))
+        for peer, title in ((UNSPARED, "every file linked"), (LINKED, "a spare taken over")):
+            phases = linking_phases(results, name, peer)
+            value = median(phase.ratio for phase in phases) if phases else None
+            rows.append(Target(f"{name.upper()} fresh: linking phase / bare loop, {title}", 1.5, value, len(phases)))
     add("SCI cold, install and import: / virtualenv", 0.60, "sci", VIRTUALENV, State.COLD, Measure.IMPORT, "session")
     add("SCI fresh, install and import: bytes / uv", 0.10, "sci", UV, State.FRESH, Measure.IMPORT, "allocated")
     add("the same, directories left out", 0.10, "sci", UV, State.FRESH, Measure.IMPORT, "allocated_files")

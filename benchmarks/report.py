@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from .analysis import cell, growth, linking_phases, measured_peers, memory_over_empty, ratio, targets
-from .scenarios import JL, LINKED, PEERS, SCI, UV, UV_OFFLINE, VIRTUALENV, Measure, Peer, Scenario, State
+from .scenarios import JL, LINKED, PEERS, SCI, UNSPARED, UV, UV_OFFLINE, VIRTUALENV, Measure, Peer, Scenario, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -127,10 +127,12 @@ def _floor(results: Results, scenario: str) -> list[str]:
     ):
         counts = (str(int(loops[-1][what])) for what in ("files", "directories"))
         rows.append((title, spread([loop["seconds"] * 1000 for loop in loops], 1), *counts, ""))
-    if phases := linking_phases(results, scenario):
-        times = spread([phase.seconds * 1000 for phase in phases], 1)
-        quotient = spread([phase.ratio for phase in phases], 2)
-        rows.append(("linking phase of linked", times, str(phases[-1].files), "", quotient))
+    for peer in (UNSPARED, LINKED):
+        if phases := linking_phases(results, scenario, peer):
+            times = spread([phase.seconds * 1000 for phase in phases], 1)
+            quotient = spread([phase.ratio for phase in phases], 2)
+            files = f"{phases[-1].linked} linked, {phases[-1].kept} taken over"
+            rows.append((f"linking phase of {peer.name}", times, files, "", quotient))
     return [
         f"The floor: a bare loop over the site-packages that {floors[0].peer} has just made (ratio: per file).\n",
         table(("loop", "milliseconds", "files", "directories", "ratio to the loop"), rows),

@@ -112,7 +112,7 @@ class Bench:
         """Warm every cache of ``peer``, twice where the first session teaches the store something; False if refused."""
         extra = {"UV_OFFLINE": "false"} if peer is UV_OFFLINE else {}
         try:
-            for _ in range(2 if peer is LINKED else 1):
+            for _ in range(2 if peer.linked else 1):
                 self._remove(self._root(scenario, peer, State.FRESH) / "envs")
                 self._nox(scenario, peer, State.FRESH, _warming(scenario), extra)
         except SessionFailedError as error:
@@ -141,17 +141,17 @@ class Bench:
         )  # fmt: skip
         self.results.samples.append(sample)
         self.say(
-            f"{scenario.name:8} {number + 1}/{self.options.runs} {state.value:8} {measure.value:18} {peer.name:10}"
+            f"{scenario.name:8} {number + 1}/{self.options.runs} {state.value:8} {measure.value:18} {peer.name:15}"
             f" {session:7.3f} s (nox {wall:.3f} s) {sample.allocated / 2**20:7.1f} MiB"
         )
-        if peer is LINKED and state is not State.COLD and "asked pip" in (root / "log").read_text(errors="replace"):
+        if peer.linked and state is not State.COLD and "asked pip" in (root / "log").read_text(errors="replace"):
             self._note(f"{scenario.name}: a warm sample of linked asked pip (round {number}, {measure.value})")
 
     def _prepare(self, scenario: Scenario, peer: Peer, state: State) -> None:
         """Bring the disk into ``state``; the file system's own backlog is written out before the clock starts."""
         root = self._root(scenario, peer, state)
         key = f"{scenario.name} {peer.name}"
-        if peer is LINKED and state is not State.COLD and time.monotonic() - self._renewed[key] > RENEW_AFTER:
+        if peer.linked and state is not State.COLD and time.monotonic() - self._renewed[key] > RENEW_AFTER:
             self._nox(scenario, peer, state, _warming(scenario), {"LINKENV_RESOLUTION_AGE": "0"})
             self._renewed[key] = time.monotonic()
         if state is State.RECYCLED:
@@ -205,7 +205,7 @@ class Bench:
             "XDG_CONFIG_HOME": str(self.options.work / "no-configuration"),
             "LINKENV_STORE": str(self._store(peer, state)),
             "LINKENV_TRACE": str(root / "trace.jsonl"),
-            "LINKENV_NOX_HOOK": "1" if peer is LINKED else "0",  # the others: nox as it is without this project
+            "LINKENV_NOX_HOOK": "1" if peer.linked else "0",  # the others: nox as it is without this project
             "BENCHMARK_MARKER": self._marker,
             **dict(peer.environment),
         }
@@ -230,7 +230,7 @@ class Bench:
         return self._root(scenario, peer, State.FRESH) / "envs" / SESSION
 
     def _trees(self, root: Path, peer: Peer, state: State) -> list[Path]:
-        stores = [self._store(peer, state)] if peer is LINKED else []
+        stores = [self._store(peer, state)] if peer.linked else []
         return [root / "envs", self.options.work / "caches", *stores]
 
     def _note(self, text: str) -> None:

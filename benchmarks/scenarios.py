@@ -57,16 +57,23 @@ class Peer:
     has_cold: bool
     environment: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def linked(self) -> bool:
+        """Whether it is this project."""
+        return self.backend == LINKED.backend
+
     def effective(self, state: State) -> State:
         """The state in which this peer is run for ``state``."""
         return State.FRESH if state is State.COLD and not self.has_cold else state
 
 
 LINKED = Peer("linked", "linked", True)
+#: The same without trees made ahead in the background: every file is linked by the session.
+UNSPARED = Peer("linked-unspared", "linked", False, (("LINKENV_SPARES", "0"),))
 VIRTUALENV = Peer("virtualenv", "virtualenv", False)
 UV = Peer("uv", "uv", False)
 UV_OFFLINE = Peer("uv-offline", "uv", False, (("UV_OFFLINE", "1"),))
-PEERS = (LINKED, UV, UV_OFFLINE, VIRTUALENV)
+PEERS = (LINKED, UNSPARED, UV, UV_OFFLINE, VIRTUALENV)
 
 SCI = Scenario("sci", ("pandas", "scipy", "scikit-learn", "matplotlib"), ("pandas", "scipy", "sklearn", "matplotlib"))
 JL = Scenario("jl", ("jupyterlab",), ("jupyterlab",))

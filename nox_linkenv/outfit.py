@@ -129,7 +129,7 @@ class Outfit:
         former = donor_of(self.builder.prefix)
         if os.path.exists(f"{former}/{DIRECTORY}/{state_name(name)}"):
             yield former
-        else:
+        elif self.settings.spares:
             spare = take_spare(self.store.layout, name, f"{self.ours}/{state_name(name)}-spare")
             if spare is not None:
                 yield spare
