@@ -43,8 +43,8 @@ def oldest(shared_dir: Path) -> Host:
     python = place / "bin" / "python"
     with FileLock(shared_dir / "oldest.lock"):
         if not done.exists():
-            _run(sys.executable, "-m", "virtualenv", "--quiet", str(place))
-            _run(str(python), "-m", "pip", "install", "--quiet", f"tox=={_OLDEST}", str(_ROOT))
+            run_checked(sys.executable, "-m", "virtualenv", "--quiet", str(place))
+            run_checked(str(python), "-m", "pip", "install", "--quiet", f"tox=={_OLDEST}", str(_ROOT))
             done.touch()
     return Host("oldest", python)
 
@@ -65,6 +65,7 @@ def project(make: Callable[[Host], Project], newest: Host) -> Project:
     return make(newest)
 
 
-def _run(*command: str) -> None:
+def run_checked(*command: str) -> None:
+    """Run *command*, which must succeed."""
     done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
