@@ -1,4 +1,8 @@
-"""Throwaway virtual environments for nox, tox and pytest, linked from one shared store of wheels."""
+"""Throwaway virtual environments for nox, tox and pytest, linked from one shared store of wheels.
+
+PYTEST_DONT_REWRITE: the ``.pth`` hook may have imported this package before pytest looks for assertions to rewrite in
+the packages of its plugins; it would warn in every run.
+"""
 
 from __future__ import annotations
 

@@ -32,10 +32,12 @@ class Closing:
     Args:
         messages: lines for the user.
         tasks: what is worth doing before the next session.
+        edited: paths, in the environment, of the files of the store that it edited through their links.
     """
 
     messages: list[str] = field(default_factory=list)
     tasks: Tasks = field(default_factory=Tasks)
+    edited: list[str] = field(default_factory=list)
 
 
 def close(
@@ -80,7 +82,8 @@ def close(
     for source in edited:
         with contextlib.suppress(OSError):
             discard(store.layout, source)
-    closing.messages.extend(_messages(receipt.session, list(edited.values()), replaced, removed))
+    closing.edited.extend(edited.values())
+    closing.messages.extend(_messages(receipt.session, closing.edited, replaced, removed))
     return closing
 
 

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
     from nox_linkenv.config import Settings
     from nox_linkenv.env.installed import Distribution
+    from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.key import ProjectKey
+    from nox_linkenv.projects.requested import LocalProject
     from nox_linkenv.resolve.pip import Pip
 
 __all__ = ["Outcome", "Provision", "Request", "ago"]
@@ -210,10 +212,10 @@ class Provision:
             found = project_key(
                 request,
                 arguments,
-                store=self.store,
                 prefix=self.prefix,
                 facts=receipt.facts,
                 installed=installed,
+                look=lambda project: self.look(project, request),
             )
             if found is not None:
                 return found
@@ -226,6 +228,16 @@ class Provision:
             facts=receipt.facts,
             installed=installed,
         )
+
+    def look(self, project: LocalProject, request: Request) -> Tree:
+        """Return the tree of *project* as *request* is to see it.
+
+        Raises:
+            UnknownTreeError: it cannot be told what a build of it sees.
+        """
+        from nox_linkenv.projects.key import look
+
+        return look(self.store, project, request, self.prefix)
 
     def _fresh(self, answer: Remembered) -> bool:
         if self.settings.offline:

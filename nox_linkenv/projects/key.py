@@ -13,7 +13,7 @@ from nox_linkenv.projects.variables import surroundings
 from nox_linkenv.resolve.key import Interpreter, Key, Unkeyable, request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nox_linkenv.request import Request
     from nox_linkenv.resolve.arguments import Arguments
@@ -40,7 +40,13 @@ class ProjectKey:
 
 
 def project_key(
-    request: Request, arguments: Arguments, *, store: Store, prefix: str, facts: Interpreter, installed: str
+    request: Request,
+    arguments: Arguments,
+    *,
+    prefix: str,
+    facts: Interpreter,
+    installed: str,
+    look: Callable[[LocalProject], Tree],
 ) -> ProjectKey | Unkeyable | None:
     """Return the key of *request*, why it has none, or ``None`` where no local project is in it.
 
@@ -49,6 +55,7 @@ def project_key(
         prefix: absolute path of the environment.
         facts: about its interpreter and its pip.
         installed: digest of what is installed in it.
+        look: how to look at the tree of a project; raises what :func:`look` does.
     """
     try:
         requested = find_projects(arguments, environ=request.environ, directory=request.directory, prefix=prefix)
@@ -67,7 +74,7 @@ def project_key(
             return base
         around = digest_of([surroundings(request.environ), [project.path for project in requested.projects]])
         base = Key(digest_of([base.digest, around]), {**base.inputs, "what builds read": around[:16]}, pinned=False)
-        trees = tuple(look(store, project, request, prefix) for project in requested.projects)
+        trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:
         return Unkeyable(f"a local project is left to pip: {error}")
     return ProjectKey(base, full_key(base, trees), requested, trees)

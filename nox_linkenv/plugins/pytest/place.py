@@ -1,0 +1,206 @@
+"""Provisioning for tests: environments at ever new places, which take over from those of finished tests."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
+from nox_linkenv.projects.fingerprint import Tree
+from nox_linkenv.provision import Provision
+from nox_linkenv.trash import donor_name, empty_trash
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nox_linkenv.config import Settings
+    from nox_linkenv.projects.requested import LocalProject
+    from nox_linkenv.request import Outcome, Request
+    from nox_linkenv.resolve.pip import Pip
+
+__all__ = ["Place", "Pool", "ProjectUnderTest"]
+
+
+class Pool:
+    """Environments of finished tests, for the next ones to take over from.
+
+    Args:
+        size: the most that are kept.
+    """
+
+    def __init__(self, size: int = 2) -> None:
+        self.size = size
+        self._donors: list[tuple[Receipt, str]] = []
+
+    def put(self, prefix: str, receipt: Receipt | None) -> None:
+        """Take the environment at *prefix* away from there, at once; remove what is not worth keeping."""
+        aside = donor_name(prefix)
+        with contextlib.suppress(OSError):
+            os.chmod(prefix, 0o700)  # a directory that is not writable cannot be moved
+        os.rename(prefix, aside)
+        if receipt is None or receipt.skeleton is None or _is_in_use(prefix, aside):
+            empty_trash(aside)
+            return
+        ours = f"{aside}/{DIRECTORY}"
+        with contextlib.suppress(OSError):
+            for name in os.listdir(ours):
+                if not name.endswith((".state", ".json")):
+                    empty_trash(f"{ours}/{name}")
+        self._donors.append((receipt, aside))
+        while len(self._donors) > self.size:
+            empty_trash(self._donors.pop(0)[1])
+
+    def take(self, skeleton: str, store: str) -> str | None:
+        """Return an environment with this *skeleton* from this *store*, the latest first."""
+        for at in reversed(range(len(self._donors))):
+            receipt, path = self._donors[at]
+            if receipt.skeleton == skeleton and receipt.store == store:
+                del self._donors[at]
+                return path
+        return None
+
+
+def _is_in_use(prefix: str, aside: str) -> bool:
+    """Return whether a process works in the environment: what it still writes there must not reach another one."""
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return False
+    inside = (f"{prefix}/", f"{aside}/")
+    for name in names:
+        if name.isdecimal():
+            with contextlib.suppress(OSError):
+                if (os.readlink(f"/proc/{name}/cwd") + "/").startswith(inside):
+                    return True
+    return False
+
+
+class ProjectUnderTest:
+    """The project whose tests these are.  All installs of a run see it as the first one did.
+
+    Args:
+        root: real path of the directory that pytest takes for the root of the tests.
+        run: directory of the run, which all its processes share.
+    """
+
+    def __init__(self, root: str, run: str) -> None:
+        self.root = root
+        self.run = run
+        self._trees: dict[str, Tree] = {}
+
+    def holds(self, path: str) -> bool:
+        """Return whether *path* is that of the project."""
+        return self.root == path or self.root.startswith(f"{path}{os.sep}")
+
+    def named_by(self, request: Request) -> str | None:
+        """Return the path of the project if *request* names it."""
+        for argument in request.arguments:
+            path = os.path.realpath(os.path.join(request.directory, argument.partition("[")[0].strip()))
+            if not argument.startswith("-") and self.holds(path) and os.path.isdir(path):
+                return path
+        return None
+
+    def tree(self, path: str) -> Tree | None:
+        """Return the tree as the first install of the run has seen it, ``None`` before that."""
+        if path not in self._trees:
+            with contextlib.suppress(OSError, ValueError), open(self._name(path), encoding="utf-8") as stream:
+                self._trees[path] = Tree(**json.load(stream))
+        return self._trees.get(path)
+
+    def settle(self, path: str, tree: Tree) -> None:
+        """Have all further installs of the run see *tree*."""
+        self._trees[path] = tree
+        data = {"project": tree.project, "root": tree.root, "entries": tree.entries}
+        staged = f"{self._name(path)}.{os.getpid()}"
+        with open(staged, "w", encoding="utf-8") as stream:
+            json.dump(data, stream)
+        os.replace(staged, self._name(path))
+
+    @contextlib.contextmanager
+    def first(self, path: str) -> Iterator[None]:
+        """Have the other processes of the run wait while this one installs the project for the first time."""
+        from filelock import FileLock
+
+        with FileLock(f"{self._name(path)}-first"):
+            yield
+
+    def _name(self, path: str) -> str:
+        return f"{self.run}/project-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+
+
+class Place(Provision):
+    """Provisions one environment of a test.
+
+    Args:
+        pool: what it may take over from.
+        project: whose tests these are.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        settings: Settings,
+        *,
+        session: str,
+        clock: Callable[[], float],
+        pool: Pool,
+        project: ProjectUnderTest,
+    ) -> None:
+        super().__init__(prefix, settings, session=session, clock=clock)
+        self.pool = pool
+        self.project = project
+        self._seen: dict[str, Tree] = {}
+
+    def install(self, request: Request, pip: Pip) -> Outcome:
+        """Install what *request* asks for; the project under test is built by the first install of the run."""
+        path = self.project.named_by(request)
+        if path is None or self.project.tree(path) is not None:
+            return super().install(request, pip)
+        with self.project.first(path):
+            outcome = super().install(request, pip)
+            if path in self._seen and self.project.tree(path) is None:
+                self.project.settle(path, self._seen[path])
+        return outcome
+
+    def look(self, project: LocalProject, request: Request) -> Tree:
+        """Return the tree of *project*; that of the project under test as the first install of the run saw it."""
+        settled = self.project.tree(project.path) if self.project.holds(project.path) else None
+        tree = super().look(project, request) if settled is None else settled
+        self._seen.setdefault(project.path, tree)
+        return tree
+
+    def furnish(self, receipt: Receipt) -> None:
+        """Link what the plans of *receipt* link, and leave all else of them to the caller."""
+        from nox_linkenv.env.plan import Plan
+        from nox_linkenv.outfit import Outfit
+
+        own = self.receipt
+        assert own is not None
+        remove_receipt(self.prefix)
+        outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
+        for name in receipt.plans:
+            text = self.store.read(name)
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                if text is not None:
+                    outfit.put_on(name, Plan.loads(text).links, [])
+
+    def finish_like(self, receipt: Receipt) -> None:
+        """Finish an environment that has become what the one with *receipt* is."""
+        self._receipt = replace(receipt, session=self.session)
+        write_receipt(self.prefix, self._receipt)
+
+    def refresh(self) -> None:
+        """Look at the receipt again: it may have been changed by other means than this object."""
+        self._receipt = read_receipt(self.prefix)
+
+    def _set_aside(self, skeleton: str | None) -> str | None:
+        return None if skeleton is None else self.pool.take(skeleton, self.store.layout.root)
+
+    def _finish(self, receipt: Receipt) -> None:
+        """Leave the receipt.  The environment is no root: it does not outlive the test, and links need none."""
+        write_receipt(self.prefix, receipt)
+        self._receipt = receipt

@@ -1,0 +1,306 @@
+"""What one process of a test run has in common: settings, directory, interpreters, times."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from nox_linkenv.config import Settings, load_settings
+from nox_linkenv.plugins.pytest import base_directory, is_offline, keeps, pythons, run_of
+from nox_linkenv.plugins.pytest.directory import RunDirectory, remove_run
+from nox_linkenv.plugins.pytest.environment import LinkedEnvironment, LinkedVenv, LinkedVenvFactory
+from nox_linkenv.plugins.pytest.interpreters import MissingPythonError, find_python
+from nox_linkenv.plugins.pytest.place import Place, Pool, ProjectUnderTest
+from nox_linkenv.store import Store
+from nox_linkenv.trash import empty_trash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_linkenv.plugins.pytest.reporting import Journal
+    from nox_linkenv.request import Outcome
+
+__all__ = ["Session", "Wanted", "end", "function_environments", "required_python", "session_environments"]
+
+_UNFIT: Final = re.compile(r"[^A-Za-z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an environment is made with.
+
+    Args:
+        requirements: what is installed in it at once.
+        python: its interpreter; ``None`` for the run's.
+        system_packages: whether it sees the packages of its base interpreter.
+        extra_args: arguments for virtualenv.
+    """
+
+    requirements: tuple[str, ...] = ()
+    python: str | None = None
+    system_packages: bool = False
+    extra_args: tuple[str, ...] = ()
+
+    def but(
+        self,
+        *,
+        requirements: tuple[str, ...],
+        python: str | None = None,
+        system_packages: bool | None = None,
+        extra_args: tuple[str, ...] | None = None,
+    ) -> Wanted:
+        """Return the same with other *requirements*, and with whatever else is not ``None``."""
+        return Wanted(
+            requirements,
+            self.python if python is None else python,
+            self.system_packages if system_packages is None else system_packages,
+            self.extra_args if extra_args is None else extra_args,
+        )
+
+
+class Session:
+    """Makes and removes the environments of one process.
+
+    Raises:
+        LinkenvError: the settings are wrong, or the store or the directory cannot be used.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        from nox_linkenv.plugins.pytest.reporting import Journal
+
+        self.config = config
+        explicit = {"offline": True} if is_offline(config) else {}
+        self.settings: Settings = load_settings(directory=str(config.rootpath), explicit=explicit)
+        self.store = Store.open(self.settings.store_root)
+        run, self.began = run_of(config)
+        worker: str = getattr(config, "workerinput", {}).get("workerid", "main")
+        self.directory = RunDirectory(base_directory(config), run, worker)
+        if not _links_reach(self.store, self.directory.home):
+            self.directory.move(f"{self.store.layout.base}/tests")
+        self.project = ProjectUnderTest(os.path.realpath(config.rootpath), self.directory.run)
+        self.pool = Pool()
+        self.journal: Journal = Journal()
+        config.pluginmanager.register(self.journal, "linkenv-journal")
+        self._places: dict[str, list[Place]] = {}
+        self._scheduled: set[tuple[object, ...]] = set()
+        self._pythons: dict[str, str] = {}
+        self._number = 0
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Session:
+        """Return the session of this process."""
+        if _SESSION not in config.stash:
+            config.stash[_SESSION] = cls(config)
+        return config.stash[_SESSION]
+
+    def clock(self) -> float:
+        """Return when the run began: what was resolved then, or since, holds until its end."""
+        return self.began
+
+    def timed(self, what: str) -> contextlib.AbstractContextManager[None]:
+        """Note the time that the block takes as spent with *what*."""
+        return self.journal.timed(what)
+
+    def python(self, wanted: str | None) -> str:
+        """Return the absolute path of an interpreter.
+
+        Raises:
+            MissingPythonError: there is none.
+        """
+        if wanted is None:
+            wanted = next(iter(pythons(self.config)), sys.executable)
+        if wanted not in self._pythons:
+            self._pythons[wanted] = find_python(wanted, self.store, age=self.settings.resolution_age)
+        return self._pythons[wanted]
+
+    def make(self, name: str, wanted: Wanted) -> Place:
+        """Make an environment, without its requirements.
+
+        Raises:
+            MissingPythonError: there is no such interpreter.
+            LinkenvError: the store or the directory cannot be written.
+        """
+        interpreter = self.python(wanted.python)
+        parameters = ["--system-site-packages"] * wanted.system_packages + list(wanted.extra_args)
+        self._number += 1
+        place = Place(
+            f"{self.directory.home}/{_UNFIT.sub('_', name)[:24].strip('_')}_{self._number}",
+            self.settings,
+            session=name,
+            clock=self.clock,
+            pool=self.pool,
+            project=self.project,
+        )
+        self._places.setdefault(name, []).append(place)
+        with self.timed("create"):
+            if not place.create(interpreter, parameters):
+                _make_by_virtualenv(place, interpreter, parameters)
+        return place
+
+    def clone(self, source: Place, name: str, wanted: Wanted) -> LinkedEnvironment:
+        """Make an environment that is as the one at *source* is."""
+        from nox_linkenv.plugins.pytest.cloning import copy_differences
+
+        environment = LinkedEnvironment(self, name, replace(wanted, requirements=()))
+        place = environment._place
+        with self.timed("clone"):
+            receipt = source.receipt
+            if receipt is not None and place.receipt is not None:
+                place.furnish(receipt)
+            copy_differences(source.prefix, place.prefix)
+            if receipt is not None:
+                place.finish_like(receipt)
+        return environment
+
+    def finish(self, name: str, *, keep: bool) -> None:
+        """Remove the environments made under *name*, or keep them."""
+        for place in self._places.pop(name, []):
+            if keep:
+                self.directory.keep(place.prefix)
+                self.journal.kept.append(place.prefix)
+            elif os.path.lexists(place.prefix):
+                with self.timed("remove"):
+                    self._look_back(place)
+                    self.pool.put(place.prefix, place.receipt)
+
+    def say_installed(self, outcome: Outcome) -> None:
+        """Say what pip would have said, and what became of the request."""
+        if outcome.installed:
+            print("Successfully installed", *sorted(f"{name}-{version}" for name, version in outcome.installed))  # noqa: T201
+        print(f"linked: {outcome.message}")  # noqa: T201
+        for warning in outcome.warnings:
+            print(warning, file=sys.stderr)  # noqa: T201
+        self.journal.answers.append(outcome.message.partition(":")[0].partition(" of ")[0])
+
+    def close(self) -> None:
+        """Let go of the run's directory."""
+        self.directory.close()
+
+    def _look_back(self, place: Place) -> None:
+        """See to what the test has changed in linked files, and at the first of a kind have bytecode compiled."""
+        receipt = place.receipt
+        if receipt is None:
+            return
+        kind = (receipt.skeleton, receipt.plans)
+        if kind in self._scheduled:
+            return
+        self._scheduled.add(kind)
+        from nox_linkenv.closing import close
+        from nox_linkenv.upkeep import start
+
+        closing = close(self.store, place.prefix, receipt, replace(self.settings, spares=False), os.environ)
+        if closing.edited:
+            self.journal.messages.append(
+                f"{place.session} edited {len(closing.edited)} installed files in place, such as {closing.edited[0]}."
+                " What it edited is out of the store and reaches no other environment."
+            )
+        trash, closing.tasks.trash = closing.tasks.trash, []
+        for path in trash:
+            empty_trash(path)
+        if closing.tasks:
+            start(self.store, closing.tasks)
+
+
+_SESSION = pytest.StashKey[Session]()
+
+
+def end(config: pytest.Config, run: str) -> None:
+    """Remove what the *run* (path of its directory) has made; a worker, only what it has made itself."""
+    session = config.stash.get(_SESSION, None)
+    if session is not None:
+        session.close()
+    if not hasattr(config, "workerinput"):
+        remove_run(run)
+
+
+def function_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenv]:
+    """Yield the value of ``linked_venv``."""
+    session = Session.of(request.config)
+    wanted = _of_marker(request)
+    if wanted.python is None and "linked_python" in request.fixturenames:
+        wanted = replace(wanted, python=request.getfixturevalue("linked_python"))
+    session.journal.begin(request.node)
+    try:
+        yield LinkedVenv(session, request.node.name, wanted)
+    finally:
+        session.finish(request.node.name, keep=keeps(request.config) and session.journal.failed(request.node))
+
+
+def session_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenvFactory]:
+    """Yield the value of ``linked_venv_factory``."""
+    session = Session.of(request.config)
+    name = "session"
+    try:
+        yield LinkedVenvFactory(session, name, Wanted())
+    finally:
+        session.finish(name, keep=keeps(request.config) and session.journal.failures > 0)
+
+
+def required_python(request: pytest.FixtureRequest) -> str:
+    """Return the value of ``linked_python``, or skip the test."""
+    session = Session.of(request.config)
+    wanted: str = getattr(request, "param", None) or next(
+        iter(pythons(request.config)), "{}.{}".format(*sys.version_info)
+    )
+    try:
+        session.python(wanted)
+    except MissingPythonError as error:
+        pytest.skip(str(error))
+    return wanted
+
+
+def _of_marker(request: pytest.FixtureRequest) -> Wanted:
+    """Return what the markers of the test ask for; the closest one wins, value by value."""
+
+    def values(
+        requirements: tuple[str, ...] = (),
+        *,
+        python: str | None = None,
+        system_packages: bool | None = None,
+        extra_args: tuple[str, ...] | None = None,
+    ) -> Wanted:
+        if isinstance(requirements, str):
+            raise TypeError("requirements is a sequence of strings, not one string")
+        return wanted.but(
+            requirements=tuple(os.fspath(each) for each in requirements) or wanted.requirements,
+            python=python,
+            system_packages=system_packages,
+            extra_args=None if extra_args is None else tuple(extra_args),
+        )
+
+    wanted = Wanted()
+    for marker in reversed(list(request.node.iter_markers("linked_venv"))):
+        try:
+            wanted = values(*marker.args, **marker.kwargs)
+        except TypeError as error:
+            raise pytest.UsageError(f"{request.node.nodeid}: the marker linked_venv: {error}") from error
+    return wanted
+
+
+def _links_reach(store: Store, directory: str) -> bool:
+    """Return whether files of the store can be linked into *directory*: tried, because nothing else tells."""
+    probe = f"{directory}/probe"
+    try:
+        os.link(store.layout.description, probe)
+    except OSError:
+        return not os.access(store.layout.base, os.W_OK)
+    os.unlink(probe)
+    return True
+
+
+def _make_by_virtualenv(place: Place, interpreter: str, parameters: list[str]) -> None:
+    from nox_linkenv.errors import EnvError
+    from nox_linkenv.plugins.pytest.commands import run_command
+
+    shutil.rmtree(place.prefix, ignore_errors=True)
+    command = [sys.executable, "-m", "virtualenv", "--python", interpreter, *parameters, place.prefix]
+    run_command(command, env=dict(os.environ), cwd=None, check=True, quiet=True)
+    with contextlib.suppress(EnvError):  # no pip in it: whatever is asked of it, the user gets python's own answer
+        place.adopt(interpreter)
