@@ -131,7 +131,7 @@ def start(store: Store, tasks: Tasks) -> None:
     path = os.path.join(store.layout.base, name)
     with contextlib.suppress(OSError, LinkenvError):
         store.publish(name, tasks.dumps())
-        subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-E", "-m", "nox_linkenv.upkeep", store.layout.root, path],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -139,6 +139,7 @@ def start(store: Store, tasks: Tasks) -> None:
             start_new_session=True,
             cwd=store.layout.root,
         )
+        process.returncode = 0  # nobody waits for it: a host that lives on is not to be warned that it still runs
 
 
 _guard = threading.Lock()

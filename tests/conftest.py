@@ -13,6 +13,7 @@ from tests.interpreters import find_interpreters
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytest_plugins = ["pytester"]  # for the tests of the pytest plugin
 _IMPLIED = {"root": (Capability.ROOT, Capability.LOOP), "network": (Capability.NETWORK,)}
 
 

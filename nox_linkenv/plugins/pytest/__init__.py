@@ -31,9 +31,9 @@ _WORKER_INPUT = "linkenv_run"
 def __getattr__(name: str) -> object:
     """Import the public classes when they are asked for."""
     if name in __all__:
-        from nox_linkenv.plugins.pytest import environment
+        import importlib
 
-        return getattr(environment, name)
+        return getattr(importlib.import_module("nox_linkenv.plugins.pytest.environment"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -31,6 +31,7 @@ def find_python(wanted: str, store: Store, *, age: float) -> str:
     Raises:
         MissingPythonError: there is none.
     """
+    __tracebackhide__ = True
     if wanted == sys.executable:
         return getattr(sys, "_base_executable", sys.executable)
     search = (store, wanted, os.environ, os.getcwd())
@@ -44,6 +45,8 @@ def find_python(wanted: str, store: Store, *, age: float) -> str:
 def _ask_virtualenv(wanted: str) -> str:
     import logging
     import tempfile
+
+    __tracebackhide__ = True
 
     from virtualenv import session_via_cli
 

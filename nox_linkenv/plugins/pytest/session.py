@@ -114,6 +114,7 @@ class Session:
         Raises:
             MissingPythonError: there is none.
         """
+        __tracebackhide__ = True
         if wanted is None:
             wanted = next(iter(pythons(self.config)), sys.executable)
         if wanted not in self._pythons:
@@ -127,6 +128,7 @@ class Session:
             MissingPythonError: there is no such interpreter.
             LinkenvError: the store or the directory cannot be written.
         """
+        __tracebackhide__ = True
         interpreter = self.python(wanted.python)
         parameters = ["--system-site-packages"] * wanted.system_packages + list(wanted.extra_args)
         self._number += 1
@@ -280,7 +282,8 @@ def _of_marker(request: pytest.FixtureRequest) -> Wanted:
         try:
             wanted = values(*marker.args, **marker.kwargs)
         except TypeError as error:
-            raise pytest.UsageError(f"{request.node.nodeid}: the marker linked_venv: {error}") from error
+            reason = str(error).replace(f"{values.__qualname__}()", "it")
+            raise pytest.UsageError(f"{request.node.nodeid}: the marker linked_venv: {reason}") from None
     return wanted
 
 
