@@ -33,8 +33,9 @@ name = "shopping"
 version = "1.0"
 """
 _BACKEND: Final = """
-import os, zipfile
+import base64, hashlib, os, zipfile
 
+WHEEL = "shopping-1.0-py3-none-any.whl"
 INFO = "shopping-1.0.dist-info"
 FILES = {
     f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: shopping\\nVersion: 1.0\\nRequires-Dist: basket\\n",
@@ -49,29 +50,24 @@ def prepare_metadata_for_build_wheel(directory, config_settings=None):
             stream.write(text)
     return INFO
 
+def write(directory, files):
+    rows = []
+    with zipfile.ZipFile(os.path.join(directory, WHEEL), "w") as archive:
+        for name, text in files.items():
+            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},sha256={digest},{len(text.encode())}\\n")
+            archive.writestr(name, text)
+        archive.writestr(f"{INFO}/RECORD", "".join([*rows, f"{INFO}/RECORD,,\\n"]))
+    return WHEEL
+
 def build_wheel(directory, config_settings=None, metadata_directory=None):
     with open(os.environ["BUILDS"], "a") as stream:
         stream.write("built\\n")
     with open("shopping.py") as stream:
-        files = {"shopping.py": stream.read(), **FILES}
-    files[f"{INFO}/RECORD"] = "".join(f"{name},,\\n" for name in [*files, f"{INFO}/RECORD"])
-    name = "shopping-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(os.path.join(directory, name), "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
-    return name
-
-def get_requires_for_build_editable(config_settings=None):
-    return []
+        return write(directory, {"shopping.py": stream.read(), **FILES})
 
 def build_editable(directory, config_settings=None, metadata_directory=None):
-    name = "shopping-1.0-py3-none-any.whl"
-    files = {"shopping.pth": os.getcwd(), **FILES}
-    files[f"{INFO}/RECORD"] = "".join(f"{name},,\\n" for name in [*files, f"{INFO}/RECORD"])
-    with zipfile.ZipFile(os.path.join(directory, name), "w") as archive:
-        for path, text in files.items():
-            archive.writestr(path, text)
-    return name
+    return write(directory, {"shopping.pth": os.getcwd() + "\\n", **FILES})
 
 prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 """
