@@ -255,7 +255,7 @@ def test_an_edited_environment_is_told(suite: Suite) -> None:
     """)
     result = suite.run("-q", "--linkenv-report")
     result.assert_outcomes(passed=2)
-    result.stdout.fnmatch_lines(["test_it edited 1 installed files in place*basket/__init__.py*"])
+    result.stdout.fnmatch_lines(["*::test_it edited 1 installed files in place*basket/__init__.py*"])
 
 
 def test_clone(suite: Suite) -> None:

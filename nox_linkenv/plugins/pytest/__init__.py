@@ -162,7 +162,8 @@ def base_directory(config: pytest.Config) -> str:
         return os.path.realpath(os.path.join(config.rootpath, os.path.expanduser(directory)))
     import tempfile
 
-    return os.path.join(os.path.realpath(tempfile.gettempdir()), f"linkenv-{os.getuid()}")
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
+    return os.path.join(os.path.realpath(tempfile.gettempdir()), f"linkenv-{user}")
 
 
 def run_of(config: pytest.Config) -> tuple[str, float]:

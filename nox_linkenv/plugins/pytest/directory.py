@@ -9,11 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import EnvError
-from nox_linkenv.trash import empty_trash, trash_name
+from nox_linkenv.trash import empty_trash, find_trash, trash_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,9 +121,8 @@ def _directories(path: str) -> list[str]:
 
 
 def _runs(base: str) -> list[str]:
-    return [path for path in _directories(base) if not os.path.basename(path).startswith(".")] + [
-        path for path in _directories(base) if os.path.basename(path).startswith(".linkenv-trash-")
-    ]
+    """Return the directories of runs, and of runs that somebody has begun to remove."""
+    return [path for path in _directories(base) if not os.path.basename(path).startswith(".")] + find_trash(base)
 
 
 def _is_dead(run: str) -> bool:
@@ -159,11 +157,8 @@ def _set_aside(run: str) -> str:
     for place in _lines(f"{run}/{_ELSEWHERE}"):
         empty_trash(place)
     aside = trash_name(run)
-    for _ in range(3):
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(run, aside)
-            return aside
-        time.sleep(0.01)
+    with contextlib.suppress(FileNotFoundError):  # somebody else has done it
+        os.rename(run, aside)
     return aside
 
 

@@ -42,7 +42,7 @@ class Pool:
         with contextlib.suppress(OSError):
             os.chmod(prefix, 0o700)  # a directory that is not writable cannot be moved
         os.rename(prefix, aside)
-        if receipt is None or receipt.skeleton is None or _is_in_use(prefix, aside):
+        if receipt is None or receipt.skeleton is None or not _is_plain(aside, receipt) or _is_in_use(prefix, aside):
             empty_trash(aside)
             return
         ours = f"{aside}/{DIRECTORY}"
@@ -62,6 +62,14 @@ class Pool:
                 del self._donors[at]
                 return path
         return None
+
+
+def _is_plain(prefix: str, receipt: Receipt) -> bool:
+    """Return whether site-packages lies in the environment itself: nothing is taken from where a symlink leads."""
+    return all(
+        os.path.realpath(f"{prefix}/{directory}") == f"{prefix}/{directory}"
+        for directory in receipt.facts.site_packages
+    )
 
 
 def _is_in_use(prefix: str, aside: str) -> bool:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nox_linkenv.config import Settings, load_settings
+from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.plugins.pytest import base_directory, is_offline, keeps, pythons, run_of
 from nox_linkenv.plugins.pytest.directory import RunDirectory, remove_run
 from nox_linkenv.plugins.pytest.environment import LinkedEnvironment, LinkedVenv, LinkedVenvFactory
@@ -133,7 +134,7 @@ class Session:
         parameters = ["--system-site-packages"] * wanted.system_packages + list(wanted.extra_args)
         self._number += 1
         place = Place(
-            f"{self.directory.home}/{_UNFIT.sub('_', name)[:24].strip('_')}_{self._number}",
+            f"{self.directory.home}/{_UNFIT.sub('_', name.rpartition('::')[2])[:24].strip('_')}_{self._number}",
             self.settings,
             session=name,
             clock=self.clock,
@@ -169,7 +170,8 @@ class Session:
                 self.journal.kept.append(place.prefix)
             elif os.path.lexists(place.prefix):
                 with self.timed("remove"):
-                    self._look_back(place)
+                    with contextlib.suppress(LinkenvError, OSError):  # a test may have destroyed what is looked for
+                        self._look_back(place)
                     self.pool.put(place.prefix, place.receipt)
 
     def say_installed(self, outcome: Outcome) -> None:
@@ -230,9 +232,9 @@ def function_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenv
         wanted = replace(wanted, python=request.getfixturevalue("linked_python"))
     session.journal.begin(request.node)
     try:
-        yield LinkedVenv(session, request.node.name, wanted)
+        yield LinkedVenv(session, request.node.nodeid, wanted)
     finally:
-        session.finish(request.node.name, keep=keeps(request.config) and session.journal.failed(request.node))
+        session.finish(request.node.nodeid, keep=keeps(request.config) and session.journal.failed(request.node))
 
 
 def session_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenvFactory]:
@@ -299,7 +301,6 @@ def _links_reach(store: Store, directory: str) -> bool:
 
 
 def _make_by_virtualenv(place: Place, interpreter: str, parameters: list[str]) -> None:
-    from nox_linkenv.errors import EnvError
     from nox_linkenv.plugins.pytest.commands import run_command
 
     shutil.rmtree(place.prefix, ignore_errors=True)
