@@ -25,8 +25,8 @@ _LOCK: Final = ".lock"
 #: In the directory of a run: the environments that are kept, and where else it has a directory.
 _KEPT: Final = "kept"
 _ELSEWHERE: Final = "elsewhere"
-#: How many runs with kept environments stay.
-_STAY: Final = 3
+#: How many former runs with kept environments stay.
+_STAY: Final = 2
 
 
 class RunDirectory:
