@@ -6,13 +6,14 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.projects.fingerprint import Tree
 from nox_linkenv.provision import Provision
-from nox_linkenv.trash import donor_name, empty_trash
+from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ class Pool:
 
     def put(self, prefix: str, receipt: Receipt | None) -> None:
         """Take the environment at *prefix* away from there, at once; remove what is not worth keeping."""
-        aside = donor_name(prefix)
+        aside = f"{os.path.dirname(prefix)}/.former-{secrets.token_hex(4)}"
         with contextlib.suppress(OSError):
             os.chmod(prefix, 0o700)  # a directory that is not writable cannot be moved
         os.rename(prefix, aside)

@@ -199,7 +199,8 @@ class Session:
         from nox_linkenv.closing import close
         from nox_linkenv.upkeep import start
 
-        closing = close(self.store, place.prefix, receipt, replace(self.settings, spares=False), os.environ)
+        settings = replace(self.settings, spares=False)
+        closing = close(self.store, place.prefix, receipt, settings, os.environ, began=self.began)
         if closing.edited:
             self.journal.messages.append(
                 f"{place.session} edited {len(closing.edited)} installed files in place, such as {closing.edited[0]}."
