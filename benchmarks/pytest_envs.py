@@ -87,6 +87,8 @@ os.environ["UV_OFFLINE"] = "1"
         1,
     )
 )
+#: Peers that need a second or more for each test.
+SLOW = ("pytest-venv", "uv")
 PYPROJECT = """
 [build-system]
 requires = ["hatchling"]
@@ -129,7 +131,7 @@ class Bench:
         for number in range(self.options.rounds):
             for peer in FIXTURES:
                 os.sync()
-                found = self._pytest(peer, self.options.count_slow if peer == "pytest-venv" else self.options.count)
+                found = self._pytest(peer, self.options.count_slow if peer in SLOW else self.options.count)
                 self.samples[peer] += found
                 beyond = median(whole - inner for whole, inner in found)
                 print(f"{number + 1}/{self.options.rounds} {peer:12} {beyond * 1000:8.1f} ms", file=sys.stderr)
@@ -210,7 +212,7 @@ def main() -> int:
     add = parser.add_argument
     add("--rounds", type=int, default=4, metavar="N", help="rounds (4)")
     add("--count", type=int, default=25, metavar="N", help="tests of a peer in a round (25)")
-    add("--count-slow", type=int, default=3, metavar="N", help="the same for pytest-venv (3)")
+    add("--count-slow", type=int, default=4, metavar="N", help="the same for pytest-venv and uv (4)")
     add("--work", type=Path, default=Path(".benchmarks/pytest"), metavar="DIR", help="work directory, kept")
     add("--json", type=Path, metavar="FILE", help="write every sample and the facts about the machine")
     arguments = parser.parse_args()
