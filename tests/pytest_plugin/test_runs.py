@@ -30,7 +30,7 @@ MANY = """
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
 def test_project_is_built_once(suite: Suite, monkeypatch: pytest.MonkeyPatch, workers: list[str]) -> None:
     builds = suite.add_project(monkeypatch)
-    suite.write(MANY + "    __import__('pathlib').Path('written-by-a-test').write_text(str(number))\n")
+    suite.write(MANY + "        __import__('pathlib').Path('written-by-a-test').write_text(str(number))\n")
     result = suite.run_apart("-q", *workers)
     result.assert_outcomes(passed=8)
     assert builds() == 1
