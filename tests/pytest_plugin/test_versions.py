@@ -73,4 +73,4 @@ def test_oldest_pytest(
     result.assert_outcomes(passed=5, failed=1)
     result.stdout.fnmatch_lines(["linkenv: *", "*kept environments*", "*linked environments*"])
     assert builds() == 1
-    assert len(suite.environments()) == 1
+    assert any("test_failing" in path.name for path in suite.environments())
