@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
+from nox_linkenv.projects.sources import SourceBuilds
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.fetch import fetch
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.provision import Provision
     from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.store import Manifest, Store
 
-__all__ = ["ask", "keep", "resolve"]
+__all__ = ["ask", "keep", "resolve", "wheels_of"]
 
 
 def ask(provision: Provision, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
@@ -55,7 +57,8 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
         return _delegate(request, pip, "a distribution without a RECORD is to be replaced")
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
     editable = [item for item in resolved if item.origin is Origin.EDITABLE]
-    manifests = fetch(provision.store, linked, arguments, pip)
+    builds = SourceBuilds(provision.store, request, arguments, provision.prefix, receipt)
+    manifests = wheels_of(linked, builds, provision.store, arguments, pip)
     if manifests is None:
         return _delegate(request, pip, "a wheel could not be fetched or built by itself")
     wheels = [Installable(manifests[item.name], item.requested, item.direct_url) for item in linked]
@@ -78,6 +81,19 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
     if editable:
         _install_editable(editable, arguments, pip)
     return outcome
+
+
+def wheels_of(
+    items: Sequence[Resolved], builds: SourceBuilds, store: Store, arguments: Arguments, pip: Pip
+) -> dict[str, Manifest] | None:
+    """Return the manifest of each of *items* by its name; ``None`` where pip could not fetch or build one of them."""
+    known = builds.known(items)
+    rest = [item for item in items if item.name not in known]
+    found = fetch(store, rest, arguments, pip)
+    if found is None:
+        return None
+    builds.keep(rest, found)
+    return {**known, **found}
 
 
 def resolve(pip: Pip) -> list[Resolved] | None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from nox_linkenv.asking import keep, resolve
+from nox_linkenv.asking import keep, resolve, wheels_of
 from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import EnvError, OfflineError, WheelError
@@ -40,11 +40,11 @@ from nox_linkenv.projects.record import (
     write,
 )
 from nox_linkenv.projects.requested import LocalProject, Requested, index_arguments
+from nox_linkenv.projects.sources import SourceBuilds
 from nox_linkenv.projects.variables import surroundings
 from nox_linkenv.provision import Provision, ago
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, parse
-from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.key import Key, Unkeyable, changed, request_key
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -147,7 +147,8 @@ class _Work:
         if projects.keys() != {project.path for project in self.key.requested.projects}:
             raise BackendError("it is not installed, or others are")
         others = [item for item in resolved if item.origin not in local]
-        manifests = fetch(self.store, others, self.arguments, self.pip)
+        sources = SourceBuilds(self.store, self.request, self.arguments, self.provision.prefix, self.receipt)
+        manifests = wheels_of(others, sources, self.store, self.arguments, self.pip)
         if manifests is None:
             raise BackendError("a wheel could not be fetched or built by itself")
         builds = self._builds()

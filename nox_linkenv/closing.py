@@ -61,7 +61,7 @@ def close(
     edited: dict[str, str] = {}  # source -> path
     replaced: list[str] = []
     removed: list[str] = []
-    for content in contents(store, receipt):
+    for content in contents(store, prefix, receipt):
         links = content.links
         at = content.current
         current = links if len(at) == len(links.paths) else links.selected(at)

@@ -83,7 +83,7 @@ def _culprit(store: Store, sources: Sequence[str]) -> tuple[Root, str] | None:
     places = [(root, place) for root in find_roots(store) for place in (root.prefix, donor_of(root.prefix))]
     for root, place in places if changed else ():
         receipt = read_receipt(place)
-        for content in contents(store, receipt) if receipt is not None else ():
+        for content in contents(store, place, receipt) if receipt is not None else ():
             for path, source in zip(content.links.paths, content.links.sources, strict=True):
                 if source not in sources:
                     continue

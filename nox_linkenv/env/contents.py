@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -38,8 +39,11 @@ class Content:
     current: list[int]
 
 
-def contents(store: Store, receipt: Receipt) -> Iterator[Content]:
-    """Yield the contents of an environment, the latest first."""
+def contents(store: Store, prefix: str, receipt: Receipt) -> Iterator[Content]:
+    """Yield the contents of the environment at *prefix*, the latest first.
+
+    Distributions without a RECORD have been uninstalled or replaced since, by pip and on purpose; they are left out.
+    """
     replaced: set[str] = set()
     taken: set[str] = set()
     for name in reversed(receipt.plans):
@@ -48,7 +52,8 @@ def contents(store: Store, receipt: Receipt) -> Iterator[Content]:
             if text is None:
                 continue
             plan = Plan.loads(text)
-            current = [at for at in _current(plan, replaced) if plan.links.paths[at] not in taken]
+            gone = {canonicalize_name(entry[0]) for entry in plan.distributions if _is_gone(f"{prefix}/{entry[2]}")}
+            current = [at for at in _current(plan, replaced | gone) if plan.links.paths[at] not in taken]
             yield Content(name, plan.links, [path for path, _ in plan.empty], current)
             replaced.update(canonicalize_name(entry[0]) for entry in plan.distributions)
             taken.update(plan.links.paths)
@@ -56,12 +61,22 @@ def contents(store: Store, receipt: Receipt) -> Iterator[Content]:
     with contextlib.suppress(ValueError, KeyError, TypeError):
         if receipt.skeleton and text is not None:
             skeleton = Skeleton.loads(text)
-            names = {path.partition("-")[0].rpartition("/")[2] for path in skeleton.links.directories}
-            gone = () if not names & replaced else tuple(replaced)
+            metadata = [path for path in skeleton.links.directories if path.endswith(".dist-info")]
+            replaced.update(_seed(path) for path in metadata if _is_gone(f"{prefix}/{path}"))
+            former = tuple(replaced.intersection(map(_seed, metadata)))
             current = [
-                at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, gone)
+                at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, former)
             ]
             yield Content(receipt.skeleton, skeleton.links, [], current)
+
+
+def _seed(metadata: str) -> str:
+    """Return the name of the seed with this metadata directory."""
+    return canonicalize_name(metadata.rpartition("/")[2].partition("-")[0])
+
+
+def _is_gone(metadata: str) -> bool:
+    return not os.path.lexists(f"{metadata}/RECORD")
 
 
 def _current(plan: Plan, replaced: set[str]) -> Iterator[int]:

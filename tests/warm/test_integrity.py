@@ -84,6 +84,18 @@ def test_what_a_session_replaces_or_removes_is_told(two: tuple[Place, Place]) ->
     _good(other)
 
 
+def test_what_pip_uninstalls_goes_without_saying(two: tuple[Place, Place]) -> None:
+    one, other = two
+    code = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-m', 'pip', 'uninstall', '-y', 'tiny'], check=True)"
+    )
+    done = one.session(["tiny"], run=code)
+    assert not (one.packages / "tiny").exists()
+    assert done.closing.messages == []
+    assert other.session(["tiny"]).warnings == []
+    _good(other)
+
+
 def test_a_change_of_mode_through_a_link_is_noticed(two: tuple[Place, Place]) -> None:
     one, other = two
     (one.packages / "tiny" / "data.txt").chmod(0o600)

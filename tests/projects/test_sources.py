@@ -1,0 +1,85 @@
+"""Sdists and commits are built once, for a source, an interpreter and a configuration."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects.tool import Bench, git, make_project
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.network
+
+#: pip's own cache of built wheels is not to be mistaken for ours.
+_UNCACHED = {"PIP_NO_CACHE_DIR": "1"}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, interpreters: dict[str, Path]) -> Bench:
+    if "3.12" not in interpreters:
+        pytest.skip("no Python 3.12 here")
+    return Bench(tmp_path, interpreters["3.12"])
+
+
+def _fetches(bench: Bench) -> int:
+    return bench.calls.count("fetch")
+
+
+def _sdist(directory: Path) -> Path:
+    project = make_project(directory / "demo-1.0", "flit")
+    (project / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    archive = directory / "demo-1.0.tar.gz"
+    with tarfile.open(archive, "w:gz") as writer:
+        writer.add(project, "demo-1.0")
+    return archive
+
+
+def test_an_sdist_is_built_once(bench: Bench, tmp_path: Path) -> None:
+    archive = _sdist(tmp_path)
+    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    assert _fetches(bench) == 1
+    before = bench.run("python", "-c", "import demo; demo.main()")
+    bench.install(tmp_path, "iniconfig", environ=_UNCACHED)
+    first = _fetches(bench)
+    outcome = bench.install(tmp_path, str(archive), "iniconfig", environ=_UNCACHED)  # another request
+    assert outcome.message.startswith("asked pip")
+    assert _fetches(bench) == first
+    assert bench.run("python", "-c", "import demo; demo.main()") == before
+    assert bench.run("pip", "freeze").splitlines()[0].startswith("demo @ file://")
+
+
+def test_another_content_is_built_again(bench: Bench, tmp_path: Path) -> None:
+    archive = _sdist(tmp_path)
+    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    (tmp_path / "demo-1.0/src/demo/__init__.py").write_text("def main() -> None:\n    print('two')\n")
+    with tarfile.open(archive, "w:gz") as writer:
+        writer.add(tmp_path / "demo-1.0", "demo-1.0")
+    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    assert _fetches(bench) == 2
+    assert bench.run("python", "-c", "import demo; demo.main()") == "two\n"
+
+
+def test_another_configuration_is_built_again(bench: Bench, tmp_path: Path) -> None:
+    archive = _sdist(tmp_path)
+    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    bench.install(tmp_path, str(archive), environ={**_UNCACHED, "SOURCE_DATE_EPOCH": "1600000000"})
+    assert _fetches(bench) == 2
+
+
+def test_a_commit_is_built_once_and_a_branch_is_looked_up(bench: Bench, tmp_path: Path) -> None:
+    project = make_project(tmp_path / "repository", "setuptools-scm")
+    branch = f"demo @ git+{project.as_uri()}"
+    bench.install(tmp_path, branch, environ=_UNCACHED)
+    bench.install(tmp_path, branch, environ=_UNCACHED)
+    assert bench.calls == ["ask", "fetch", "ask"]
+    (project / "src/demo/__init__.py").write_text("def main() -> None:\n    print('two')\n")
+    git(project, "commit", "-q", "-a", "-m", "two")
+    bench.install(tmp_path, branch, environ=_UNCACHED)
+    assert bench.calls == ["ask", "fetch", "ask", "ask", "fetch"]
+    assert bench.run("python", "-c", "import demo; demo.main()") == "two\n"
+    assert os.listdir(bench.root / "store" / "v1" / "projects" / "sources")
