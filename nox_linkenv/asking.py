@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.projects.sources import SourceBuilds
+from nox_linkenv.projects.variables import surroundings_digest
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.fetch import fetch
@@ -72,6 +73,7 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
         pinned=isinstance(key, Key) and key.pinned,
         plan=name,
         wheels=tuple(WheelSource(item.name, manifests[item.name].digest, _again(item)) for item in linked),
+        surroundings=surroundings_digest(request.environ) if any(_is_built(item) for item in linked) else None,
     )
     if isinstance(key, Key) and key == provision.key(request, arguments, receipt):  # nothing changed meanwhile
         remember(provision.store, key.digest, answer, place=(provision.prefix, *request.arguments), inputs=key.inputs)
@@ -126,6 +128,10 @@ def _install_editable(editable: Sequence[Resolved], arguments: Arguments, pip: P
 def _path(item: Resolved) -> str:
     path = item.path or item.url
     return f"{path}[{','.join(item.extras)}]" if item.extras else path
+
+
+def _is_built(item: Resolved) -> bool:
+    return item.origin is not Origin.WHEEL
 
 
 def _again(item: Resolved) -> str:

@@ -174,7 +174,7 @@ class Provision:
         full = key if isinstance(key, Key | Unkeyable) else key.full
         if isinstance(full, Key):
             answer = recall(self.store, full.digest)
-            if answer is not None and self._fresh(answer):
+            if answer is not None and self._fresh(answer) and _built_alike(answer, request):
                 outcome = self._replay(answer, receipt, arguments, pip)
                 if outcome is not None:
                     return outcome
@@ -342,6 +342,15 @@ def _paths(arguments: Arguments, directory: str) -> Iterator[str]:
     """Yield the requirements of *arguments* as the paths that they may be."""
     for requirement in [*arguments.requirements, *arguments.values(Kind.EDITABLE)]:
         yield os.path.join(directory, requirement.partition("[")[0].rstrip())
+
+
+def _built_alike(answer: Remembered, request: Request) -> bool:
+    """Return whether what was built for *answer* would be built the same way now."""
+    if answer.surroundings is None:
+        return True
+    from nox_linkenv.projects.variables import surroundings_digest
+
+    return answer.surroundings == surroundings_digest(request.environ)
 
 
 def _creator() -> str:

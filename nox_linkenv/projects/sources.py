@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.record import digest_of
-from nox_linkenv.projects.variables import surroundings
+from nox_linkenv.projects.variables import surroundings_digest
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -52,7 +52,7 @@ class SourceBuilds:
         self._surroundings = (
             None
             if isinstance(key, Unkeyable)
-            else digest_of([key.digest, surroundings(request.environ), receipt.interpreter])
+            else digest_of([key.digest, surroundings_digest(request.environ), receipt.interpreter])
         )
 
     def known(self, items: Sequence[Resolved]) -> dict[str, Manifest]:

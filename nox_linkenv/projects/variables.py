@@ -7,6 +7,8 @@ https://reproducible-builds.org/specs/source-date-epoch/ for SOURCE_DATE_EPOCH; 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING, Final
@@ -14,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PREFIXES", "VARIABLES", "surroundings"]
+__all__ = ["PREFIXES", "VARIABLES", "surroundings", "surroundings_digest"]
 
 #: Names of variables.
 VARIABLES: Final = frozenset(
@@ -67,3 +69,8 @@ def surroundings(environ: Mapping[str, str]) -> list[tuple[str, str]]:
             status = os.stat(path)
             found.append((f"{tool} on PATH", f"{os.path.realpath(path)} {status.st_size} {status.st_mtime_ns}"))
     return sorted(found)
+
+
+def surroundings_digest(environ: Mapping[str, str]) -> str:
+    """Return the hexadecimal SHA-256 of the :func:`surroundings`."""
+    return hashlib.sha256(json.dumps(surroundings(environ)).encode("utf-8", "surrogatepass")).hexdigest()

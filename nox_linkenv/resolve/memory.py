@@ -39,12 +39,14 @@ class Remembered:
         pinned: whether the request allows no other answer, so that it never ages.
         plan: name of the stored plan, ``None`` where nothing was to be installed.
         wheels: what the plan installs.
+        surroundings: digest of what builds read of their surroundings, where some of the wheels were built.
     """
 
     time: float
     pinned: bool
     plan: str | None
     wheels: tuple[WheelSource, ...]
+    surroundings: str | None = None
 
 
 def recall(store: Store, digest: str) -> Remembered | None:
@@ -55,7 +57,7 @@ def recall(store: Store, digest: str) -> Remembered | None:
     try:
         data = json.loads(text)
         wheels = tuple(WheelSource(*wheel) for wheel in data["wheels"])
-        return Remembered(float(data["time"]), bool(data["pinned"]), data["plan"], wheels)
+        return Remembered(float(data["time"]), bool(data["pinned"]), data["plan"], wheels, data.get("surroundings"))
     except (ValueError, KeyError, TypeError):
         return None
 
