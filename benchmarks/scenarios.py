@@ -69,7 +69,7 @@ class Peer:
 
 LINKED = Peer("linked", "linked", True)
 #: The same without trees made ahead in the background: every file is linked by the session.
-UNSPARED = Peer("linked-unspared", "linked", False, (("LINKENV_SPARES", "0"),))
+UNSPARED = Peer("linked-unspared", "linked", True, (("LINKENV_SPARES", "0"),))
 VIRTUALENV = Peer("virtualenv", "virtualenv", False)
 UV = Peer("uv", "uv", False)
 UV_OFFLINE = Peer("uv-offline", "uv", False, (("UV_OFFLINE", "1"),))

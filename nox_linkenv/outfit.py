@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY, donor_of
-from nox_linkenv.env.recycle import Donor, Leftover, State, read_state, record_state, state_name, take_over
+from nox_linkenv.env.recycle import Donor, Leftover, Private, State, read_state, record_state, state_name, take_over
 from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes
 from nox_linkenv.store.spares import take_spare
 from nox_linkenv.trace import trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nox_linkenv.config import Settings
     from nox_linkenv.env.build import Builder
@@ -33,7 +33,7 @@ class Result:
 
     Args:
         report: of the links that were given; damaged bytecode is left out, the interpreter makes its own.
-        kept: paths of empty files that were taken over with the directories around them.
+        kept: paths of private files that were taken over with the directories around them.
         links: all of them, bytecode included.
         inodes: the number of the inode of each.
         changes: status-change times of their directories as far as they are known, 0 for the others.
@@ -56,11 +56,12 @@ class Outfit:
         self.settings = settings
         self.ours = f"{builder.prefix}/{DIRECTORY}"
 
-    def put_on(self, name: str, links: Links, empty: Sequence[str]) -> Result:
+    def put_on(self, name: str, links: Links, empty: Sequence[str], texts: Mapping[str, bytes] | None = None) -> Result:
         """Link *links* of the stored plan or skeleton *name*, then its bytecode.
 
         Args:
             empty: paths of the empty files which the caller writes, unless they are kept.
+            texts: contents by path of private files which the caller writes, unless they are kept.
         """
         started = time.perf_counter()
         bytecode = read_bytecode(self.store, name, self.facts) if self.settings.bytecode else None
@@ -71,7 +72,7 @@ class Outfit:
         if self.settings.verify:
             discard_changed(self.store.layout, everything.sources)
         inodes = [0] * len(everything.paths)
-        left = self._take_over(name, everything, inodes, empty, bytecode, len(content))
+        left = self._take_over(name, everything, inodes, empty, texts or {}, bytecode, content)
         self.builder.directories(left.directories)
         fresh: list[int] = []
         report = self.builder.link(everything.selected(left.positions), inodes=fresh)
@@ -104,13 +105,15 @@ class Outfit:
         links: Links,
         inodes: list[int],
         empty: Sequence[str],
+        texts: Mapping[str, bytes],
         bytecode: Bytecode | None,
-        compiled_size: int,
+        compiled: bytes,
     ) -> Leftover:
         """Take over what a donor has of *links*, filling in *inodes*."""
-        private = dict.fromkeys(empty, 0)
+        private = {path: Private(content, timed=False) for path, content in texts.items()}
+        private.update(dict.fromkeys(empty, Private(b"", timed=True)))
         if bytecode is not None:
-            private.update(dict.fromkeys(bytecode.empty, compiled_size))
+            private.update(dict.fromkeys(bytecode.empty, Private(compiled, timed=True)))
         for path in () if self.settings.verify else self._donors(name):
             file = f"{path}/{DIRECTORY}/{state_name(name)}"
             state = read_state(file, links=len(links.paths), directories=len(links.directories))

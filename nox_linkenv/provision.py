@@ -285,8 +285,8 @@ class Provision:
 
             uninstall(self.prefix, found, receipt.facts)
         outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
-        empty = [path for path, _ in plan.empty]
-        result = outfit.put_on(name, plan.links, empty)
+        contents = self.builder.contents(plan)
+        result = outfit.put_on(name, plan.links, [path for path, _ in plan.empty], contents)
         report = result.report
         notes = []
         linked = plan.links.selected(report.damaged)
@@ -297,7 +297,7 @@ class Provision:
             notes.append(repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline))
             again = self.builder.link(linked)
             report.copied.update(again.copied)
-        self.builder.private(plan, kept=result.kept)
+        self.builder.private(plan, contents=contents, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)
         outfit.record(name, result)
         self._receipt = replace(receipt, session=self.session, plans=(*receipt.plans, name))

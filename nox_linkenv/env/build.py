@@ -16,7 +16,7 @@ from nox_linkenv.errors import EnvError
 from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from nox_linkenv.env.skeleton import Skeleton
     from nox_linkenv.store.layout import Layout
@@ -76,27 +76,46 @@ class Builder:
             inodes=inodes,
         )
 
-    def private(self, plan: Plan, *, kept: Container[str] = ()) -> None:
+    def contents(self, plan: Plan) -> dict[str, bytes]:
+        """Return the contents, by path, of the private texts and RECORDs of *plan* that can be told without the store.
+
+        A RECORD with a row for a script whose first line is rewritten cannot.
+        """
+        found = {path: fill(text, self.prefix).encode() for path, text, _ in plan.texts}
+        records = {
+            path: self._record(rows, computed, found)
+            for path, rows, computed in plan.records
+            if all(file in found for file, _ in computed)
+        }
+        return {**found, **records}
+
+    def private(self, plan: Plan, *, contents: Mapping[str, bytes] | None = None, kept: Container[str] = ()) -> None:
         """Write what *plan* does not link: empty files, texts, scripts, RECORDs, and last the ``.pth`` files.
 
         Args:
-            kept: empty files which are there already.
+            contents: what :meth:`contents` gave.
+            kept: private files which are there already.
 
         Raises:
             OSError: the environment cannot be written.
         """
         self.empty(plan.empty, kept=kept)
-        written: dict[str, bytes] = {}
-        for path, text, executable in plan.texts:
-            written[path] = fill(text, self.prefix).encode()
-            self._write(path, written[path], executable=executable)
+        written = dict(self.contents(plan) if contents is None else contents)
+        for path, _, executable in plan.texts:
+            if path not in kept:
+                self._write(path, written[path], executable=executable)
         for path, source in plan.shebangs:
             written[path] = self._rewrite(path, source, fill(plan.shebang, self.prefix).encode())
         for path, rows, computed in plan.records:
-            lines = sorted([*rows, *(record_row(row, written[file]) for file, row in computed)]) if computed else rows
-            self._write(path, "".join(f"{line}\n" for line in lines).encode(), executable=False)
+            if path not in kept:
+                self._write(path, written.get(path) or self._record(rows, computed, written), executable=False)
         for path, source in plan.copies:
             self._copy(path, source)
+
+    @staticmethod
+    def _record(rows: list[str], computed: Sequence[tuple[str, str]], contents: Mapping[str, bytes]) -> bytes:
+        lines = sorted([*rows, *(record_row(row, contents[file]) for file, row in computed)]) if computed else rows
+        return "".join(f"{line}\n" for line in lines).encode()
 
     def empty(self, files: Iterable[tuple[str, bool]], *, kept: Container[str] = ()) -> None:
         """Write empty *files* (path, executable) but those *kept*, with the time that their bytecode expects.

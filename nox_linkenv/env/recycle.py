@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.links import Links
 
-__all__ = ["Donor", "Leftover", "State", "read_state", "record_state", "state_name", "take_over"]
+__all__ = ["Donor", "Leftover", "Private", "State", "read_state", "record_state", "state_name", "take_over"]
 
 #: A change within the clock's tick of the one before has the same time.  Nanoseconds; ticks are 10 ms at most.
 _RACY: Final = 20_000_000
@@ -53,6 +53,19 @@ class Donor:
 
     path: str
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """A file that every environment has for itself.
+
+    Args:
+        content: all of it.
+        timed: whether its modification time is the one of empty files.
+    """
+
+    content: bytes
+    timed: bool
 
 
 @dataclass(slots=True)
@@ -109,14 +122,21 @@ def read_state(path: str, *, links: int, directories: int) -> State | None:
     return State(numbers[:links], numbers[links:]) if len(numbers) == links + directories else None
 
 
-def take_over(donor: Donor, prefix: str, links: Links, private: Mapping[str, int], *, roots: Sequence[str]) -> Leftover:
+def take_over(
+    donor: Donor,
+    prefix: str,
+    links: Links,
+    private: Mapping[str, Private],
+    *,
+    roots: Sequence[str],
+) -> Leftover:
     """Move directories of packages from *donor* into the environment at *prefix*.
 
     Args:
         donor: on the same filesystem.
         prefix: absolute path; its site-packages directories exist.
         links: what belongs there.
-        private: sizes in bytes, by path, of files which are not links and have the modification time of empty files.
+        private: by path, files which are not links; they are kept where they are the same.
         roots: site-packages directories; what lies directly in them is moved as a whole.
     """
     return _Taking(donor, prefix, links, private, roots).run()
@@ -129,7 +149,12 @@ class _Taking:
     """
 
     def __init__(
-        self, donor: Donor, prefix: str, links: Links, private: Mapping[str, int], roots: Sequence[str]
+        self,
+        donor: Donor,
+        prefix: str,
+        links: Links,
+        private: Mapping[str, Private],
+        roots: Sequence[str],
     ) -> None:
         self.donor = donor
         self.prefix = prefix
@@ -159,8 +184,9 @@ class _Taking:
         done: Container[int] = () if walk is None else walk.done
         made: Container[str] = () if walk is None else walk.made
         positions = [at for at, package in enumerate(self.packages) if package not in sure and at not in done]
-        private = zip(self.private, self._packages(list(self.private)), strict=True)
-        self.kept.update(path for path, package in private if package in sure)
+        for path, package in zip(self.private, self._packages(list(self.private)), strict=True):
+            if package in wanted and self._keep(path):
+                self.kept.add(path)
         owned = list(zip(self.links.directories, owners, strict=True))
         return Leftover(
             [path for path, package in owned if package not in sure and path not in made],
@@ -172,14 +198,22 @@ class _Taking:
             ],
         )
 
-    def keeps(self, status: os.stat_result, size: int) -> bool:
-        """Return whether a private file of *size* bytes is as it should be."""
-        return (
+    def _keep(self, path: str) -> bool:
+        """Return whether the environment has the private file *path* as it should be; another one is removed."""
+        file, private = f"{self.prefix}/{path}", self.private[path]
+        status = _status(file)
+        if status is None:
+            return False
+        if (
             status.st_mode == self.file_mode
-            and status.st_size == size
-            and status.st_mtime == EMPTY_MTIME
             and status.st_nlink == 1
-        )
+            and status.st_size == len(private.content)
+            and not (private.timed and status.st_mtime != EMPTY_MTIME)
+            and (not private.content or _read(file) == private.content)
+        ):
+            return True
+        os.unlink(file)
+        return False
 
     def _packages(self, paths: Sequence[str]) -> list[str]:
         """Return the package that each of *paths* lies in, or an empty string."""
@@ -211,7 +245,10 @@ class _Taking:
                 if at is not None:
                     if entry.inode() != inodes[at]:
                         return False
-                elif path not in self.private and not (path in self.known and entry.is_dir(follow_symlinks=False)):
+                elif path in self.known:
+                    if not entry.is_dir(follow_symlinks=False):
+                        return False
+                elif path not in self.private or not entry.is_file(follow_symlinks=False):
                     return False
         return True
 
@@ -249,12 +286,12 @@ class _Taking:
             status = _status(base + self.links.paths[at])
             if status is None or looks(status) != look:
                 doubtful.add(self.packages[at])
-        for (path, size), package in zip(self.private.items(), self._packages(list(self.private)), strict=True):
-            if package in sure:
-                status = _status(base + path)
-                if status is None or not self.keeps(status, size):
-                    doubtful.add(package)
         return doubtful
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
 def _status(path: str) -> os.stat_result | None:
@@ -296,17 +333,14 @@ class _Walk:
                             self._discard(path, entry)
                     elif path in self.known and entry.is_dir(follow_symlinks=False):
                         below.append(path)
-                    elif path in self.taking.private and self._keeps(path, entry):
-                        self.taking.kept.add(path)
+                    elif path in self.taking.private and entry.is_file(follow_symlinks=False):
+                        pass  # looked at when its package has been moved
                     else:
                         self._discard(path, entry)
         finally:
             os.close(descriptor)
         for path in below:
             self.check(path)
-
-    def _keeps(self, path: str, entry: os.DirEntry[str]) -> bool:
-        return self.taking.keeps(entry.stat(follow_symlinks=False), self.taking.private[path])
 
     @staticmethod
     def _open(directory: str) -> int:
