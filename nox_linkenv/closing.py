@@ -63,6 +63,8 @@ def close(
         return closing
     check_places(receipt, prefix)
     layouts = [Layout(place) for place in receipt.places]
+    bases = [layout.base for layout in layouts]
+    modes_kept = _keeps_modes(prefix)
     edited: dict[str, tuple[str, int, int]] = {}  # source -> path, size, modification time
     replaced: list[str] = []
     removed: list[str] = []
@@ -70,7 +72,7 @@ def close(
         links = content.links
         at = content.current
         current = links if len(at) == len(links.paths) else links.selected(at)
-        audit = audit_links(prefix, [layout.base for layout in layouts], current)
+        audit = audit_links(prefix, bases, current, modes_kept=modes_kept)
         for position in audit.edited:
             number = at[position]
             edited.setdefault(links.sources[number], (links.paths[number], links.sizes[number], links.mtimes[number]))
@@ -93,6 +95,14 @@ def close(
     closing.edited.extend(path for path, _, _ in edited.values())
     closing.messages.extend(_messages(receipt.session, closing.edited, replaced, removed))
     return closing
+
+
+def _keeps_modes(prefix: str) -> bool:
+    """Return whether the environment's filesystem does: a file that nobody makes executable says so."""
+    try:
+        return os.stat(f"{prefix}/pyvenv.cfg").st_mode & 0o111 == 0
+    except OSError:
+        return True
 
 
 def _plain(receipt: Receipt) -> bool:

@@ -37,13 +37,14 @@ class Audit:
     removed: list[int] = field(default_factory=list)
 
 
-def audit_links(prefix: str, bases: Sequence[str], links: Links) -> Audit:
+def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: bool = True) -> Audit:
     """Compare the files of *links* in the environment at *prefix* with what they were linked as.
 
     A symlink into a store counts as the file it leads to; one that leads nowhere counts as removed.
 
     Args:
         bases: the format directories of the stores that they were linked from.
+        modes_kept: whether the environment's filesystem keeps modes; exFAT does not.
     """
     audit = Audit()
     expected = expected_looks(links)
@@ -56,7 +57,8 @@ def audit_links(prefix: str, bases: Sequence[str], links: Links) -> Audit:
         except OSError:
             audit.removed.append(position)
             continue
-        if looks(status) == look:
+        found = looks(status)
+        if found == look or (found[:2] == look[:2] and not modes_kept):
             continue
         if stat.S_ISLNK(status.st_mode) and os.readlink(f"{prefix}/{path}") in [f"{base}/{source}" for base in bases]:
             try:

@@ -13,7 +13,7 @@ from nox_linkenv.env.facts import fill
 from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.errors import EnvError
-from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
+from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Sequence
@@ -57,7 +57,7 @@ class Builder:
             OSError: the directory cannot be written.
         """
         for path, target in skeleton.symlinks:
-            os.symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
+            self._symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
         for path, content, executable in skeleton.texts:
             self._write(path, fill(content, self.prefix).encode(), executable=executable)
         for path, source in skeleton.copies:
@@ -191,6 +191,19 @@ class Builder:
 
     def _write(self, path: str, content: bytes, *, executable: bool) -> str:
         return write_private(f"{self.prefix}/{path}", content, executable=executable)
+
+    @staticmethod
+    def _symlink(target: str, path: str) -> None:
+        try:
+            os.symlink(target, path)
+        except OSError as error:
+            if error.errno not in SYMLINK_REFUSALS:
+                raise
+            raise EnvError(
+                f"The filesystem has no symlinks, and the environment is to have some ({error.strerror})",
+                path=path,
+                remedy='Have it made of copies: venv_params=["--copies"] in nox, always_copy = true in tox.',
+            ) from error
 
     def _copy(self, path: str, source: str) -> None:
         target = f"{self.prefix}/{path}"

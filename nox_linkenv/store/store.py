@@ -194,6 +194,12 @@ def _make(layout: Layout) -> None:
         make_directory(layout.directory(name))
     publish_text(layout.staging, os.path.join(layout.root, "CACHEDIR.TAG"), _CACHEDIR_TAG)
     make_probe(layout)
+    if os.name == "posix" and os.stat(layout.probe).st_mode & 0o111:
+        raise StoreError(
+            "The filesystem does not keep files' modes, so that no store can be there",
+            path=layout.root,
+            remedy="Point LINKENV_STORE at a directory of another filesystem; environments may be here all the same.",
+        )
     publish_text(layout.staging, layout.description, json.dumps({"format": FORMAT}) + "\n")
 
 
