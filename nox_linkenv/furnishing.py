@@ -87,8 +87,8 @@ def _plain_hardlinks(layout: Layout, directory: str) -> bool:
 
 def places_of(builder: Builder) -> tuple[str, ...]:
     """Return the roots of the stores whose files the environment may hold."""
-    layouts = (builder.layout, *builder.behind) if builder.mode is LinkMode.SYMLINK else (builder.layout,)
-    return tuple(layout.root for layout in layouts)
+    behind = builder.behind if builder.mode is LinkMode.SYMLINK else ()
+    return (builder.layout.root, *(layout.root for layout in behind if os.path.isdir(layout.base)))
 
 
 def check_places(receipt: Receipt, prefix: str) -> None:
