@@ -22,10 +22,10 @@ __all__ = ["builder_for", "check_places", "open_store", "places_of", "write_guar
 #: nothing but broken symlinks would be imported as empty namespace packages.
 _GUARD_NAME: Final = "_linkenv_store.pth"
 _GUARD: Final = (
-    "import os, sys; all(map(os.path.isdir, {places!r})) or (sys.stderr.write({message!r}), sys.stderr.flush(),"
+    "import os, sys; all(map(os.path.exists, {places!r})) or (sys.stderr.write({message!r}), sys.stderr.flush(),"
     " os._exit(1))\n"
 )
-_GONE: Final = "The store that files of this environment are symlinks into is gone"
+_GONE: Final = "The store that files of this environment are symlinks into is gone or not the same"
 _REMEDY: Final = "Put it back, or have the environment made anew."
 
 
@@ -97,14 +97,26 @@ def check_places(receipt: Receipt, prefix: str) -> None:
     Raises:
         EnvError: one is not: it has been moved or removed.
     """
-    for place in receipt.places if receipt.symlinked else ():
-        if not os.path.isdir(Layout(place).directory("objects")):
-            raise EnvError(f"{_GONE} ({place})", path=prefix, remedy=_REMEDY)
+    if receipt.symlinked and not all(map(os.path.exists, _needed(receipt))):
+        raise EnvError(f"{_GONE} ({', '.join(receipt.places)})", path=prefix, remedy=_REMEDY)
+
+
+def _needed(receipt: Receipt) -> list[str]:
+    """Return paths that are there as long as the stores are those which the environment was made from.
+
+    The objects' directories are not enough: whoever opens a store where there is none makes an empty one.
+    """
+    layouts = [Layout(place) for place in receipt.places]
+    needed = [layout.directory("objects") for layout in layouts]
+    for name in (receipt.skeleton, *receipt.plans):
+        if name is not None:
+            paths = [f"{layout.base}/{name}" for layout in layouts]
+            needed.append(next(filter(os.path.exists, paths), paths[0]))
+    return needed
 
 
 def write_guard(receipt: Receipt, prefix: str) -> None:
     """Have the interpreter of a symlinked environment say so, and stop, when its store is gone."""
-    places = [Layout(place).directory("objects") for place in receipt.places]
     message = f"{_GONE}: {', '.join(receipt.places)}. {_REMEDY} (environment {prefix})\n"
     path = f"{prefix}/{receipt.facts.site_packages[0]}/{_GUARD_NAME}"
-    write_private(path, _GUARD.format(places=places, message=message).encode(), executable=False)
+    write_private(path, _GUARD.format(places=_needed(receipt), message=message).encode(), executable=False)

@@ -157,6 +157,7 @@ def test_vanished_store_is_noticed(tmp_path: Path, settle: Callable[..., Site]) 
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("The store that files of this environment are symlinks into is gone")
+    assert len(done.stderr.splitlines()) == 1
     assert str(site.store) in done.stderr
     again = place.provision()
     with pytest.raises(EnvError, match="is gone") as caught:

@@ -12,7 +12,7 @@ from nox_linkenv.linking.probe import Abilities, mount_of
 from nox_linkenv.store import Store
 from nox_linkenv.store.companion import Arrangement, Option, arrange, companion_places, decide
 from tests.capabilities import Capability
-from tests.store.tool import as_nobody, mount
+from tests.store.tool import mount
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,10 +77,9 @@ def test_someone_elses_companion_is_not_used(tmp_path: Path) -> None:
         found = arrange(AUTO, store.layout, f"{place}/project/.nox")
         assert (found.mode, found.source) == (HARDLINK, f"{place}/.linkenv-store")
 
-        def squat() -> None:
-            (place / ".linkenv-store").mkdir()
-
-        assert as_nobody(squat) == ""
+        squatted = place / ".linkenv-store"
+        squatted.mkdir()
+        os.chown(squatted, 65534, 65534)
         found = arrange(AUTO, store.layout, f"{place}/project/.nox")
         assert found.source == f"{place}/project/.nox/.linkenv-store"
         assert os.listdir(place) == [".linkenv-store"]
