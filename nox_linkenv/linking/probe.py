@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.linking import CLONE_REFUSALS, REFUSALS, SYMLINK_REFUSALS, LinkMode, clone_file, probe_hardlink
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 __all__ = ["Abilities", "Mount", "existing", "mount_of", "probe"]
+
+#: How mountinfo writes spaces and the like: three octal digits for a byte.
+_ESCAPED: Final = re.compile(rb"\\([0-7]{3})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,12 @@ def mount_of(path: str) -> Mount:
     path = os.path.realpath(path)
     found: Mount | None = None
     if sys.platform == "linux":
-        with contextlib.suppress(OSError), open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as stream:
+        with contextlib.suppress(OSError), open("/proc/self/mountinfo", "rb") as stream:
             for line in stream:  # proc(5): ... root mount-point options - type source super-options
-                first, _, second = line.rstrip("\n").partition(" - ")
-                point = first.split(" ")[4].encode().decode("unicode_escape", "replace")
+                first, _, second = line.rstrip(b"\n").partition(b" - ")
+                point = os.fsdecode(_ESCAPED.sub(lambda found: bytes([int(found[1], 8)]), first.split(b" ")[4]))
                 if path == point or path.startswith(point.rstrip("/") + "/"):
-                    kind, _, options = second.split(" ")[:3]
+                    kind, _, options = os.fsdecode(second).split(" ")[:3]
                     if found is None or len(point) >= len(found.point):  # a later mount covers an earlier one
                         found = Mount(point, kind, options)
     if found is not None:

@@ -58,6 +58,18 @@ def test_places(tmp_path: Path) -> None:
 
 
 @pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
+@pytest.mark.parametrize("name", ["plain", "with space", "with\\backslash", "Grüße"])
+def test_mount_points(name: str, tmp_path: Path) -> None:
+    """A bind mount counts, whatever its name; a directory below it lies in it."""
+    place = tmp_path / name
+    place.mkdir()
+    with mount("--bind", place, place):
+        (place / "below").mkdir()
+        assert mount_of(str(place / "below")).point == str(place)
+    assert mount_of(str(place)).point != str(place)
+
+
+@pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
 def test_the_top_of_a_project_is_no_place(tmp_path: Path) -> None:
     """A project that is mounted into a container is a filesystem's top, and not the place to litter."""
     project = tmp_path / "project"
