@@ -12,7 +12,10 @@ from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.env.spare import wants_spare
-from nox_linkenv.store.objects import discard
+from nox_linkenv.furnishing import check_places
+from nox_linkenv.linking import LinkMode
+from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.objects import discard, intact
 from nox_linkenv.trash import find_trash, trash_name
 from nox_linkenv.upkeep import CompileTask, SpareTask, Tasks
 
@@ -58,16 +61,21 @@ def close(
     closing.tasks.trash.extend(find_trash(os.path.dirname(prefix)))
     if receipt is None:
         return closing
-    edited: dict[str, str] = {}  # source -> path
+    check_places(receipt, prefix)
+    layouts = [Layout(place) for place in receipt.places]
+    bases = [layout.base for layout in layouts]
+    modes_kept = _keeps_modes(prefix)
+    edited: dict[str, tuple[str, int, int]] = {}  # source -> path, size, modification time
     replaced: list[str] = []
     removed: list[str] = []
     for content in contents(store, prefix, receipt):
         links = content.links
         at = content.current
         current = links if len(at) == len(links.paths) else links.selected(at)
-        audit = audit_links(prefix, store.layout.base, current)
+        audit = audit_links(prefix, bases, current, modes_kept=modes_kept)
         for position in audit.edited:
-            edited.setdefault(links.sources[at[position]], links.paths[at[position]])
+            number = at[position]
+            edited.setdefault(links.sources[number], (links.paths[number], links.sizes[number], links.mtimes[number]))
         replaced.extend(links.paths[at[position]] for position in audit.replaced)
         removed.extend(links.paths[at[position]] for position in audit.removed)
         if settings.bytecode:
@@ -76,15 +84,30 @@ def close(
             if seen:
                 task = CompileTask(content.name, receipt.interpreter, receipt.facts, seen, modules)
                 closing.tasks.compile.append(task)
-        if settings.spares and wants_spare(store, prefix, content.name, links):
+        if settings.spares and _plain(receipt) and wants_spare(store, prefix, content.name, links):
             closing.tasks.spares.append(SpareTask(content.name, receipt.facts))
     closing.tasks.trash.extend(_leftovers(prefix))
-    for source in edited:
-        with contextlib.suppress(OSError):
-            discard(store.layout, source)
-    closing.edited.extend(edited.values())
+    for source, (_, size, mtime) in edited.items():
+        for layout in layouts:
+            if not intact(f"{layout.base}/{source}", size=size, mtime=mtime):
+                with contextlib.suppress(OSError):
+                    discard(layout, source)
+    closing.edited.extend(path for path, _, _ in edited.values())
     closing.messages.extend(_messages(receipt.session, closing.edited, replaced, removed))
     return closing
+
+
+def _keeps_modes(prefix: str) -> bool:
+    """Return whether the environment's filesystem does: a file that nobody makes executable says so."""
+    try:
+        return os.stat(f"{prefix}/pyvenv.cfg").st_mode & 0o111 == 0
+    except OSError:
+        return True
+
+
+def _plain(receipt: Receipt) -> bool:
+    """Return whether the environment is hard-linked from its own store, as spares are."""
+    return receipt.modes == (LinkMode.HARDLINK.value,) and receipt.places == (receipt.store,)
 
 
 def _messages(session: str, edited: list[str], replaced: list[str], removed: list[str]) -> Iterator[str]:

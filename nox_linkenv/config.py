@@ -13,7 +13,7 @@ from nox_linkenv.linking import LinkMode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings", "load_settings"]
+__all__ = ["Settings", "default_store_root", "load_settings"]
 
 _BOOLEANS: Final = {
     "1": True,
@@ -33,6 +33,9 @@ class Settings:
 
     Args:
         store: root directory of the store; empty for the user's cache directory.
+        lower_store: root of a store which is only read, where the other one lacks something; empty for none.
+        companion: root of the store on the environments' filesystem that is used where the store cannot be linked
+            from; ``none`` for none, empty for the default places.
         link_mode: how files are linked.
         resolution_age: how long, in seconds, a resolution answers the same request again; 0 asks pip every time.
         offline: answer from remembered resolutions of any age, and ask nobody.
@@ -43,7 +46,9 @@ class Settings:
     """
 
     store: str = ""
-    link_mode: LinkMode = LinkMode.HARDLINK
+    lower_store: str = ""
+    companion: str = ""
+    link_mode: LinkMode = LinkMode.AUTO
     resolution_age: float = 600.0
     offline: bool = False
     bytecode: bool = True
@@ -56,9 +61,19 @@ class Settings:
         """The store's root directory, absolute."""
         if self.store:
             return os.path.abspath(os.path.expanduser(self.store))
-        import platformdirs
+        return default_store_root()
 
-        return platformdirs.user_cache_dir("nox-linkenv", appauthor=False)
+    @property
+    def lower_roots(self) -> tuple[str, ...]:
+        """The root directory of the lower store, absolute, if there is one."""
+        return (os.path.abspath(os.path.expanduser(self.lower_store)),) if self.lower_store else ()
+
+
+def default_store_root() -> str:
+    """Return where the store is when nothing says otherwise: in the user's cache directory."""
+    import platformdirs
+
+    return platformdirs.user_cache_dir("nox-linkenv", appauthor=False)
 
 
 def load_settings(

@@ -11,7 +11,8 @@ from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY, donor_of
 from nox_linkenv.env.recycle import Donor, Leftover, Private, State, read_state, record_state, state_name, take_over
-from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes
+from nox_linkenv.linking import LinkMode
+from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes, discarded_names
 from nox_linkenv.store.spares import take_spare
 from nox_linkenv.trace import trace
 
@@ -70,7 +71,8 @@ class Outfit:
             content = empty_bytecode(self.store, self.facts, bytecode.empty_size)
         everything = links if bytecode is None else joined(links, bytecode.links)
         if self.settings.verify:
-            discard_changed(self.store.layout, everything.sources)
+            for layout in dict.fromkeys((self.builder.layout, self.store.layout)):
+                discard_changed(layout, everything.sources)
         inodes = [0] * len(everything.paths)
         left = self._take_over(name, everything, inodes, empty, texts or {}, bytecode, content)
         self.builder.directories(left.directories)
@@ -81,7 +83,7 @@ class Outfit:
         damaged = [left.positions[at] for at in report.damaged]
         report.damaged = [at for at in damaged if at < len(links.paths)]
         for at in damaged[len(report.damaged) :]:
-            discard(self.store.layout, everything.sources[at])  # bytecode: upkeep makes it anew
+            discard(self.builder.layout, everything.sources[at])  # bytecode: upkeep makes it anew
         if bytecode is not None:
             self.builder.empty_bytecode(bytecode.empty, content, kept=left.kept)
         trace(
@@ -118,8 +120,7 @@ class Outfit:
             file = f"{path}/{DIRECTORY}/{state_name(name)}"
             state = read_state(file, links=len(links.paths), directories=len(links.directories))
             if state is not None:
-                gone = discarded_inodes(self.store.layout)
-                inodes[:] = [0 if number in gone else number for number in state.inodes] if gone else state.inodes
+                inodes[:] = self._still_good(state.inodes, links.sources)
                 state = State(inodes, state.changes)
                 for root in self.facts.site_packages:
                     os.makedirs(f"{self.builder.prefix}/{root}", exist_ok=True)
@@ -127,12 +128,27 @@ class Outfit:
                 return take_over(donor, self.builder.prefix, links, private, roots=self.facts.site_packages)
         return Leftover(links.directories, list(range(len(links.paths))))
 
+    def _still_good(self, inodes: Sequence[int], sources: Sequence[str]) -> Sequence[int]:
+        """Return *inodes* with 0 for the files that have been taken out of the store since.
+
+        A hard link is known by its number; what was cloned or copied, by its source.
+        """
+        gone = discarded_inodes(self.builder.layout)
+        if not gone:
+            return inodes
+        if self.builder.mode is LinkMode.HARDLINK:
+            return [0 if number in gone else number for number in inodes]
+        names = discarded_names(self.builder.layout)
+        return [0 if source in names else number for number, source in zip(inodes, sources, strict=True)]
+
     def _donors(self, name: str) -> Iterator[str]:
         """Yield the trees to take over from: the environment that stood here before, or a spare."""
         former = donor_of(self.builder.prefix)
+        if self.builder.mode is LinkMode.SYMLINK:
+            return  # there is nothing to be gained: a symlink is looked at as slowly as it is made
         if os.path.exists(f"{former}/{DIRECTORY}/{state_name(name)}"):
             yield former
-        elif self.settings.spares:
-            spare = take_spare(self.store.layout, name, f"{self.ours}/{state_name(name)}-spare")
+        elif self.settings.spares and self.builder.mode is LinkMode.HARDLINK:
+            spare = take_spare(self.builder.layout, name, f"{self.ours}/{state_name(name)}-spare")
             if spare is not None:
                 yield spare

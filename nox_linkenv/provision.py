@@ -5,29 +5,33 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.collector import without_collector
-from nox_linkenv.env.build import Builder, environment_errors
+from nox_linkenv.env.build import environment_errors
 from nox_linkenv.env.links import joined
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skeleton
 from nox_linkenv.errors import OfflineError
+from nox_linkenv.furnishing import builder_for, check_places, open_store, places_of, write_guard
+from nox_linkenv.linking import LinkMode
 from nox_linkenv.outfit import Outfit
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind, parse
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
-from nox_linkenv.store import Store
 from nox_linkenv.store.roots import Root, register_root
-from nox_linkenv.trash import donor_name, trash_name
+from nox_linkenv.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from nox_linkenv.config import Settings
+    from nox_linkenv.env.build import Builder
     from nox_linkenv.env.installed import Distribution
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.key import ProjectKey
@@ -54,12 +58,20 @@ class Provision:
         self.settings = settings
         self.session = session
         self.clock = clock
-        self.store = Store.open(settings.store_root)
-        self.builder = Builder(prefix, self.store.layout, mode=settings.link_mode)
+        self.store = open_store(settings)
         self.trash: list[str] = []
         self.notes: list[str] = []
         self.began = clock()
         self._receipt: Receipt | None = None
+        self._builder: Builder | None = None
+
+    @property
+    def builder(self) -> Builder:
+        """What builds the environment; how it links is found out when it is first asked for."""
+        if self._builder is None:
+            self._builder, note = builder_for(self.prefix, self.store, self.settings)
+            self.notes.extend(filter(None, [note]))
+        return self._builder
 
     @property
     def receipt(self) -> Receipt | None:
@@ -94,6 +106,11 @@ class Provision:
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if donor is not None:
             os.rename(donor, donor_of(self.prefix))
+        with self._held():
+            return self._furnish(name, skeleton, interpreter, parameters)
+
+    def _furnish(self, name: str, skeleton: Skeleton | None, interpreter: str, parameters: Sequence[str]) -> bool:
+        assert skeleton is not None
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
         result = outfit.put_on(name, skeleton.links, [])
         damaged = joined(skeleton.links.selected(result.report.damaged), self.builder.damaged(skeleton.copies))
@@ -108,8 +125,31 @@ class Provision:
             result = outfit.put_on(name, skeleton.links, [])
         self.builder.skeleton(skeleton)
         outfit.record(name, result)
-        self._finish(Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session))
+        self._finish(self._made(Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)))
         return True
+
+    def check(self) -> None:
+        """Make sure that nothing is missing which the environment that stands there needs of its stores.
+
+        Raises:
+            EnvError: a store has been moved or removed.
+        """
+        if self.receipt is not None:
+            check_places(self.receipt, self.prefix)
+
+    def _held(self) -> AbstractContextManager[None]:
+        """Hold off removal from the store while an environment needs files in it and has no receipt that says so."""
+        return self.store.locked() if self.builder.mode is LinkMode.SYMLINK else nullcontext()
+
+    def _made(self, receipt: Receipt) -> Receipt:
+        """Return *receipt* with how files have been linked, and guard a symlinked environment."""
+        modes = dict.fromkeys((*(receipt.modes if receipt.sources else ()), self.builder.mode.value))
+        receipt = replace(
+            receipt, modes=tuple(modes), sources=tuple(dict.fromkeys((*receipt.sources, *places_of(self.builder))))
+        )
+        if receipt.symlinked:
+            write_guard(receipt, self.prefix)
+        return receipt
 
     def adopt(self, interpreter: str) -> None:
         """Take over an environment which virtualenv has made, so that requests can be linked into it.
@@ -147,15 +187,24 @@ class Provision:
         self._receipt = None
         if not os.path.lexists(self.prefix):
             return None
-        same = former is not None and former.skeleton == skeleton and former.store == self.store.layout.root
-        if same and skeleton is not None:
-            aside = donor_name(self.prefix)
-            os.rename(self.prefix, aside)
+        donor = former is not None and self.succeeds(former, skeleton)
+        aside = donor_name(self.prefix) if donor else trash_name(self.prefix)
+        if not put_away(self.prefix, aside):
+            return None
+        if donor:
             return aside
-        aside = trash_name(self.prefix)
-        os.rename(self.prefix, aside)
         self.trash.append(aside)
         return None
+
+    def succeeds(self, former: Receipt, skeleton: str | None) -> bool:
+        """Return whether the environment to come can take over from that of the receipt *former*."""
+        return (
+            skeleton is not None
+            and former.skeleton == skeleton
+            and former.store == self.store.layout.root
+            and former.modes == (self.builder.mode.value,)
+            and former.places == places_of(self.builder)
+        )
 
     def install(self, request: Request, pip: Pip) -> Outcome:
         """Install what *request* asks for.
@@ -166,6 +215,7 @@ class Provision:
             Whatever *pip* raises where pip fails.
         """
         receipt = self.receipt
+        self.check()
         arguments = parse(request.arguments)
         if receipt is None or arguments is None:
             reason = "an option is not modelled" if receipt else "the environment is not one of ours"
@@ -279,6 +329,19 @@ class Provision:
         Raises:
             EnvError, LinkError, DamagedObjectError: it could not be; the environment has no receipt.
         """
+        with self._held():
+            return self._carry_out(name, plan, receipt, answer, arguments, pip, message)
+
+    def _carry_out(
+        self,
+        name: str,
+        plan: Plan,
+        receipt: Receipt,
+        answer: Remembered,
+        arguments: Arguments,
+        pip: Pip,
+        message: str,
+    ) -> Outcome:
         remove_receipt(self.prefix)
         for found in self.replaced([entry[0] for entry in plan.distributions], receipt):
             from nox_linkenv.env.installed import uninstall
@@ -300,7 +363,7 @@ class Provision:
         self.builder.private(plan, contents=contents, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)
         outfit.record(name, result)
-        self._receipt = replace(receipt, session=self.session, plans=(*receipt.plans, name))
+        self._receipt = self._made(replace(receipt, session=self.session, plans=(*receipt.plans, name)))
         write_receipt(self.prefix, self._receipt)
         installed = tuple((entry[0], entry[1]) for entry in plan.distributions)
         warnings = [*self.notes, *notes, *filter(None, [report.explain()])]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import shutil
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["donor_name", "empty_trash", "find_trash", "trash_name"]
+__all__ = ["donor_name", "empty_trash", "find_trash", "put_away", "trash_name"]
 
 _TRASH: Final = ".linkenv-trash-"
 _DONOR: Final = ".linkenv-donor-"
@@ -42,6 +43,29 @@ def find_trash(directory: str) -> list[str]:
             if name.startswith(_TRASH) or (name.startswith(_DONOR) and time.time() - os.lstat(path).st_ctime > _LEFT):
                 found.append(path)
     return found
+
+
+def put_away(path: str, aside: str) -> bool:
+    """Rename the directory *path* to *aside*; where the system cannot rename it, remove it.
+
+    An overlay refuses to rename a directory of a lower layer (EXDEV), such as an environment baked into an image.
+
+    Returns:
+        whether it is at *aside*.
+
+    Raises:
+        OSError: it can neither be renamed nor removed.
+    """
+    try:
+        os.rename(path, aside)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        empty_trash(path)
+        if os.path.lexists(path):
+            raise
+        return False
+    return True
 
 
 def empty_trash(path: str) -> None:

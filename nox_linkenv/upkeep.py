@@ -1,6 +1,6 @@
 """Work that no session waits for: compiling what sessions import, spares, removing trash.
 
-Runs detached, at low priority, after the host has ended: ``python -m nox_linkenv.upkeep STORE TASKS``.
+Runs detached, at low priority, after the host has ended: ``python -m nox_linkenv.upkeep STORE TASKS [LOWER ...]``.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
         with store.locked():
             objects = {task.modules[path]: path for path in task.wanted}
             environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-            compile_objects(store.layout, task.python, task.facts.tag, objects, environ=environ, jobs=jobs)
+            compile_objects(
+                store.layout, task.python, task.facts.tag, objects, environ=environ, jobs=jobs, lower=store.lower
+            )
             index_bytecode(store, task.name, dict(task.modules), task.facts)
     for spare in {task.name: task for task in tasks.spares}.values():
         with store.locked():
@@ -127,12 +129,13 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
 
 def start(store: Store, tasks: Tasks) -> None:
     """Start a detached process that does *tasks*; where it cannot be started, they are left for another time."""
+    lower = [layout.root for layout in store.lower]
     name = f"staging/upkeep-{os.getpid()}.json"
     path = os.path.join(store.layout.base, name)
     with contextlib.suppress(OSError, LinkenvError):
         store.publish(name, tasks.dumps())
         process = subprocess.Popen(
-            [sys.executable, "-E", "-m", "nox_linkenv.upkeep", store.layout.root, path],
+            [sys.executable, "-E", "-m", "nox_linkenv.upkeep", store.layout.root, path, *lower],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -162,13 +165,13 @@ def _start_scheduled() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Do the tasks of the file named last, and remove it."""
-    root, path = arguments
+    root, path, *lower = arguments
     if hasattr(os, "nice"):
         os.nice(19)
     with open(path, encoding="utf-8") as stream:
         tasks = Tasks.loads(stream.read())
     os.unlink(path)
-    perform(Store.open(root), tasks, jobs=os.cpu_count() or 1)
+    perform(Store.open(root, lower=lower), tasks, jobs=os.cpu_count() or 1)
     return 0
 
 

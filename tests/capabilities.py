@@ -31,6 +31,7 @@ class Capability(enum.Enum):
     BTRFS = "btrfs can be made and mounted"
     XFS = "XFS with reflinks can be made and mounted"
     OVERLAY = "an overlay can be mounted"
+    EXFAT = "exFAT, which has no links of any kind, can be made and mounted"
     HARDLINK = "the temporary directory has hard links"
     GIT = "git is installed"
     NETWORK = "the package index answers"
@@ -56,13 +57,13 @@ def _mounted(*options: str | Path) -> str | None:
         return reason if reason is not None else _run("umount", directory)
 
 
-def _filesystem(megabytes: int, *mkfs: str) -> str | None:
+def _filesystem(megabytes: int, *mkfs: str, kind: str | None = None) -> str | None:
     with tempfile.TemporaryDirectory(prefix="linkenv-probe-") as directory:
         image = Path(directory, "image")
         with image.open("wb") as stream:
             stream.truncate(megabytes << 20)
         reason = _run(*mkfs, image)
-        return reason if reason is not None else _mounted("-o", "loop", image)
+        return reason if reason is not None else _mounted(*(("-t", kind) if kind else ()), "-o", "loop", image)
 
 
 def _overlay() -> str | None:
@@ -115,6 +116,8 @@ def missing(capability: Capability) -> str | None:
             return _filesystem(128, "mkfs.btrfs", "-q", "-f")
         case Capability.XFS:
             return _filesystem(320, "mkfs.xfs", "-q", "-f", "-m", "reflink=1")
+        case Capability.EXFAT:
+            return _filesystem(32, "mkfs.exfat", kind="exfat-fuse")
         case Capability.OVERLAY:
             return _overlay()
         case Capability.HARDLINK:

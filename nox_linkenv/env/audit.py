@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.looks import expected_looks, looks, looks_of_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from nox_linkenv.env.links import Links
 
@@ -36,11 +37,14 @@ class Audit:
     removed: list[int] = field(default_factory=list)
 
 
-def audit_links(prefix: str, base: str, links: Links) -> Audit:
+def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: bool = True) -> Audit:
     """Compare the files of *links* in the environment at *prefix* with what they were linked as.
 
+    A symlink into a store counts as the file it leads to; one that leads nowhere counts as removed.
+
     Args:
-        base: the store's format directory.
+        bases: the format directories of the stores that they were linked from.
+        modes_kept: whether the environment's filesystem keeps modes; exFAT does not.
     """
     audit = Audit()
     expected = expected_looks(links)
@@ -53,14 +57,27 @@ def audit_links(prefix: str, base: str, links: Links) -> Audit:
         except OSError:
             audit.removed.append(position)
             continue
-        if looks(status) == look:
+        found = looks(status)
+        if found == look or (found[:2] == look[:2] and not modes_kept):
             continue
-        try:
-            same = os.path.samestat(status, os.stat(f"{base}/{source}"))
-        except OSError:
-            same = False
+        if stat.S_ISLNK(status.st_mode) and os.readlink(f"{prefix}/{path}") in [f"{base}/{source}" for base in bases]:
+            try:
+                status = os.stat(f"{prefix}/{path}")
+            except OSError:
+                audit.removed.append(position)
+                continue
+            if looks(status) == look:
+                continue
+        same = any(_same(status, f"{base}/{source}") for base in bases)
         (audit.edited if same else audit.replaced).append(position)
     return audit
+
+
+def _same(status: os.stat_result, path: str) -> bool:
+    try:
+        return os.path.samestat(status, os.stat(path))
+    except OSError:
+        return False
 
 
 def imported(prefix: str, modules: Mapping[str, str], cache_tag: str, *, since: float) -> set[str]:

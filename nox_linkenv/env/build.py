@@ -13,7 +13,7 @@ from nox_linkenv.env.facts import fill
 from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.errors import EnvError
-from nox_linkenv.linking import LinkMode, LinkReport, Operations, link_files
+from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -36,15 +36,19 @@ class Builder:
 
     Args:
         prefix: absolute path of the environment, with ``/``.
-        layout: of the store.
+        layout: of the store that files are linked from.
         mode: how files are linked.
         operations: the seam to the filesystem.
+        behind: the stores from which it is filled where it lacks a file: the main store of a companion, lower ones.
+        since: see :class:`~nox_linkenv.store.companion.Arrangement`.
     """
 
     prefix: str
     layout: Layout
     mode: LinkMode = LinkMode.HARDLINK
     operations: Operations = field(default_factory=Operations)
+    behind: tuple[Layout, ...] = ()
+    since: int = 0
 
     def skeleton(self, skeleton: Skeleton) -> None:
         """Write what *skeleton* does not link: symlinks, texts and copies.  The directories exist, the files do not.
@@ -53,7 +57,7 @@ class Builder:
             OSError: the directory cannot be written.
         """
         for path, target in skeleton.symlinks:
-            os.symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
+            self._symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
         for path, content, executable in skeleton.texts:
             self._write(path, fill(content, self.prefix).encode(), executable=executable)
         for path, source in skeleton.copies:
@@ -64,8 +68,30 @@ class Builder:
 
         Raises:
             LinkError: a file could neither be linked nor copied.
+            StoreUnwritableError: the store had to be filled and cannot be.
         """
-        base, prefix = self.layout.base + "/", self.prefix + "/"
+        if self.since:
+            self._raise(links)
+        report = self.link_from(self.layout, links, inodes)
+        if report.damaged and self.behind:
+            from nox_linkenv.env.filling import link_from_behind
+
+            link_from_behind(self, links, report, inodes)
+        return report
+
+    def _raise(self, links: Links) -> None:
+        """Put into the upper layer of an overlay what a hard link would have the system copy there whole, unasked."""
+        from nox_linkenv.store.layers import bring, outdated
+
+        old = outdated(self.layout, links.sources, self.since)
+        files = zip(links.sources, links.sizes, links.mtimes, strict=True)
+        chosen = [file for file in files if file[0] in old]
+        if chosen:
+            bring(self.layout, [self.layout], chosen)
+
+    def link_from(self, layout: Layout, links: Links, inodes: list[int] | None) -> LinkReport:
+        """Make the files of *links* from the store at *layout* alone."""
+        base, prefix = layout.base + "/", self.prefix + "/"
         return link_files(
             [base + source for source in links.sources],
             [prefix + path for path in links.paths],
@@ -141,14 +167,21 @@ class Builder:
         """Return those of *private* (path, source) whose source is missing or does not hash to its address."""
         found = Links()
         for path, source in private:
-            try:
-                with open(f"{self.layout.base}/{source}", "rb") as stream:
-                    whole = file_digest(stream) == source.removeprefix("objects/").replace("/", "")[:64]
-            except OSError:
-                whole = False
-            if not whole:
+            if not self._whole(source):
                 found.add_source(path, source, 0, 0)
+        if found.paths and self.behind:
+            from nox_linkenv.store.layers import bring
+
+            bring(self.layout, self.behind, [(source, -1, 0) for source in found.sources])
+            return found.selected([at for at, source in enumerate(found.sources) if not self._whole(source)])
         return found
+
+    def _whole(self, source: str) -> bool:
+        try:
+            with open(f"{self.layout.base}/{source}", "rb") as stream:
+                return file_digest(stream) == source.removeprefix("objects/").replace("/", "")[:64]
+        except OSError:
+            return False
 
     def touch(self, directories: Iterable[str]) -> None:
         """Renew the modification time of site-packages *directories*, so that importers list them again."""
@@ -177,6 +210,19 @@ class Builder:
 
     def _write(self, path: str, content: bytes, *, executable: bool) -> str:
         return write_private(f"{self.prefix}/{path}", content, executable=executable)
+
+    @staticmethod
+    def _symlink(target: str, path: str) -> None:
+        try:
+            os.symlink(target, path)
+        except OSError as error:
+            if error.errno not in SYMLINK_REFUSALS:
+                raise
+            raise EnvError(
+                f"The filesystem has no symlinks, and the environment is to have some ({error.strerror})",
+                path=path,
+                remedy='Have it made of copies: venv_params=["--copies"] in nox, always_copy = true in tox.',
+            ) from error
 
     def _copy(self, path: str, source: str) -> None:
         target = f"{self.prefix}/{path}"

@@ -63,7 +63,7 @@ def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Fact
     Args:
         name: of the stored plan or skeleton.
     """
-    sizes = bytecode_of(store.layout, facts.tag, set(modules.values()))
+    sizes = bytecode_of(store.layers, facts.tag, set(modules.values()))
     links, empty = Links(), []
     directories: dict[str, None] = {}
     for path, addr in modules.items():
@@ -98,8 +98,11 @@ def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:
 
 def empty_bytecode(store: Store, facts: Facts, size: int) -> bytes:
     """Return the bytecode of an empty module, or nothing where there is none of *size* bytes."""
+    path = store.find(bytecode_name(facts.tag, EMPTY))
+    if path is None:
+        return b""
     try:
-        with open(f"{store.layout.base}/{bytecode_name(facts.tag, EMPTY)}", "rb") as stream:
+        with open(path, "rb") as stream:
             content = stream.read()
     except FileNotFoundError:
         return b""

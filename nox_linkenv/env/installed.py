@@ -139,7 +139,7 @@ def _inside(prefix: str, listed: Iterable[str], facts: Facts) -> Iterator[str]:
             if directory not in real:
                 real[directory] = os.path.realpath(directory)
             path = os.path.join(real[directory], base)
-            if path.startswith(root) and os.path.isfile(path):
+            if path.startswith(root) and (os.path.isfile(path) or os.path.islink(path)):
                 yield path
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from nox_linkenv.env.build import write_private
 from nox_linkenv.env.facts import Facts
+from nox_linkenv.linking import LinkMode
 
 __all__ = ["DIRECTORY", "Receipt", "donor_of", "read_receipt", "remove_receipt", "write_receipt"]
 
@@ -29,6 +30,8 @@ class Receipt:
         skeleton: name of the stored skeleton, ``None`` where virtualenv made this very environment.
         session: what the host calls the session.
         plans: names of the stored plans carried out so far, in order.
+        modes: values of the link modes that it was made with.
+        sources: roots of the stores that its files were linked from: its own, a companion, lower ones.
     """
 
     store: str
@@ -37,6 +40,18 @@ class Receipt:
     skeleton: str | None
     session: str
     plans: tuple[str, ...] = field(default=())
+    modes: tuple[str, ...] = (LinkMode.HARDLINK.value,)
+    sources: tuple[str, ...] = ()
+
+    @property
+    def symlinked(self) -> bool:
+        """Whether it needs its stores: files of it are symlinks into them."""
+        return LinkMode.SYMLINK.value in self.modes
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The roots of the stores that its files were linked from."""
+        return self.sources or (self.store,)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -47,6 +62,8 @@ class Receipt:
             "skeleton": self.skeleton,
             "session": self.session,
             "plans": self.plans,
+            "modes": self.modes,
+            "sources": self.sources,
         }
 
 
@@ -73,6 +90,8 @@ def read_receipt(prefix: str) -> Receipt | None:
             skeleton=data["skeleton"],
             session=data["session"],
             plans=tuple(data["plans"]),
+            modes=tuple(data.get("modes", (LinkMode.HARDLINK.value,))),
+            sources=tuple(data.get("sources", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -1,6 +1,6 @@
 """Making a file of the environment out of a file of the store: the only code that links.
 
-Hard links are tried first; where the system refuses one, that file is copied and the reason is counted.
+Whatever the mode, where the system refuses a file, that file is copied and the reason is counted.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import enum
 import errno
 import os
 import stat
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -19,13 +20,19 @@ from nox_linkenv.errors import LinkError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["LinkMode", "LinkReport", "Operations", "copy_file", "link_files"]
+__all__ = ["LinkMode", "LinkReport", "Operations", "clone_file", "copy_file", "link_files", "probe_hardlink"]
 
 
 class LinkMode(enum.Enum):
-    """How a file of the environment is made of the store's."""
+    """How a file of the environment is made of the store's.
 
+    ``AUTO`` is what a user may ask for; what it comes to is decided before a file is linked.
+    """
+
+    AUTO = "auto"
+    CLONE = "clone"
     HARDLINK = "hardlink"
+    SYMLINK = "symlink"
     COPY = "copy"
 
 
@@ -40,18 +47,34 @@ REFUSALS: Final[dict[int, str]] = {
     errno.ENOSYS: "the filesystem has no hard links",
     errno.EINVAL: "the filesystem has no hard links",
 }
+#: The same for clones, where it differs.
+CLONE_REFUSALS: Final[dict[int, str]] = {
+    **dict.fromkeys(
+        (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENOTTY, errno.EBADF),
+        "the filesystem cannot clone files",
+    ),
+    errno.EXDEV: "the store and the environment are on different filesystems",
+    errno.EACCES: "the system denies reading the store's files",
+}
+#: The same for symlinks.
+SYMLINK_REFUSALS: Final[dict[int, str]] = dict.fromkeys(
+    (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL), "the filesystem has no symlinks"
+)
 #: The same by Windows error code: invalid function, not the same device, not supported on the volume, too many links.
 WINDOWS_REFUSALS: Final[dict[int, str]] = {
     1: "the filesystem has no hard links",
     17: "the store and the environment are on different volumes",
     396: "the volume does not support hard links",
     1142: "some files have reached the filesystem's limit of links",
+    1314: "Windows lets only developers and administrators make symlinks",
 }
 
 #: Modes of an object that nobody has changed; an executable one's name ends in ``x``.
 _PLAIN: Final = stat.S_IFREG | 0o644
 _EXECUTABLE: Final = stat.S_IFREG | 0o755
 
+#: The reason for copies that need no explanation: they are what was asked for.
+_ASKED: Final = "copies were asked for"
 _REMEDY: Final = "Move the store next to your projects with LINKENV_STORE to have files linked."
 
 
@@ -69,12 +92,52 @@ def copy_file(source: str, target: str) -> None:
     os.utime(target, ns=(status.st_mtime_ns, status.st_mtime_ns))
 
 
+def clone_file(source: str, target: str) -> None:
+    """Clone content, mode and modification time; *target* must not exist.
+
+    Raises:
+        OSError: the system refuses; nothing is left at *target*.
+    """
+    from nox_linkenv.linking.clone import clone_file as clone
+
+    clone(source, target)
+
+
+def symlink_file(source: str, target: str) -> None:
+    """Make *target* a symlink to *source*; bytecode, which Python would not write through one, is linked or copied."""
+    if not source.endswith(".pyc"):
+        os.symlink(source, target)
+        return
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        copy_file(source, target)
+
+
+def probe_hardlink(source: str, directory: str) -> OSError | None:
+    """Return how the system refuses a hard link of *source* in *directory*, or ``None`` where it makes one.
+
+    Nothing but trying tells: mounts of one filesystem have the same device number and refuse all the same.
+    """
+    target = f"{directory}/.linkenv-probe-{os.getpid()}-{time.monotonic_ns()}"
+    try:
+        os.link(source, target)
+    except OSError as error:
+        return error
+    os.unlink(target)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Operations:
     """The seam to the filesystem: tests hand in others, everyone else the real ones."""
 
     link: Callable[[str, str], None] = os.link
     copy: Callable[[str, str], None] = copy_file
+    clone: Callable[[str, str], None] = clone_file
+    symlink: Callable[[str, str], None] = symlink_file
 
 
 @dataclass(slots=True)
@@ -87,11 +150,17 @@ class LinkReport:
 
     def explain(self) -> str | None:
         """Return one line for the user where files had to be copied, else ``None``."""
-        if not self.copied:
+        told = Counter({reason: count for reason, count in self.copied.items() if reason != _ASKED})
+        if not told:
             return None
-        files = "1 file was" if self.copied.total() == 1 else f"{self.copied.total()} files were"
-        reasons = "; ".join(f"{count} because {reason}" for reason, count in self.copied.most_common())
+        files = "1 file was" if told.total() == 1 else f"{told.total()} files were"
+        reasons = "; ".join(f"{count} because {reason}" for reason, count in told.most_common())
         return f"{files} copied instead of linked: {reasons}. {_REMEDY}"
+
+    def add(self, other: LinkReport) -> None:
+        """Count what became of more files of the same environment; their positions are their own."""
+        self.linked += other.linked
+        self.copied.update(other.copied)
 
 
 def link_files(
@@ -110,16 +179,16 @@ def link_files(
         sources, targets: absolute paths; the targets' directories exist, the targets do not.
         sizes: expected, in bytes.
         mtimes: expected, in whole seconds.
-        inodes: filled with the inode number of each source (0 for a damaged one).
+        mode: any but ``AUTO``.
+        inodes: filled with the inode number of each file made (0 for a damaged source); that of its source where it
+            is a hard link or a symlink.
 
     Raises:
         LinkError: a file could neither be linked nor copied.
     """
     operations = operations or Operations()
     report = LinkReport()
-    status_of, link = os.stat, operations.link
-    if mode is LinkMode.COPY:
-        link = _refuse
+    status_of, link, refusals = os.stat, *_method(mode, operations)
     seen = inodes.append if inodes is not None else None
     linked = 0
     for position, (source, target, size, mtime) in enumerate(zip(sources, targets, sizes, mtimes, strict=True)):
@@ -140,29 +209,48 @@ def link_files(
             linked += 1
         except FileExistsError:
             _unlink(target)
-            _link_or_copy(source, target, link, operations, report)
+            try:
+                link(source, target)
+                linked += 1
+            except OSError as error:
+                _copy_instead(source, target, error, refusals, operations, report)
         except OSError as error:
-            _copy_instead(source, target, error, operations, report)
+            _copy_instead(source, target, error, refusals, operations, report)
     report.linked += linked
+    if inodes is not None and (report.copied or mode is LinkMode.CLONE):
+        _renumber(inodes, sources, targets)
     return report
 
 
-def _link_or_copy(
-    source: str, target: str, link: Callable[[str, str], None], operations: Operations, report: LinkReport
+def _method(mode: LinkMode, operations: Operations) -> tuple[Callable[[str, str], None], dict[int, str]]:
+    """Return what makes a file in this *mode*, and what its refusals mean."""
+    if mode is LinkMode.HARDLINK:
+        return operations.link, REFUSALS
+    if mode is LinkMode.CLONE:
+        return operations.clone, CLONE_REFUSALS
+    if mode is LinkMode.SYMLINK:
+        return operations.symlink, SYMLINK_REFUSALS
+    return _refuse, REFUSALS
+
+
+def _renumber(inodes: list[int], sources: Sequence[str], targets: Sequence[str]) -> None:
+    """Put the inode numbers of files that are not links of their sources into *inodes*, whose last ones are theirs."""
+    start = len(inodes) - len(sources)
+    for position, target in enumerate(targets, start):
+        if inodes[position]:
+            status = os.lstat(target)
+            if stat.S_ISREG(status.st_mode):
+                inodes[position] = status.st_ino
+
+
+def _copy_instead(
+    source: str, target: str, error: OSError, refusals: dict[int, str], operations: Operations, report: LinkReport
 ) -> None:
-    try:
-        link(source, target)
-        report.linked += 1
-    except OSError as error:
-        _copy_instead(source, target, error, operations, report)
-
-
-def _copy_instead(source: str, target: str, error: OSError, operations: Operations, report: LinkReport) -> None:
-    reason = WINDOWS_REFUSALS.get(getattr(error, "winerror", None) or 0) or REFUSALS.get(error.errno or 0)
+    reason = WINDOWS_REFUSALS.get(getattr(error, "winerror", None) or 0) or refusals.get(error.errno or 0)
     if reason is None and error.errno == errno.ENOSPC:
         reason = "the directory index is full"  # ext4: a copy may still find room, or say for itself that it has none
     if isinstance(error, _CopyAskedError):
-        reason = "copies were asked for"
+        reason = _ASKED
     if reason is None:
         raise LinkError(
             f"A file could not be linked ({error.strerror})", path=target, remedy="Check the environment's directory."

@@ -129,6 +129,8 @@ class LinkedEnv(VirtualEnv):
 
     def _reusable(self) -> bool:
         """Ask nox's own checks; an environment of ours counts as the virtualenv it is."""
+        with _reported():
+            self.provision.check()
         checks = ("_check_reused_environment_links", "_check_reused_environment_interpreter")
         return self._check_reused_environment_type() and all(
             getattr(self, name)() for name in checks if hasattr(self, name)

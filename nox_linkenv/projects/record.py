@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.store.layout import object_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +157,8 @@ def metadata_digest(store: Store, manifest: Manifest) -> str:
 
     name = f"{manifest.dist_info}/METADATA"
     address = next(file.address for file in manifest.files if file.name == name)
-    message = Parser().parsestr(Path(store.layout.object(address)).read_text(encoding="utf-8"), headersonly=True)
+    path = store.find(object_name(address)) or store.layout.object(address)
+    message = Parser().parsestr(Path(path).read_text(encoding="utf-8"), headersonly=True)
     fields = [[field, sorted(message.get_all(field, []))] for field in _FIELDS]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 

@@ -36,7 +36,14 @@ for source, target, name in json.load(sys.stdin):
 
 
 def compile_objects(
-    layout: Layout, python: str, tag: str, objects: Mapping[str, str], *, environ: Mapping[str, str], jobs: int
+    layout: Layout,
+    python: str,
+    tag: str,
+    objects: Mapping[str, str],
+    *,
+    environ: Mapping[str, str],
+    jobs: int,
+    lower: Sequence[Layout] = (),
 ) -> int:
     """Compile those of *objects* which have no bytecode yet and return how many have been.
 
@@ -48,14 +55,21 @@ def compile_objects(
         objects: address -> name shown in tracebacks until import corrects it.
         environ: variables for the interpreter.
         jobs: how many run at a time.
+        lower: stores that are read where this one lacks an object or its bytecode.
     """
-    missing = [addr for addr in objects if not os.path.exists(f"{layout.base}/{bytecode_name(tag, addr)}")]
+    layers = (layout, *lower)
+    missing = [
+        addr
+        for addr in objects
+        if not any(os.path.exists(f"{layer.base}/{bytecode_name(tag, addr)}") for layer in layers)
+    ]
     if not missing:
         return 0
     staging = staging_name(layout.staging)
     make_directory(staging)
     try:
-        work = [(layout.object(addr), f"{staging}/{addr}", objects[addr]) for addr in missing if _whole(layout, addr)]
+        found = {addr: next((layer.object(addr) for layer in layers if _whole(layer, addr)), None) for addr in missing}
+        work = [(path, f"{staging}/{addr}", objects[addr]) for addr, path in found.items() if path is not None]
         processes = [_start(python, work[part::jobs], environ) for part in range(jobs)]
         for process in processes:
             process.wait()
@@ -73,12 +87,13 @@ def compile_objects(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def bytecode_of(layout: Layout, tag: str, addresses: Iterable[str]) -> dict[str, int]:
-    """Return the size in bytes of the bytecode of each of *addresses* that has some."""
-    found = {}
+def bytecode_of(layers: Sequence[Layout], tag: str, addresses: Iterable[str]) -> dict[str, int]:
+    """Return the size in bytes of the bytecode of each of *addresses* that has some in one of *layers*."""
+    found: dict[str, int] = {}
     for addr in addresses:
-        with contextlib.suppress(OSError):
-            found[addr] = os.stat(f"{layout.base}/{bytecode_name(tag, addr)}").st_size
+        for layer in layers:
+            with contextlib.suppress(OSError):
+                found.setdefault(addr, os.stat(f"{layer.base}/{bytecode_name(tag, addr)}").st_size)
     return found
 
 

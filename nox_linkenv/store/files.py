@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import stat
 
-__all__ = ["make_directory", "publish", "publish_text", "read_text", "staging_name"]
-
-#: Directories are made for their owner and readers; a group-shared store widens this (see the store's mode).
-DIRECTORY_MODE = 0o755
+__all__ = ["make_directory", "make_shared", "publish", "publish_text", "read_text", "staging_name"]
 
 
 def staging_name(staging: str) -> str:
@@ -18,8 +16,35 @@ def staging_name(staging: str) -> str:
 
 
 def make_directory(path: str) -> None:
-    """Make *path* and its parents; one that exists is fine."""
-    os.makedirs(path, mode=DIRECTORY_MODE, exist_ok=True)
+    """Make *path* and its parents in the store; one that exists is fine.
+
+    A new one is for the group to write, too, where the directory that it is made in is, whatever the umask: who may
+    write the store is said by the mode of its root.
+    """
+    if os.path.isdir(path):
+        return
+    parent = os.path.dirname(path)
+    make_directory(parent)
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return
+    if os.name == "posix":
+        mode = stat.S_IMODE(os.stat(parent).st_mode)
+        os.chmod(path, mode & (stat.S_ISGID | 0o070) | 0o705 & mode | 0o700)
+
+
+def make_shared(path: str) -> None:
+    """Make the empty file *path*, unless it is there, for everyone to write who may write its directory."""
+    with contextlib.suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        try:
+            if os.name == "posix" and os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP:
+                os.fchmod(descriptor, 0o664)
+        finally:
+            os.close(descriptor)
 
 
 def publish(staged: str, path: str) -> None:
@@ -37,6 +62,8 @@ def publish_text(staging: str, path: str, text: str) -> None:
     try:
         with open(staged, "w", encoding="utf-8", newline="") as stream:
             stream.write(text)
+            if os.name == "posix":
+                os.fchmod(stream.fileno(), 0o644)  # who may read it is said by the directories, not by the umask
         publish(staged, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -33,6 +33,11 @@ class Layout:
         """The directory of this format: everything below it is ours alone."""
         return os.path.join(self.root, f"v{FORMAT}")
 
+    @property
+    def probe(self) -> str:
+        """A file to try links with."""
+        return f"{self.base}/probe"
+
     def directory(self, name: str) -> str:
         return os.path.join(self.base, name)
 

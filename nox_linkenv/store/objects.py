@@ -9,7 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, file_digest
-from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.files import make_directory, make_shared, publish, staging_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,6 +22,7 @@ __all__ = [
     "discard",
     "discard_changed",
     "discarded_inodes",
+    "discarded_names",
     "finish",
     "intact",
     "put_file",
@@ -76,8 +77,9 @@ def discard(layout: Layout, name: str) -> None:
     path = f"{layout.base}/{name}"
     with contextlib.suppress(FileNotFoundError):
         inode = os.lstat(path).st_ino
+        make_shared(layout.directory("discarded"))
         with open(layout.directory("discarded"), "a", encoding="ascii") as stream:
-            stream.write(f"{inode}\n")
+            stream.write(f"{inode} {name}\n")
         os.unlink(path)
 
 
@@ -85,7 +87,16 @@ def discarded_inodes(layout: Layout) -> set[int]:
     """Return the inode numbers of files that have been taken out of the store."""
     try:
         with open(layout.directory("discarded"), encoding="ascii") as stream:
-            return {int(line) for line in stream if line.strip().isdigit()}
+            return {int(line.split()[0]) for line in stream if line[:1].isdigit()}
+    except FileNotFoundError:
+        return set()
+
+
+def discarded_names(layout: Layout) -> set[str]:
+    """Return the names of files that have been taken out of the store, though they may have been put in again."""
+    try:
+        with open(layout.directory("discarded"), encoding="utf-8", errors="replace") as stream:
+            return {line.split()[1] for line in stream if line.count(" ") == 1}
     except FileNotFoundError:
         return set()
 

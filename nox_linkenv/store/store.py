@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import file_digest
 from nox_linkenv.errors import StoreError, StoreFormatError, StoreUnwritableError
-from nox_linkenv.store.files import make_directory, publish_text, read_text
+from nox_linkenv.store.files import make_directory, make_shared, publish_text, read_text
 from nox_linkenv.store.layout import FORMAT, Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from nox_linkenv.store.manifest import Manifest
 
-__all__ = ["Store"]
+__all__ = ["Store", "make_probe", "writing"]
 
 _CACHEDIR_TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
@@ -31,29 +31,36 @@ class Store:
 
     Reading takes no lock: everything visible is whole, and what has gone since is a miss.  Adding holds the store's
     shared lock, so that removal, which holds the exclusive one, never runs beside it.
+
+    Below it there may be other stores, which are only read: what it has not itself is looked for there.
     """
 
-    __slots__ = ("layout",)
+    __slots__ = ("layout", "lower")
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, lower: Sequence[Layout] = ()) -> None:
         self.layout = layout
+        self.lower = tuple(lower)
 
     @classmethod
-    def open(cls, root: Path | str) -> Store:
+    def open(cls, root: Path | str, *, lower: Sequence[Path | str] = ()) -> Store:
         """Open the store at *root*, making an empty one where there is none.
+
+        Args:
+            lower: roots of the stores below it, the nearest first; one that does not exist is empty.
 
         Raises:
             StoreFormatError: it was written by a newer version.
             StoreUnwritableError: it does not exist and cannot be made.
         """
         layout = Layout(os.path.abspath(root))
+        layers = [Layout(os.path.abspath(path)) for path in lower]
         try:
             with open(layout.description, "rb") as stream:
                 found = int(json.loads(stream.read())["format"])
         except (FileNotFoundError, NotADirectoryError):
             with writing(layout):
                 _make(layout)
-            return cls(layout)
+            return cls(layout, layers)
         except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise StoreError(
                 "The store's description cannot be read",
@@ -66,19 +73,28 @@ class Store:
                 path=layout.root,
                 remedy="Upgrade nox-linkenv, or point LINKENV_STORE at another directory.",
             )
-        return cls(layout)
+        return cls(layout, layers)
+
+    @property
+    def layers(self) -> tuple[Layout, ...]:
+        """This store and those below it."""
+        return (self.layout, *self.lower)
+
+    @property
+    def writable(self) -> bool:
+        """Whether this user can add to it, as far as modes and mounts tell."""
+        return os.access(self.layout.base, os.W_OK)
 
     def manifest(self, wheel_digest: str) -> Manifest | None:
         """Return the manifest of a stored wheel, or ``None``.  One that cannot be read counts as missing."""
         from nox_linkenv.store.manifest import Manifest
 
-        text = read_text(self.layout.manifest(wheel_digest))
-        if text is None:
-            return None
-        try:
-            return Manifest.loads(text)
-        except (ValueError, KeyError, TypeError):
-            return None
+        for layer in self.layers:
+            text = read_text(layer.manifest(wheel_digest))
+            with contextlib.suppress(ValueError, KeyError, TypeError):
+                if text is not None:
+                    return Manifest.loads(text)
+        return None
 
     def add(self, wheel: Path, *, digest: str | None = None) -> Manifest:
         """Store the wheel at the path *wheel* and return its manifest.
@@ -119,6 +135,7 @@ class Store:
         """Hold the store's lock: shared to add, exclusive to remove."""
         from filelock import ReadWriteLock
 
+        make_shared(self.layout.lock("store"))
         lock = ReadWriteLock(self.layout.lock("store"))
         with lock.write_lock() if exclusive else lock.read_lock():
             yield
@@ -128,6 +145,7 @@ class Store:
         """Hold the lock of one piece of work, so that others who want the same wait for it instead of doing it too."""
         from filelock import FileLock
 
+        make_shared(self.layout.lock(name[:32]))
         with FileLock(self.layout.lock(name[:32])):
             yield
 
@@ -147,13 +165,41 @@ class Store:
 
     def read(self, name: str) -> str | None:
         """Return the text of the file *name* (relative to the format directory), or ``None``."""
-        return read_text(os.path.join(self.layout.base, name))
+        text = read_text(os.path.join(self.layout.base, name))
+        for layer in self.lower if text is None else ():
+            text = text or read_text(os.path.join(layer.base, name))
+        return text
+
+    def find(self, name: str) -> str | None:
+        """Return the path of the file *name* (relative to the format directory) where it is, or ``None``."""
+        for layer in self.layers:
+            if os.path.exists(path := f"{layer.base}/{name}"):
+                return path
+        return None
+
+
+def make_probe(layout: Layout) -> None:
+    """Make the file which links are tried with, unless it is there.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    if not os.path.exists(layout.probe):
+        publish_text(layout.staging, layout.probe, "A file to try links with.\n")
 
 
 def _make(layout: Layout) -> None:
+    os.makedirs(layout.root, mode=0o755, exist_ok=True)
     for name in ("objects", "wheels", "locks", "staging"):
         make_directory(layout.directory(name))
     publish_text(layout.staging, os.path.join(layout.root, "CACHEDIR.TAG"), _CACHEDIR_TAG)
+    make_probe(layout)
+    if os.name == "posix" and os.stat(layout.probe).st_mode & 0o111:
+        raise StoreError(
+            "The filesystem does not keep files' modes, so that no store can be there",
+            path=layout.root,
+            remedy="Point LINKENV_STORE at a directory of another filesystem; environments may be here all the same.",
+        )
     publish_text(layout.staging, layout.description, json.dumps({"format": FORMAT}) + "\n")
 
 

@@ -39,7 +39,7 @@ def test_defaults(home: Path) -> None:
     assert load(home) == Settings()
     assert load_settings({"XDG_CONFIG_HOME": str(home)}) == Settings()
     settings = Settings()
-    assert (settings.link_mode, settings.resolution_age, settings.offline) == (LinkMode.HARDLINK, 600, False)
+    assert (settings.link_mode, settings.resolution_age, settings.offline) == (LinkMode.AUTO, 600, False)
 
 
 def test_precedence(home: Path) -> None:
@@ -96,7 +96,7 @@ def test_explicit_values(home: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "kind"),
     [
-        ("LINKENV_LINK_MODE", "clown", "hardlink or copy"),
+        ("LINKENV_LINK_MODE", "clown", "auto or clone or hardlink or symlink or copy"),
         ("LINKENV_OFFLINE", "maybe", "true or false"),
         ("LINKENV_RESOLUTION_AGE", "soon", "number of seconds"),
         ("LINKENV_RESOLUTION_AGE", "-1", "not negative"),

@@ -19,6 +19,8 @@ from nox_linkenv.linking import LinkMode, LinkReport, Operations, copy_file, lin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: Where the temporary directory has no clones, asking for them is answered by copies.
+MODES: Final = tuple(mode for mode in LinkMode if mode is not LinkMode.AUTO)
 _TIME: Final = 1_200_000_000
 #: An address of an executable object ends in ``x``, that of another in a hexadecimal digit.
 _NAMES: Final = ("a0", "b1", "c2x", "d3", "e4x")
@@ -112,13 +114,13 @@ def test_hard_links(files: Files) -> None:
 def test_copies_that_were_asked_for(files: Files) -> None:
     report = files.link(mode=LinkMode.COPY)
     assert (report.linked, report.copied.total(), report.damaged) == (0, 5, [])
-    assert "copies were asked for" in (report.explain() or "")
+    assert report.explain() is None
     assert all(os.stat(path).st_nlink == 1 for path in (*files.sources, *files.targets))
     check(files)
 
 
 @pytest.mark.parametrize("mask", [0o077, 0o002])
-@pytest.mark.parametrize("mode", LinkMode)
+@pytest.mark.parametrize("mode", MODES)
 def test_umask_does_not_matter(mode: LinkMode, mask: int, files: Files) -> None:
     before = os.umask(mask)
     try:
@@ -263,7 +265,7 @@ def _directory(path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("mode", LinkMode)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("position", [0, 2, 4])
 @pytest.mark.parametrize(
     "damage",
@@ -292,7 +294,7 @@ def test_damaged_source_is_reported_and_not_linked(
     check(files, without=frozenset({position}))
 
 
-@pytest.mark.parametrize("mode", LinkMode)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("kind", ["file", "link", "symlink", "dangling"])
 def test_existing_target_is_replaced_and_what_it_was_linked_to_is_not_touched(
     kind: str, mode: LinkMode, files: Files, tmp_path: Path
@@ -309,7 +311,7 @@ def test_existing_target_is_replaced_and_what_it_was_linked_to_is_not_touched(
         target.symlink_to(other if kind == "symlink" else tmp_path / "nowhere")
     report = files.link(mode=mode)
     assert report.linked + report.copied.total() == 5
-    assert not target.is_symlink()
+    assert target.is_symlink() is (mode is LinkMode.SYMLINK)
     check(files)
     assert (other.read_bytes(), other.stat().st_mtime, other.stat().st_nlink) == (b"untouched", 5, 1)
     assert not (tmp_path / "nowhere").exists()
@@ -323,7 +325,7 @@ def test_existing_target_where_links_are_refused(files: Files) -> None:
     check(files)
 
 
-@pytest.mark.parametrize("mode", LinkMode)
+@pytest.mark.parametrize("mode", MODES)
 def test_directory_where_a_file_belongs(mode: LinkMode, files: Files) -> None:
     Path(files.targets[1]).mkdir()
     with pytest.raises(LinkError) as caught:
@@ -331,7 +333,7 @@ def test_directory_where_a_file_belongs(mode: LinkMode, files: Files) -> None:
     assert caught.value.path == Path(files.targets[1])
 
 
-@pytest.mark.parametrize("mode", LinkMode)
+@pytest.mark.parametrize("mode", MODES)
 def test_missing_directory(mode: LinkMode, files: Files) -> None:
     files.targets[1] = files.targets[1] + "/missing/x.py"
     with pytest.raises(LinkError) as caught:

@@ -88,6 +88,11 @@ class LinkedEnv(VirtualEnv, ABC):
         """Make the environment if there is none, and make it anew if a killed run has left it half-made."""
         if os.path.isdir(self.env_dir / ".linkenv") and self.place.receipt is None:
             raise Recreate("it was left half-made")
+        if os.path.isdir(self.env_dir / ".linkenv"):
+            try:
+                self.place.check()
+            except EnvError as error:
+                raise Recreate(str(error)) from error
         super().ensure_python_env()
         self._ready = True
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from nox_linkenv.env.receipt import Receipt, remove_receipt
 from nox_linkenv.provision import Provision
-from nox_linkenv.trash import donor_name, trash_name
+from nox_linkenv.trash import donor_name, put_away, trash_name
 
 __all__ = ["Place"]
 
@@ -59,12 +59,12 @@ class Place(Provision):
         for name in _PARTS:
             if os.path.lexists(f"{self.prefix}/{name}"):
                 aside = trash_name(self.prefix)
-                os.rename(f"{self.prefix}/{name}", aside)
-                self.trash.append(aside)
+                if put_away(f"{self.prefix}/{name}", aside):
+                    self.trash.append(aside)
         if self._former is None:
             return None
         (former, aside), self._former = self._former, None
-        if skeleton is not None and former.skeleton == skeleton and former.store == self.store.layout.root:
+        if self.succeeds(former, skeleton):
             return aside
         self.trash.append(aside)
         return None

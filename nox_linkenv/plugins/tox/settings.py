@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["add_settings", "read_settings"]
 
 _PREFIX: Final = "linkenv_"
+_PATHS: Final = ("store", "lower_store", "companion")
 _DESCRIPTIONS: Final = {
     "store": "directory of the store that environments are linked from",
+    "lower_store": "directory of a store that is only read, where the other one lacks something",
+    "companion": "directory of the store on the environments' filesystem, where the other cannot be linked; or none",
     "link_mode": f"how files are linked - {' | '.join(mode.value for mode in LinkMode)}",
     "resolution_age": "for how many seconds a resolution answers the same request again; 0 asks pip every time",
     "offline": "answer from remembered resolutions of any age, and ask nobody",
@@ -81,9 +84,11 @@ def _checked(name: str, core: ConfigSet) -> Callable[[object], object]:
             settings = load_settings(explicit={name: value})
         except SettingsError as error:
             raise Fail(f"{_PREFIX}{name} cannot be {value!r}. {error.remedy}") from error
-        if name == "store":
+        if name in _PATHS and value and str(value).lower() != "none":
             # As with every path in tox's configuration, what it is relative to is the configuration.
-            return str(Path(core["tox_root"], os.path.expanduser(str(value)))) if value else settings.store_root
+            return str(Path(core["tox_root"], os.path.expanduser(str(value))))
+        if name == "store":
+            return settings.store_root
         return _shown(getattr(settings, name))
 
     return checked

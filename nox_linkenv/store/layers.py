@@ -1,0 +1,97 @@
+"""Bringing files into a store from others behind it: the main store, a read-only one, an image's layer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from nox_linkenv.digest import file_digest
+from nox_linkenv.linking import clone_file, copy_file
+from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.objects import discard, intact
+from nox_linkenv.store.store import Store, writing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from nox_linkenv.store.layout import Layout
+
+__all__ = ["bring", "open_companion", "outdated"]
+
+
+def bring(own: Layout, behind: Sequence[Layout], files: Iterable[tuple[str, int, int]]) -> int:
+    """Put *files* into the store *own*, cloned or copied from the first store *behind* that has them intact.
+
+    What stands in their place is taken out first.  A file that nobody has intact stays as it is.
+
+    Args:
+        files: name relative to the format directory, size in bytes, modification time in seconds; a size below 0
+            has the content hashed instead.
+
+    Returns:
+        how many were brought.
+
+    Raises:
+        StoreUnwritableError: *own* cannot be written, or is full.
+    """
+    store = Store(own)
+    done = 0
+    with writing(own), store.locked():
+        make_directory(own.staging)
+        for name, size, mtime in dict.fromkeys(files):
+            for layer in behind:
+                source = f"{layer.base}/{name}"
+                if intact(source, size=size, mtime=mtime) if size >= 0 else _whole(source, name):
+                    _bring(own, name, source)
+                    done += 1
+                    break
+    return done
+
+
+def _bring(own: Layout, name: str, source: str) -> None:
+    staged = staging_name(own.staging)
+    try:
+        try:
+            clone_file(source, staged)
+        except OSError:
+            copy_file(source, staged)
+        if source != f"{own.base}/{name}":
+            discard(own, name)
+        publish(staged, f"{own.base}/{name}")
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(staged)
+        raise
+
+
+def _whole(path: str, name: str) -> bool:
+    try:
+        with open(path, "rb") as stream:
+            return file_digest(stream) == name.removeprefix("objects/").replace("/", "")[:64]
+    except OSError:
+        return False
+
+
+def outdated(own: Layout, names: Iterable[str], since: int) -> set[str]:
+    """Return those of *names* whose file may lie in a lower layer of the overlay that the store is on.
+
+    Args:
+        since: see :class:`~nox_linkenv.store.companion.Arrangement`.
+    """
+    found = set()
+    for name in names:
+        with contextlib.suppress(OSError):
+            if os.stat(f"{own.base}/{name}").st_ctime_ns < since:
+                found.add(name)
+    return found
+
+
+def open_companion(root: str) -> Store:
+    """Open the companion store at *root*, making it if it is not there; version control leaves it out."""
+    new = not os.path.isdir(root)
+    store = Store.open(root)
+    if new:
+        with contextlib.suppress(OSError), open(os.path.join(root, ".gitignore"), "x", encoding="ascii") as stream:
+            stream.write("*\n")
+    return store

@@ -1,0 +1,121 @@
+"""One store for several users: who may write is said by the mode of its root, whatever anybody's umask is."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_linkenv.store import Store
+from nox_linkenv.store.objects import discard, intact
+from tests.capabilities import Capability
+from tests.store.tool import as_nobody, check_whole
+from tests.unit.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GROUP = 65534
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """The root of a store for a group: ``mkdir -m 2775`` and ``chgrp``, as the documentation says."""
+    with tempfile.TemporaryDirectory(prefix="linkenv-test-") as directory:
+        os.chmod(directory, 0o755)
+        root = Path(directory, "store")
+        root.mkdir()
+        os.chown(root, -1, _GROUP)
+        root.chmod(0o2775)
+        yield root
+
+
+def check_modes(root: Path) -> None:
+    for path in root.rglob("*"):
+        status = path.lstat()
+        mode = stat.S_IMODE(status.st_mode)
+        if path.is_dir():
+            assert mode == 0o2775, path
+        elif "/locks/" in str(path) or path.name == "discarded":
+            assert mode == 0o664, path
+        else:
+            assert mode in (0o644, 0o755), path
+        assert status.st_gid == _GROUP, path
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("mask", [0o077, 0o027, 0o002])
+def test_group(mask: int, shared: Path) -> None:
+    """Each adds what the other reads, and takes part in the same locks."""
+    before = os.umask(mask)
+    try:
+        mine = make_wheel(shared.parent, "mine")
+        theirs = make_wheel(shared.parent, "theirs")
+        for wheel in (mine, theirs):
+            wheel.chmod(0o644)
+        store = Store.open(shared)
+        first = store.add(mine)
+        store.note("plans/aa/x.json", "{}")
+
+        def use() -> None:
+            os.umask(mask)
+            other = Store.open(shared)
+            assert other.writable
+            assert other.manifest(first.digest) == first
+            assert other.read("plans/aa/x.json") == "{}"
+            second = other.add(theirs)
+            assert other.manifest(second.digest) == second
+            other.publish("plans/aa/x.json", '{"by": "another"}')
+            with other.locked(exclusive=True):
+                pass
+            discard(other.layout, f"objects/{second.files[0].address[:2]}/{second.files[0].address[2:]}")
+
+        assert as_nobody(use) == ""
+        assert store.read("plans/aa/x.json") == '{"by": "another"}'
+        store.add(theirs)
+        check_whole(store)
+        check_modes(shared)
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_an_entry_that_another_user_breaks_is_noticed(shared: Path) -> None:
+    """Nobody can write into another's object; replacing one is possible, and shows by size, time or mode."""
+    store = Store.open(shared)
+    (file, *_) = store.add(make_wheel(shared.parent)).files
+    path = store.layout.object(file.address)
+
+    def spoil() -> None:
+        with pytest.raises(PermissionError):
+            open(path, "r+b")  # noqa: SIM115 - it does not open
+        os.unlink(path)
+        Path(path).write_bytes(b"x" * file.size)
+
+    assert as_nobody(spoil) == ""
+    status = os.stat(path)
+    assert status.st_size == file.size
+    from nox_linkenv.digest import mtime_of
+
+    assert not intact(path, size=file.size, mtime=mtime_of(file.address))
+    assert store.add(make_wheel(shared.parent)).files[0] == file
+    check_whole(store)
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o002])
+def test_private_store_is_not_widened(mask: int, store_dir: Path, tmp_path: Path) -> None:
+    """Without a group's root, the group may write nothing, even where the umask would let it."""
+    before = os.umask(mask)
+    try:
+        store = Store.open(store_dir)
+        store.add(make_wheel(tmp_path))
+    finally:
+        os.umask(before)
+    for path in (store_dir, *store_dir.rglob("*")):
+        assert path.lstat().st_mode & 0o022 == 0, path
