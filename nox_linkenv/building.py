@@ -79,6 +79,7 @@ class _Work:
         self.receipt = receipt
         self.pip = pip
         self.built: list[str] = []
+        self.exact = True
 
     def remembered(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
@@ -163,10 +164,11 @@ class _Work:
 
     def _build(self, project: LocalProject, tree: Tree) -> Build:
         maker = Maker(self.provision, self.request, self.key.requested, project, self.receipt)
-        build, built = maker.make(tree)
-        if built:
+        made = maker.make(tree)
+        if made.new:
             self.built.append(os.path.basename(project.path))
-        return build
+        self.exact &= made.exact
+        return made.build
 
     def _install(self, answered: Answer, builds: Sequence[Build], message: str, *, new: bool = False) -> Outcome:
         parts = answered.parts
@@ -196,7 +198,7 @@ class _Work:
         Nothing is, where anything but leavings of builds has changed meanwhile.
         """
         now = self.provision.key(self.request, self.arguments, self.receipt)
-        if isinstance(now, Key | Unkeyable) or now.base != self.key.base:
+        if not self.exact or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
             return
         if not all(settled(before, after) for before, after in zip(self.key.trees, now.trees, strict=True)):
             return

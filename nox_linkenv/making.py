@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.provision import Provision
 
-__all__ = ["Maker", "fresh", "settled"]
+__all__ = ["Made", "Maker", "fresh", "settled"]
 
 #: Of virtualenv, for build environments: pip shows nothing but what the build requires, and nobody activates them.
 _PARAMETERS: Final = ("--no-setuptools", "--activators=")
@@ -56,6 +56,21 @@ def fresh(provision: Provision, time: float) -> bool:
     return provision.settings.offline or 0 <= provision.clock() - time < provision.settings.resolution_age
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What :meth:`Maker.make` returns.
+
+    Args:
+        build: of the project.
+        new: whether a wheel came of it that was not known.
+        exact: whether it is the build of the tree that was asked for; if not, the tree changed meanwhile.
+    """
+
+    build: Build
+    new: bool
+    exact: bool
+
+
 class Maker:
     """Builds one project, unless it has been built before."""
 
@@ -75,25 +90,40 @@ class Maker:
         dropped = {"PYTHONPATH", "PYTHONHOME"} | ({"PIP_CONSTRAINT"} if pip >= _UNCONSTRAINED else set())
         self.environ = {name: value for name, value in request.environ.items() if name not in dropped}
 
-    def make(self, tree: Tree) -> tuple[Build, bool]:
-        """Return the build of *tree*, and whether it was made now.
+    def make(self, tree: Tree) -> Made:
+        """Return the build of the project, whose *tree* is known; one process builds while others wait for it.
 
         Raises:
             BackendError: it cannot be made here.
+            UnknownTreeError: it cannot be told any more what a build sees.
         """
         context = self._context()
         with self.store.locked_for(digest_of(["project", self.project.path])):
-            key = digest_of([context, tree.digest])
-            known = read_build(self.store, key)
+            known = read_build(self.store, digest_of([context, tree.digest]))
             if known is not None and fresh(self.provision, known.time):
-                return known, False
+                return Made(known, new=False, exact=True)
+            now = self._look()  # another process may have built it meanwhile, and left its leavings
+            exact = settled(tree, now)
+            shown = now if exact else self.provision.unsettled(tree) or now
+            known = known or read_build(self.store, digest_of([context, shown.digest]))
+            if known is not None and fresh(self.provision, known.time):
+                return Made(known, new=False, exact=exact)
             with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
                 build = self._make(os.path.realpath(scratch), known)
-            after = look(self.store, self.project, self.request, self.provision.prefix)
-            if self.system.keyable and settled(tree, after):
-                for digest in {tree.digest, after.digest}:
+            after = self._look()
+            quiet = settled(now, after)
+            trees = [now, after] if quiet else []
+            if exact and quiet:
+                trees.append(tree)
+            elif alone := self.provision.unsettled(tree):
+                trees.append(alone)
+            if self.system.keyable:
+                for digest in {tree.digest for tree in trees}:
                     write(self.store, digest_of([context, digest]), build)
-        return build, known is None or known.wheel != build.wheel
+        return Made(build, new=known is None or known.wheel != build.wheel, exact=exact and quiet)
+
+    def _look(self) -> Tree:
+        return look(self.store, self.project, self.request, self.provision.prefix)
 
     def _context(self) -> str:
         """Return a digest of all that the build depends on besides the tree, as far as it is known beforehand."""
