@@ -9,63 +9,38 @@ Whatever fails here is left to pip, which then fails, or succeeds, in its own wo
 
 from __future__ import annotations
 
-import functools
 import os
-import re
-import subprocess
-import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from nox_linkenv.asking import keep, resolve, wheels_of
-from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
-from nox_linkenv.errors import EnvError, OfflineError, WheelError
-from nox_linkenv.projects.backend import Backend, BackendError, BuildSystem, read_build_system
+from nox_linkenv.errors import OfflineError, WheelError
+from nox_linkenv.making import Maker, fresh, settled
+from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
-from nox_linkenv.projects.key import ProjectKey, look
-from nox_linkenv.projects.record import (
-    Answer,
-    Build,
-    Part,
-    digest_of,
-    keep_archive,
-    metadata_digest,
-    read_answer,
-    read_build,
-    write,
-)
-from nox_linkenv.projects.requested import LocalProject, Requested, index_arguments
+from nox_linkenv.projects.record import Answer, Build, Part, read_answer, write
 from nox_linkenv.projects.sources import SourceBuilds
-from nox_linkenv.projects.variables import surroundings
 from nox_linkenv.provision import Provision, ago
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.resolve.arguments import Arguments, parse
-from nox_linkenv.resolve.key import Key, Unkeyable, changed, request_key
+from nox_linkenv.resolve.key import Key, Unkeyable, changed
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.unmodelled import unmodelled
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.projects.key import ProjectKey
+    from nox_linkenv.projects.requested import LocalProject
+    from nox_linkenv.resolve.arguments import Arguments
     from nox_linkenv.resolve.pip import Pip
 
 __all__ = ["answer"]
-
-#: Of virtualenv, for build environments: pip shows nothing but what the build requires, and nobody activates them.
-_PARAMETERS: Final = ("--no-setuptools", "--activators=")
-#: What builds themselves leave in a tree, apart from what they take from it; see ``_settled``.
-_PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
-#: From here on constraints do not reach into build environments.
-_UNCONSTRAINED: Final = Version("26.2")
-#: From here on every project is built by the hooks of PEP 517.
-_HOOKS_ONLY: Final = Version("25.3")
 
 
 def answer(
@@ -104,11 +79,12 @@ class _Work:
         self.receipt = receipt
         self.pip = pip
         self.built: list[str] = []
+        self.exact = True
 
     def remembered(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
         known = read_answer(self.store, self.key.base.digest)
-        if known is None or not _fresh(self.provision, known.time):
+        if known is None or not fresh(self.provision, known.time):
             return None
         builds = self._builds()
         by_path = {project.path: build for project, build in zip(self.key.requested.projects, builds, strict=True)}
@@ -188,11 +164,12 @@ class _Work:
         ]
 
     def _build(self, project: LocalProject, tree: Tree) -> Build:
-        maker = _Maker(self.provision, self.request, self.key.requested, project, self.receipt)
-        build, built = maker.make(tree)
-        if built:
+        maker = Maker(self.provision, self.request, self.key.requested, project, self.receipt)
+        made = maker.make(tree)
+        if made.new:
             self.built.append(os.path.basename(project.path))
-        return build
+        self.exact &= made.exact
+        return made.build
 
     def _install(self, answered: Answer, builds: Sequence[Build], message: str, *, new: bool = False) -> Outcome:
         parts = answered.parts
@@ -222,9 +199,9 @@ class _Work:
         Nothing is, where anything but leavings of builds has changed meanwhile.
         """
         now = self.provision.key(self.request, self.arguments, self.receipt)
-        if isinstance(now, Key | Unkeyable) or now.base != self.key.base:
+        if not self.exact or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
             return
-        if not all(_settled(before, after) for before, after in zip(self.key.trees, now.trees, strict=True)):
+        if not all(settled(before, after) for before, after in zip(self.key.trees, now.trees, strict=True)):
             return
         if answered is not None:
             write(self.store, self.key.base.digest, answered)
@@ -232,190 +209,3 @@ class _Work:
             place = (self.provision.prefix, *self.request.arguments)
             for key in (self.key.full, now.full):
                 remember(self.store, key.digest, found, place=place, inputs=key.inputs)
-
-
-def _settled(before: Tree, after: Tree) -> bool:
-    """Return whether nothing has changed but what builds leave behind.
-
-    A build of the same sources reads and rewrites its own leavings, so the same wheel comes of the tree before and
-    after it.  Anything else that changes meanwhile, be it a generated module, may be an edit: then nothing is kept,
-    and the next build, which finds the generated module there, settles it.
-    """
-    return all(_PRODUCTS.fullmatch(path) for path in before.changes(after))
-
-
-def _fresh(provision: Provision, time: float) -> bool:
-    return provision.settings.offline or 0 <= provision.clock() - time < provision.settings.resolution_age
-
-
-class _Maker:
-    """Builds one project, unless it has been built before."""
-
-    def __init__(
-        self, provision: Provision, request: Request, requested: Requested, project: LocalProject, receipt: Receipt
-    ) -> None:
-        self.provision = provision
-        self.store = provision.store
-        self.request = request
-        self.requested = requested
-        self.project = project
-        self.receipt = receipt
-        self.system: BuildSystem = read_build_system(project.path)
-        pip = Version(receipt.facts.pip)
-        if pip < _HOOKS_ONLY and not os.path.isfile(os.path.join(project.path, "pyproject.toml")):
-            raise BackendError("its setup.py is run without hooks")
-        dropped = {"PYTHONPATH", "PYTHONHOME"} | ({"PIP_CONSTRAINT"} if pip >= _UNCONSTRAINED else set())
-        self.environ = {name: value for name, value in request.environ.items() if name not in dropped}
-
-    def make(self, tree: Tree) -> tuple[Build, bool]:
-        """Return the build of *tree*, and whether it was made now.
-
-        Raises:
-            BackendError: it cannot be made here.
-        """
-        context = self._context()
-        with self.store.locked_for(digest_of(["project", self.project.path])):
-            key = digest_of([context, tree.digest])
-            known = read_build(self.store, key)
-            if known is not None and _fresh(self.provision, known.time):
-                return known, False
-            with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
-                build = self._make(os.path.realpath(scratch), known)
-            after = look(self.store, self.project, self.request, self.provision.prefix)
-            if self.system.keyable and _settled(tree, after):
-                for digest in {tree.digest, after.digest}:
-                    write(self.store, digest_of([context, digest]), build)
-        return build, known is None or known.wheel != build.wheel
-
-    def _context(self) -> str:
-        """Return a digest of all that the build depends on besides the tree, as far as it is known beforehand."""
-        request = self._requirements(self.system.requires)
-        arguments = parse(request.arguments)
-        assert arguments is not None
-        key = request_key(
-            arguments,
-            verbatim=request.arguments,
-            environ=request.environ,
-            directory=request.directory,
-            prefix=self.provision.prefix,
-            facts=self.receipt.facts,
-            installed="",
-        )
-        if isinstance(key, Unkeyable):
-            raise BackendError(f"its requirements cannot be keyed: {key.reason}")
-        parts = [key.digest, self.project.path, self.project.editable, self.requested.config]
-        return digest_of([*parts, surroundings(self.environ), self.receipt.interpreter])
-
-    def _requirements(self, requirements: Sequence[str]) -> Request:
-        arguments = [*index_arguments(self.requested.others), "--", *requirements]
-        return Request(tuple(arguments), self.environ, self.request.directory)
-
-    def _make(self, scratch: str, known: Build | None) -> Build:
-        """Provision a build environment and build in it, unless it is that of the *known* build."""
-        environment = _BuildEnvironment(
-            f"{scratch}/env",
-            self.provision.settings,
-            session=f"build of {self.project.path}",
-            clock=self.provision.clock,
-        )
-        try:
-            if not environment.create(self.receipt.interpreter, _PARAMETERS):
-                raise BackendError("no build environment can be linked for it")
-        except EnvError as error:
-            raise BackendError(str(error)) from error
-        python = f"{environment.prefix}/bin/python"
-        self._provide(environment, python, self.system.requires)
-        binaries = os.path.dirname(python)
-        environ = {
-            **self.environ,
-            "PATH": os.pathsep.join([binaries, *filter(None, [self.environ.get("PATH")])]),
-            "PYTHONNOUSERSITE": "1",
-        }
-        backend = Backend(self.project.path, self.system, python, environ, self.requested.config)
-        more = backend.requires(editable=self.project.editable)
-        if more:
-            self._provide(environment, python, more)
-        plans = environment.receipt.plans if environment.receipt is not None else ()
-        if known is not None and known.requirements == plans and all("@" not in name for name in more):
-            return replace(known, time=environment.oldest)
-        os.mkdir(f"{scratch}/wheel")
-        path = backend.build(f"{scratch}/wheel", editable=self.project.editable)
-        environment.close(environ)
-        manifest = self.store.add(Path(path))
-        archive = keep_archive(self.store, path, manifest.digest)
-        try:
-            metadata = metadata_digest(self.store, manifest)
-        except (OSError, StopIteration) as error:
-            raise BackendError("its wheel has no METADATA") from error
-        return Build(environment.oldest, plans, manifest.digest, archive, metadata)
-
-    def _provide(self, environment: _BuildEnvironment, python: str, requirements: Sequence[str]) -> None:
-        if requirements:
-            request = self._requirements(requirements)
-            environment.install(request, _BuildPip(python, request))
-        receipt = environment.receipt
-        if receipt is None or not environment.all_linked():
-            raise BackendError("its requirements cannot be linked")
-
-
-class _BuildEnvironment(Provision):
-    """A build environment, which knows how old the oldest resolution is that it was made of."""
-
-    @functools.cached_property
-    def oldest(self) -> float:
-        """Seconds since the epoch; now, where nothing was resolved."""
-        return self.clock()
-
-    def install(self, request: Request, pip: Pip) -> Outcome:
-        self.oldest = min(self.oldest, self.clock())
-        return super().install(request, pip)
-
-    def _replay(self, answer: Remembered, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
-        outcome = super()._replay(answer, receipt, arguments, pip)
-        if outcome is not None:
-            self.oldest = min(self.oldest, answer.time)
-        return outcome
-
-    def all_linked(self) -> bool:
-        """Return whether its plans name all that is installed in it: nothing was left to pip."""
-        if self.receipt is None:
-            return False
-        linked = {"pip"}
-        for name in self.receipt.plans:
-            text = self.store.read(name)
-            if text is None:
-                return False
-            linked.update(str(canonicalize_name(entry[0])) for entry in Plan.loads(text).distributions)
-        return all(found.name in linked for found in find_distributions(self.prefix, self.receipt.facts))
-
-
-class _BuildPip:
-    """Runs the pip of a build environment."""
-
-    def __init__(self, python: str, request: Request) -> None:
-        self.python = python
-        self.request = request
-
-    def ask(self, arguments: Sequence[str]) -> bool:
-        if not self._run(["install", *arguments, *self.request.arguments]):
-            raise BackendError("its build requirements cannot be installed")
-        return True
-
-    def fetch(self, arguments: Sequence[str]) -> bool:
-        return self._run(arguments)
-
-    def install(self, arguments: Sequence[str]) -> bool:
-        raise BackendError("its build requirements cannot be linked")
-
-    def _run(self, arguments: Sequence[str]) -> bool:
-        environ: Mapping[str, str] = self.request.environ
-        done = subprocess.run(
-            [self.python, "-m", "pip", *arguments],
-            cwd=self.request.directory,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-        return done.returncode == 0

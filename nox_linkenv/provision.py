@@ -289,6 +289,13 @@ class Provision:
 
         return look(self.store, project, request, self.prefix)
 
+    def unsettled(self, tree: Tree) -> Tree | None:
+        """Return a tree in whose stead a build is kept that was made while the project was no more like *tree*.
+
+        Where nobody has decided to see the project as it was, there is none: such a build is not kept.
+        """
+        return None
+
     def _fresh(self, answer: Remembered) -> bool:
         if self.settings.offline:
             return True

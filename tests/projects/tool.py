@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import textwrap
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from tests.environment import clean_environment
 from tests.parity.snapshot import Tree, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 __all__ = ["BACKENDS", "Bench", "PipFailedError", "git", "make_project"]
@@ -124,6 +125,7 @@ class Bench:
         interpreter: for the environment.
         calls: what pip was asked for, the first word of each.
         now: seconds that the clock is ahead.
+        name: of the environment's directory.
     """
 
     root: Path
@@ -131,23 +133,26 @@ class Bench:
     settings: Mapping[str, object] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     now: float = 0.0
+    name: str = "environment"
 
     @property
     def prefix(self) -> Path:
-        return self.root / "environment"
+        return self.root / self.name
 
-    def install(self, project: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> Outcome:
-        """Install into a fresh environment, from the directory *project*."""
-        import time
-
-        provision = self._fresh(clock=lambda: time.time() + self.now)
+    def install(
+        self, project: Path, *arguments: str, environ: Mapping[str, str] | None = None, fresh: bool = True
+    ) -> Outcome:
+        """Install into a fresh environment (or into that of before), from the directory *project*."""
+        provision = self._open(fresh=fresh, clock=lambda: time.time() + self.now)
         request = self._request(project, arguments, environ)
         return provision.install(request, _Pip(self, request))
 
-    def by_pip(self, project: Path, *arguments: str) -> None:
-        """Let real pip install into a fresh environment."""
-        self._fresh()
-        request = self._request(project, arguments, None)
+    def by_pip(
+        self, project: Path, *arguments: str, environ: Mapping[str, str] | None = None, fresh: bool = True
+    ) -> None:
+        """Let real pip install into a fresh environment (or into that of before)."""
+        self._open(fresh=fresh)
+        request = self._request(project, arguments, environ)
         _Pip(self, request).install(arguments)
 
     def tree(self) -> Tree:
@@ -168,17 +173,12 @@ class Bench:
         clean["PATH"] = f"{self.prefix}/bin:{clean['PATH']}"
         return Request(tuple(arguments), {**clean, **(environ or {})}, str(project))
 
-    def _fresh(self, **options: object) -> Provision:
-        shutil.rmtree(self.prefix, ignore_errors=True)
+    def _open(self, *, fresh: bool, clock: Callable[[], float] = time.time) -> Provision:
         settings = Settings(store=str(self.root / "store"), **self.settings)  # type: ignore[arg-type]
-        clock = options.get("clock")
-        provision = Provision(
-            str(self.prefix),
-            settings,
-            session="test",
-            **({"clock": clock} if clock else {}),  # type: ignore[arg-type]
-        )
-        assert provision.create(str(self.interpreter), ())
+        provision = Provision(str(self.prefix), settings, session="test", clock=clock)
+        if fresh:
+            shutil.rmtree(self.prefix, ignore_errors=True)
+            assert provision.create(str(self.interpreter), ())
         return provision
 
 

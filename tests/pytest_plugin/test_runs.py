@@ -40,6 +40,24 @@ def test_project_is_built_once(suite: Suite, monkeypatch: pytest.MonkeyPatch, wo
     assert builds() == 2, "the next run sees what has changed"
 
 
+def test_project_that_changes_while_it_is_built(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run builds it once all the same; what came of it serves no other run."""
+    builds = suite.add_project(monkeypatch)
+    backend = suite.root / "backend.py"
+    written = suite.root / "written-by-a-build"
+    text = backend.read_text()
+    changed = text.replace('open("shopping.py") as', 'open("written-by-a-build", "a") as log, open("shopping.py") as')
+    backend.write_text(
+        changed.replace("        return write(directory", "        log.write('x')\n        return write(directory")
+    )
+    suite.write(MANY)
+    for expected in (1, 2):
+        suite.run_apart("-q").assert_outcomes(passed=8)
+        assert builds() == expected
+        assert written.read_text() == "x"
+        written.unlink()
+
+
 def test_editable_project(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     suite.add_project(monkeypatch)
     suite.write("""

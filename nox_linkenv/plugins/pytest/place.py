@@ -182,6 +182,14 @@ class Place(Provision):
         self._seen.setdefault(project.path, tree)
         return tree
 
+    def unsettled(self, tree: Tree) -> Tree | None:
+        """Return the *tree* of the project under test with a mark of this run: what is built of it serves no other."""
+        if not self.project.holds(tree.project):
+            return None
+        marked = replace(tree, entries={**tree.entries, "the run": self.project.run})
+        self.project.settle(tree.project, marked)
+        return marked
+
     def furnish(self, receipt: Receipt) -> None:
         """Link what the plans of *receipt* link, and leave all else of them to the caller."""
         from nox_linkenv.env.plan import Plan

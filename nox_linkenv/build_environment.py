@@ -1,0 +1,88 @@
+"""The environment that a project is built in: provisioned like any other, with a pip that only answers."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from nox_linkenv.env.installed import find_distributions
+from nox_linkenv.env.plan import Plan
+from nox_linkenv.projects.backend import BackendError
+from nox_linkenv.provision import Provision
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.request import Outcome, Request
+    from nox_linkenv.resolve.arguments import Arguments
+    from nox_linkenv.resolve.memory import Remembered
+    from nox_linkenv.resolve.pip import Pip
+
+__all__ = ["BuildEnvironment", "BuildPip"]
+
+
+class BuildEnvironment(Provision):
+    """A build environment, which knows how old the oldest resolution is that it was made of."""
+
+    @functools.cached_property
+    def oldest(self) -> float:
+        """Seconds since the epoch; now, where nothing was resolved."""
+        return self.clock()
+
+    def install(self, request: Request, pip: Pip) -> Outcome:
+        self.oldest = min(self.oldest, self.clock())
+        return super().install(request, pip)
+
+    def _replay(self, answer: Remembered, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
+        outcome = super()._replay(answer, receipt, arguments, pip)
+        if outcome is not None:
+            self.oldest = min(self.oldest, answer.time)
+        return outcome
+
+    def all_linked(self) -> bool:
+        """Return whether its plans name all that is installed in it: nothing was left to pip."""
+        if self.receipt is None:
+            return False
+        linked = {"pip"}
+        for name in self.receipt.plans:
+            text = self.store.read(name)
+            if text is None:
+                return False
+            linked.update(str(canonicalize_name(entry[0])) for entry in Plan.loads(text).distributions)
+        return all(found.name in linked for found in find_distributions(self.prefix, self.receipt.facts))
+
+
+class BuildPip:
+    """Runs the pip of a build environment."""
+
+    def __init__(self, python: str, request: Request) -> None:
+        self.python = python
+        self.request = request
+
+    def ask(self, arguments: Sequence[str]) -> bool:
+        if not self._run(["install", *arguments, *self.request.arguments]):
+            raise BackendError("its build requirements cannot be installed")
+        return True
+
+    def fetch(self, arguments: Sequence[str]) -> bool:
+        return self._run(arguments)
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        raise BackendError("its build requirements cannot be linked")
+
+    def _run(self, arguments: Sequence[str]) -> bool:
+        environ: Mapping[str, str] = self.request.environ
+        done = subprocess.run(
+            [self.python, "-m", "pip", *arguments],
+            cwd=self.request.directory,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        return done.returncode == 0
