@@ -239,7 +239,7 @@ class Provision:
         age = ago(self.clock() - answer.time)
         if answer.plan is None:
             return Outcome((), f"reused the resolution of {age}: all is there")
-        text = self.store.read(answer.plan)
+        text = self.store.use(answer.plan)
         if text is None:
             return None
         try:

@@ -6,12 +6,13 @@ import contextlib
 import errno
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import StoreError, StoreFormatError, StoreUnwritableError
+from nox_linkenv.errors import StoreBusyError, StoreError, StoreFormatError, StoreUnwritableError
 from nox_linkenv.store.files import make_directory, publish_text, read_text
-from nox_linkenv.store.layout import FORMAT, Layout
+from nox_linkenv.store.layout import ASIDE, FORMAT, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,11 +69,16 @@ class Store:
             )
         return cls(layout)
 
-    def manifest(self, wheel_digest: str) -> Manifest | None:
-        """Return the manifest of a stored wheel, or ``None``.  One that cannot be read counts as missing."""
+    def manifest(self, wheel_digest: str, *, used: bool = True) -> Manifest | None:
+        """Return the manifest of a stored wheel, or ``None``.  One that cannot be read counts as missing.
+
+        Args:
+            used: whether this is a use of it.
+        """
         from nox_linkenv.store.manifest import Manifest
 
-        text = read_text(self.layout.manifest(wheel_digest))
+        read = self.use if used else self.read
+        text = read(os.path.relpath(self.layout.manifest(wheel_digest), self.layout.base))
         if text is None:
             return None
         try:
@@ -124,6 +130,37 @@ class Store:
             yield
 
     @contextlib.contextmanager
+    def removing(self, *, within: float) -> Iterator[None]:
+        """Hold the exclusive lock for a moment.  Who waits for it keeps others from adding, so the wait is short.
+
+        Args:
+            within: seconds after which it is given up.
+
+        Raises:
+            StoreBusyError: somebody has been adding all the time.
+        """
+        from filelock import ReadWriteLock, Timeout
+
+        lock = ReadWriteLock(self.layout.lock("store"))
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                lock.acquire_write(timeout=0.2)
+                break
+            except Timeout as error:
+                if time.monotonic() > deadline:
+                    raise StoreBusyError(
+                        "The store is being added to all the time",
+                        path=self.layout.root,
+                        remedy="Run the command again later; it goes on where it was.",
+                    ) from error
+                time.sleep(0.3)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
     def locked_for(self, name: str) -> Iterator[None]:
         """Hold the lock of one piece of work, so that others who want the same wait for it instead of doing it too."""
         from filelock import FileLock
@@ -148,6 +185,28 @@ class Store:
     def read(self, name: str) -> str | None:
         """Return the text of the file *name* (relative to the format directory), or ``None``."""
         return read_text(os.path.join(self.layout.base, name))
+
+    def use(self, name: str) -> str | None:
+        """Return the text of the file *name* of a unit, whose last use this is, or ``None``.
+
+        The time is written before the file is read: pruning moves a unit aside and then looks at its time, so that
+        one of the two notices the other.
+        """
+        path = os.path.join(self.layout.base, name)
+        seen = False
+        while True:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                if os.path.exists(path + ASIDE):
+                    time.sleep(0.01)
+                elif seen:
+                    return None
+                seen = True
+                continue
+            except OSError:
+                pass  # a store that cannot be written is not pruned
+            return read_text(path)
 
 
 def _make(layout: Layout) -> None:

@@ -1,0 +1,91 @@
+"""``linkenv info``: the store, and the settings in force here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from nox_linkenv.cli.options import Commands, command, settings_of, version
+from nox_linkenv.cli.output import Output, bytes_
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    command(commands, "info", "show the store, the link mode that would be used here, and the settings in force", run)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Show it."""
+    from nox_linkenv.cli.probing import probe_links
+    from nox_linkenv.config import origins
+    from nox_linkenv.store.layout import FORMAT, Layout
+    from nox_linkenv.store.roots import find_roots
+    from nox_linkenv.store.store import Store
+    from nox_linkenv.store.units import Kind, Watch
+    from nox_linkenv.store.usage import filesystem_of
+
+    settings = settings_of(arguments)
+    root = settings.store_root
+    exists = os.path.exists(Layout(root).description)
+    there = root
+    while not os.path.isdir(there):
+        there = os.path.dirname(there)
+    here = os.getcwd()
+    store: dict[str, Any] = {
+        "path": root,
+        "exists": exists,
+        "format": FORMAT,
+        "filesystem": filesystem_of(there),
+        "free_bytes": shutil.disk_usage(there).free,
+        "writable": os.access(there, os.W_OK),
+    }
+    if exists:
+        opened = Store.open(root)
+        units = Watch(opened.layout).new()
+        store["wheels"] = sum(unit.kind is Kind.WHEEL for unit in units)
+        store["plans"] = sum(unit.kind is Kind.PLAN for unit in units)
+        store["environments"] = sum(1 for _ in find_roots(opened))
+    links = probe_links(there, here, settings.link_mode)
+    explicit = {"store": arguments.store} if arguments.store else {}
+    where = origins(directory=here, explicit=explicit)
+    shown = {
+        field.name: {
+            "value": _plain(root if field.name == "store" else getattr(settings, field.name)),
+            "from": where.get(field.name, "default"),
+        }
+        for field in fields(settings)
+    }
+    output.data(
+        {
+            "version": version(),
+            "store": store,
+            "here": {"path": here, "filesystem": filesystem_of(here), **links.to_json()},
+            "settings": shown,
+        }
+    )
+    output.line(f"nox-linkenv {version()}")
+    output.line(f"store: {root} (format {FORMAT}, {store['filesystem']}, {bytes_(store['free_bytes'])} free)")
+    if exists:
+        output.line(
+            f"holds: {store['wheels']} wheels, {store['plans']} plans, used by {store['environments']} environments"
+        )
+    else:
+        output.line("holds: nothing yet, the first session makes it")
+    output.line(f"here:  {here} ({filesystem_of(here)}): {links.explain()}")
+    output.line()
+    output.table(
+        ["setting", "value", "from"],
+        [[name.replace("_", "-"), str(entry["value"]), str(entry["from"])] for name, entry in shown.items()],
+    )
+    return 0
+
+
+def _plain(value: object) -> object:
+    return getattr(value, "value", value)
