@@ -11,13 +11,12 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.cleanup import remove_environment
 from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.store.layout import Layout
-from nox_linkenv.store.roots import forget_root
-from nox_linkenv.trash import trash_name
-from nox_linkenv.upkeep import Tasks, schedule
+from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -172,13 +171,9 @@ def throwaway(settings: Settings, interpreter: str, *, session: str) -> Iterator
         if environment is not None:
             with contextlib.suppress(OSError):
                 environment.end()
-        if os.path.lexists(prefix):
-            aside = trash_name(prefix)
-            os.rename(prefix, aside)
-            if environment is not None:
-                store = environment.provision.store
-                forget_root(store, prefix)
-                schedule(store, Tasks(trash=[aside]))
+            remove_environment(environment.provision.store, prefix)
+        else:
+            empty_trash(prefix)
 
 
 def _place(settings: Settings) -> str:
