@@ -14,7 +14,7 @@ from nox_linkenv.env.links import joined
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skeleton
-from nox_linkenv.errors import OfflineError
+from nox_linkenv.errors import DamagedObjectError, OfflineError
 from nox_linkenv.outfit import Outfit
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind, parse
@@ -284,6 +284,12 @@ class Provision:
 
             notes.append(repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline))
             again = self.builder.link(linked)
+            if again.damaged:
+                raise DamagedObjectError(
+                    "Stored files are gone again as soon as they have been stored",
+                    path=f"{self.store.layout.base}/{linked.sources[again.damaged[0]]}",
+                    remedy="Something removes or edits the store's files; linkenv verify names them.",
+                )
             report.copied.update(again.copied)
         self.builder.private(plan, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)

@@ -25,8 +25,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show it."""
     from nox_linkenv.cli.probing import probe_links
     from nox_linkenv.config import origins
+    from nox_linkenv.env.known import find_known
     from nox_linkenv.store.layout import FORMAT, Layout
-    from nox_linkenv.store.roots import find_roots
     from nox_linkenv.store.store import Store
     from nox_linkenv.store.units import Kind, Watch
     from nox_linkenv.store.usage import filesystem_of
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         units = Watch(opened.layout).new()
         store["wheels"] = sum(unit.kind is Kind.WHEEL for unit in units)
         store["plans"] = sum(unit.kind is Kind.PLAN for unit in units)
-        store["environments"] = sum(1 for _ in find_roots(opened))
+        store["environments"] = len(find_known(opened))
     links = probe_links(there, here, settings.link_mode)
     explicit = {"store": arguments.store} if arguments.store else {}
     where = origins(directory=here, explicit=explicit)
