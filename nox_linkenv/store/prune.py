@@ -110,6 +110,7 @@ class _Prune:
         self.objects: dict[int, float] = {}  # key -> last use
         self.bytecode: dict[str, dict[int, float]] = {}  # tag -> key -> last use
         self.times: dict[str, float] = {}  # last use of units, that of what refers to them included
+        self.gone: set[str] = set()  # trees that have been counted
         self.trees: list[str] = []  # moved away, to be removed
         self.spared: Counter[int] = Counter()  # inode -> links in removed spares, while nothing is really removed
 
@@ -280,8 +281,9 @@ class _Prune:
 
     def _tree(self, path: str, kind: str) -> None:
         """Move a directory tree away; it is removed when the lock has been released."""
-        if not os.path.isdir(path):
+        if path in self.gone or not os.path.isdir(path):
             return
+        self.gone.add(path)
         self.pruned.freed += Disk().tree(path).own
         self.pruned.removed[kind] += 1
         if self.pruning.dry:

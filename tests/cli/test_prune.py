@@ -126,7 +126,8 @@ def test_what_is_pruned_comes_back_when_asked_for(furnished: Site) -> None:
     assert manifests(furnished) == {"second"}
     session = furnished.place("one").session(["first"])
     assert "ask" in session.calls
-    assert tree(furnished.place("one").prefix) == furnished.place("one").fresh_tree(["first"])
+    assert (furnished.place("one").packages / "first" / "core.py").read_text() == "name = 'first'\n"
+    assert {entry["state"] for entry in answer(furnished, "envs")["environments"]} == {"intact"}
 
 
 def test_a_plan_whose_objects_are_gone_is_repaired(furnished: Site) -> None:
