@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from nox_linkenv.env.audit import Audit, audit_links
 from nox_linkenv.env.bytecode import read_bytecode
 from nox_linkenv.env.contents import Content, contents
-from nox_linkenv.env.receipt import Receipt, read_receipt
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt
 from nox_linkenv.store.roots import Root, find_roots
+from nox_linkenv.store.units import stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,13 +64,19 @@ def find_known(store: Store) -> list[Known]:
 
 
 def protected(known: list[Known]) -> set[str]:
-    """Return the names of the plans and skeletons that the environments *known* were made of."""
-    names: set[str] = set()
+    """Return the plans and skeletons that the environments *known* were made of, as :func:`stem_of` names them.
+
+    One that is being installed into has no receipt, but the states of what was linked.
+    """
+    found: set[str] = set()
     for environment in known:
         if environment.receipt is not None:
-            names.update(environment.receipt.plans)
-            names.update(filter(None, [environment.receipt.skeleton]))
-    return names
+            found.update(map(stem_of, environment.receipt.plans))
+            found.update(map(stem_of, filter(None, [environment.receipt.skeleton])))
+        with contextlib.suppress(OSError):
+            names = os.listdir(f"{environment.prefix}/{DIRECTORY}")
+            found.update(name.removesuffix(".state") for name in names if name.endswith(".state"))
+    return found
 
 
 def check(store: Store, known: Known) -> tuple[State, Audit]:

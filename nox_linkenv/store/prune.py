@@ -20,7 +20,7 @@ from nox_linkenv.store.layout import ASIDE
 from nox_linkenv.store.leftovers import find_leftovers, put_back
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import spares_directory
-from nox_linkenv.store.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
+from nox_linkenv.store.units import Kind, Unit, Watch, key_of, pycs, references, stem_of, wheels_of
 from nox_linkenv.store.usage import Disk, freed_by, has_reflinks, inodes_below
 from nox_linkenv.trash import empty_trash, find_trash
 
@@ -53,7 +53,7 @@ class Pruning:
     Args:
         before: what was used last before this moment goes, in seconds since the epoch.
         max_size: bytes on the disk that the store may keep; ``None`` for any number.
-        protected: names of plans and skeletons which environments need.
+        protected: plans and skeletons which environments need, as :func:`stem_of` names them.
         grace: seconds for which whatever was used counts as being used.
         now: seconds since the epoch.
         dry: whether to remove nothing.
@@ -144,7 +144,7 @@ class _Prune:
         """Give units, and what they refer to, the time of their last use."""
         by_wheel: dict[str, float] = {}
         for unit in sorted(units, key=lambda unit: unit.kind is Kind.WHEEL):  # wheels last: others refer to them
-            used = _FOREVER if unit.name in self.pruning.protected else unit.time
+            used = _FOREVER if stem_of(unit.name) in self.pruning.protected else unit.time
             if unit.kind is Kind.WHEEL:
                 used = max(used, by_wheel.get(unit.name[7:9] + unit.name[10:-5], 0.0))
             self.times[unit.name] = used

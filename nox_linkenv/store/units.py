@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["Kind", "Unit", "Watch", "key_of", "pycs", "references", "wheels_of"]
+__all__ = ["Kind", "Unit", "Watch", "key_of", "pycs", "references", "stem_of", "wheels_of"]
 
 #: Objects are told apart by the first 64 bits of their address: two that agree in them only keep each other alive.
 _SOURCE: Final = re.compile(rb"objects/([0-9a-f]{2})/([0-9a-f]{14})")
@@ -62,6 +62,11 @@ class Unit:
 def key_of(addr: str) -> int:
     """Return what stands for the object (or for the bytecode of the object) at *addr* in tables of references."""
     return int(addr[:16], 16)
+
+
+def stem_of(name: str) -> str:
+    """Return what the files in an environment, and spares, are named by that belong to the plan or skeleton *name*."""
+    return os.path.basename(name).removesuffix(".json")[:40]
 
 
 def references(content: bytes, kind: Kind) -> Iterator[int]:

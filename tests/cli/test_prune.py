@@ -57,6 +57,13 @@ def test_what_environments_are_made_of_stays(furnished: Site) -> None:
     assert answer(furnished, "verify", "--full")["findings"] == []
 
 
+def test_what_is_being_installed_into_keeps_all_it_has(furnished: Site) -> None:
+    """Its receipt is gone until the installation is done."""
+    Path(furnished.place("one").prefix, ".linkenv", "receipt.json").unlink()
+    answer(furnished, "prune", "--unused", "--grace", "0s")
+    assert manifests(furnished) == {"first", "second"}
+
+
 def test_age_decides(furnished: Site) -> None:
     drop(furnished, "one")
     drop(furnished, "two")
