@@ -13,15 +13,16 @@ import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from nox_linkenv.store.files import staging_name
 from nox_linkenv.store.layout import ASIDE
 from nox_linkenv.store.leftovers import find_leftovers, put_back
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import spares_directory
-from nox_linkenv.store.units import Kind, Unit, Watch, key_of, pycs, references, stem_of, wheels_of
+from nox_linkenv.store.units import Kind, Unit, wheels_of
 from nox_linkenv.store.usage import Disk, freed_by, has_reflinks, inodes_below
+from nox_linkenv.store.uses import Uses, file_key, names_in
 from nox_linkenv.trash import empty_trash, find_trash
 
 if TYPE_CHECKING:
@@ -37,13 +38,11 @@ GRACE: Final = 600.0
 _BATCH: Final = 256
 #: Seconds to try to get it.
 _PATIENCE: Final = 120.0
-_FOREVER: Final = float("inf")
-#: SHA-256 of nothing: its bytecode belongs to no object.
-_EMPTY: Final = 0xE3B0C44298FC1C14
 #: Small files which are made again when they are gone.
 _NOTES: Final = ("resolutions", "requests", "interpreters")
 _PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
 _T = TypeVar("_T")
+_File: TypeAlias = "tuple[str, str | None, int]"  # path, tag of bytecode, key
 
 
 @dataclass(slots=True)
@@ -105,11 +104,8 @@ class _Prune:
         self.pruning = pruning
         self.progress = progress
         self.pruned = Pruned()
-        self.watch = Watch(store.layout)
+        self.uses = Uses(store.layout, pruning.protected)
         self.reflinks = has_reflinks(self.base)
-        self.objects: dict[int, float] = {}  # key -> last use
-        self.bytecode: dict[str, dict[int, float]] = {}  # tag -> key -> last use
-        self.times: dict[str, float] = {}  # last use of units, that of what refers to them included
         self.gone: set[str] = set()  # trees that have been counted
         self.trees: list[str] = []  # moved away, to be removed
         self.spared: Counter[int] = Counter()  # inode -> links in removed spares, while nothing is really removed
@@ -119,92 +115,33 @@ class _Prune:
             with self.store.removing(within=_PATIENCE):
                 put_back(self.layout)
         self.progress("looking at what is used")
-        units = self._rate(self.watch.new())
+        units = self.uses.look()
         newest = self.pruning.now - self.pruning.grace
         cutoff = min(self.pruning.before, newest)
         if self.pruning.max_size is not None:
             self.progress("adding up what is stored")
-            cutoff = max(cutoff, min(self._cutoff(self.pruning.max_size), newest))
+            cutoff = max(cutoff, min(self.uses.cutoff(self.pruning.max_size), newest))
         self.pruned.cutoff = cutoff
         self._leftovers()
         self._environments()
         self.progress("removing what nothing uses")
-        doomed = sorted((unit for unit in units if self.times[unit.name] < cutoff), key=lambda unit: unit.time)
+        doomed = sorted((unit for unit in units if self.uses.times[unit.name] < cutoff), key=lambda unit: unit.time)
         self._each(doomed, self._unit)
         self._notes()
         self._spares()
         self._archives()
         for kind in ("objects", "bytecode"):
-            self._each(filter(self._unused, self._files(kind)), self._file)
+            self._each(self._files(kind), self._file)
         return self.pruned
 
-    # What is used, and when it was used last
-
-    def _rate(self, units: list[Unit]) -> list[Unit]:
-        """Give units, and what they refer to, the time of their last use."""
-        by_wheel: dict[str, float] = {}
-        for unit in sorted(units, key=lambda unit: unit.kind is Kind.WHEEL):  # wheels last: others refer to them
-            used = _FOREVER if stem_of(unit.name) in self.pruning.protected else unit.time
-            if unit.kind is Kind.WHEEL:
-                used = max(used, by_wheel.get(unit.name[7:9] + unit.name[10:-5], 0.0))
-            self.times[unit.name] = used
-            content = self._read(unit.name)
-            if unit.kind is not Kind.WHEEL:
-                for digest in wheels_of(content):
-                    by_wheel[digest] = max(by_wheel.get(digest, 0.0), used)
-            for key in references(content, unit.kind):
-                if used > self.objects.get(key, 0.0):
-                    self.objects[key] = used
-            for name in unit.lists:
-                for tag, key in pycs(self._read(name)):
-                    known = self.bytecode.setdefault(tag, {})
-                    known[key] = max(known.get(key, 0.0), used)
-        return units
-
-    def _read(self, name: str) -> bytes:
-        with contextlib.suppress(OSError), open(f"{self.base}/{name}", "rb") as stream:
-            return stream.read()
-        return b""
-
-    def _cutoff(self, limit: int) -> float:
-        """Return the moment before which everything has to go, for the rest to take no more than *limit* bytes."""
-        sizes: Counter[float] = Counter()
-        for kind in ("objects", "bytecode"):
-            for path, tag, key in self._files(kind):
-                with contextlib.suppress(OSError):
-                    used = self._used(tag, key)
-                    if used is not None:  # the rest goes in any case
-                        sizes[used] += os.lstat(path).st_blocks * 512
-        for name, used in self.times.items():
-            with contextlib.suppress(OSError):
-                sizes[used] += os.lstat(f"{self.base}/{name}").st_blocks * 512
-        total = 0
-        for used in sorted(sizes, reverse=True):
-            total += sizes[used]
-            if total > limit and used != _FOREVER:
-                return used + 1e-6
-        return 0.0
-
-    def _used(self, tag: str | None, key: int) -> float | None:
-        """Return when an object, or bytecode, was used last; ``None`` where nothing refers to it."""
-        if tag is None:
-            return self.objects.get(key)
-        if key == _EMPTY:
-            return _FOREVER
-        return self.bytecode.get(tag, {}).get(key)
-
-    def _files(self, kind: str) -> Iterator[tuple[str, str | None, int]]:
-        """Yield path, tag and key of every object or pyc."""
-        tops: list[tuple[str, str | None]] = [(f"{self.base}/objects", None)]
-        if kind == "bytecode":
-            tops = [(f"{self.base}/bytecode/{tag}", tag) for tag in _names(f"{self.base}/bytecode")]
-        for top, tag in tops:
-            for shard in _names(top):
-                for name in _names(f"{top}/{shard}"):
-                    with contextlib.suppress(ValueError):  # foreign files are verify's business
-                        yield f"{top}/{shard}/{name}", tag, key_of(shard + name)
-
-    # Removing
+    def _files(self, kind: str) -> Iterator[_File]:
+        """Yield path, tag and key of every object or pyc that may go."""
+        for directory, tag in self.uses.shards(kind):
+            shard = os.path.basename(directory)
+            for name in names_in(directory):
+                item = (f"{directory}/{name}", tag, file_key(shard, name))
+                if self._unused(item):
+                    yield item
 
     def _each(self, items: Iterable[_T], remove: Callable[[_T], None]) -> None:
         """Remove *items*, a batch under each hold of the exclusive lock."""
@@ -224,7 +161,7 @@ class _Prune:
             return
         trees = len(self.trees)
         with self.store.removing(within=_PATIENCE):
-            self._rate(self.watch.new())  # what has come meanwhile
+            self.uses.look()  # what has come meanwhile
             for item in batch:
                 remove(item)
         for tree in self.trees[trees:]:
@@ -241,43 +178,46 @@ class _Prune:
             if used > unit.time:
                 os.rename(path + ASIDE, path)
                 unit.time = used
-                self._rate([unit])
+                self.uses.rate([unit])
                 return
             path += ASIDE
         self._tree(spares_directory(self.layout, unit.name), "spares")
         for name in unit.lists:
             self._unlink(f"{self.base}/{name}")
         self._unlink(path, unit.kind.value)
+        self.uses.forget(unit.name)
 
-    def _unused(self, item: tuple[str, str | None, int]) -> bool:
+    def _unused(self, item: _File) -> bool:
         """Return whether an object or pyc may go; one that nothing refers to may be part of something unfinished."""
         path, tag, key = item
-        used = self._used(tag, key)
+        if key < 0:
+            return False
+        used = self.uses.of(tag, key)
         if used is not None:
             return used < self.pruned.cutoff
         with contextlib.suppress(OSError):
             return self.pruning.now - os.lstat(path).st_ctime > self.pruning.grace
         return False
 
-    def _file(self, item: tuple[str, str | None, int]) -> None:
+    def _file(self, item: _File) -> None:
         path, tag, _ = item
-        if self._unused(item):
+        if self.pruning.dry or self._unused(item):  # it may have come into use meanwhile
             self._unlink(path, "objects" if tag is None else "bytecode")
 
     def _unlink(self, path: str, kind: str | None = None) -> None:
         """Unlink a file and count what the disk gets back."""
-        with contextlib.suppress(FileNotFoundError):
+        try:
             status = os.lstat(path)
-            if status.st_ino in self.spared:
-                links = status.st_nlink - self.spared[status.st_ino]
-                status = os.stat_result((*status[:3], links, *status[4:]), {"st_blocks": status.st_blocks})
-            freed = freed_by(path, status, reflinks=self.reflinks)
+            links = status.st_nlink - self.spared[status.st_ino] if self.spared else status.st_nlink
+            freed = freed_by(path, status.st_blocks * 512, reflinks=self.reflinks) if links <= 1 else 0
             if not self.pruning.dry:
                 os.unlink(path)
-            self.pruned.freed += freed
-            self.pruned.linked += status.st_blocks * 512 - freed
-            if kind is not None:
-                self.pruned.removed[kind] += 1
+        except FileNotFoundError:
+            return
+        self.pruned.freed += freed
+        self.pruned.linked += status.st_blocks * 512 - freed
+        if kind is not None:
+            self.pruned.removed[kind] += 1
 
     def _tree(self, path: str, kind: str) -> None:
         """Move a directory tree away; it is removed when the lock has been released."""
@@ -333,30 +273,25 @@ class _Prune:
         except OSError:
             return False
         if plan is not None:
-            return self.times.get(plan[1].decode(), used) < self.pruned.cutoff
+            return self.uses.times.get(plan[1].decode(), used) < self.pruned.cutoff
         return used < self.pruned.cutoff
 
     def _spares(self) -> None:
         """Remove spares whose plan or skeleton is gone."""
-        here = {spares_directory(self.layout, name) for name, used in self.times.items() if used >= self.pruned.cutoff}
-        orphans = [f"{self.base}/spares/{name}" for name in _names(f"{self.base}/spares")]
+        here = {
+            spares_directory(self.layout, name) for name, used in self.uses.times.items() if used >= self.pruned.cutoff
+        }
+        orphans = [f"{self.base}/spares/{name}" for name in names_in(f"{self.base}/spares")]
         self._each([path for path in orphans if path not in here], lambda path: self._tree(path, "spares"))
 
     def _archives(self) -> None:
         """Remove built wheels whose builds are gone."""
         wanted: set[str] = set()
-        for name, used in self.times.items():
+        for name, used in self.uses.times.items():
             if name.startswith(Kind.BUILD.value) and used >= self.pruned.cutoff:
-                wanted |= wheels_of(self._read(name))
-        for digest in _names(f"{self.base}/projects/wheels"):
+                wanted |= wheels_of(self.uses.read(name))
+        for digest in names_in(f"{self.base}/projects/wheels"):
             path = f"{self.base}/projects/wheels/{digest}"
             with contextlib.suppress(OSError):
                 if digest not in wanted and self.pruning.now - os.lstat(path).st_ctime > self.pruning.grace:
                     self._each([path], lambda path: self._tree(path, "projects/wheels"))
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []

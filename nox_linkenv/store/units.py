@@ -9,6 +9,7 @@ import contextlib
 import enum
 import os
 import re
+import time as clock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,10 @@ _PYC: Final = re.compile(rb"bytecode/([^/\"]+)/([0-9a-f]{2})/([0-9a-f]{14})")
 _DIGEST: Final = re.compile(rb'"([0-9a-f]{64})"')
 #: How the names of the bytecode lists beside a plan or skeleton end: with the tag of an interpreter.
 _LIST: Final = re.compile(r"(?P<stem>[0-9a-f]{40,64})\.(?P<tag>[^/]+)\.json")
+
+
+#: A change so soon after another may have the same time.  Nanoseconds; some filesystems keep two seconds.
+_RACY: Final = 3_000_000_000
 
 
 class Kind(enum.Enum):
@@ -108,6 +113,10 @@ class Watch:
                 found[stem].lists.append(name)
         return list(found.values())
 
+    def forget(self, name: str) -> None:
+        """Return the unit *name* again if it comes again."""
+        self._known.discard(name)
+
     def _directories(self, kind: Kind) -> Iterator[str]:
         if kind not in _SHARDED:
             yield kind.value
@@ -118,6 +127,7 @@ class Watch:
 
     def _look(self, kind: Kind, directory: str, found: dict[str, Unit], lists: list[tuple[str, str]]) -> None:
         path = f"{self._base}/{directory}"
+        now = clock.time_ns()
         try:
             time = os.stat(path).st_mtime_ns
             if self._times.get(directory) == time:
@@ -136,4 +146,5 @@ class Watch:
                             self._known.add(name)
         except (FileNotFoundError, NotADirectoryError):
             return
-        self._times[directory] = time
+        if time < now - _RACY:
+            self._times[directory] = time

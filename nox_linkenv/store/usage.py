@@ -114,13 +114,10 @@ def inodes_below(root: str) -> set[int]:
     return found
 
 
-def freed_by(path: str, status: os.stat_result, *, reflinks: bool) -> int:
-    """Return the bytes that the disk gets back when the file at *path* is unlinked."""
-    if status.st_nlink > 1:
-        return 0
-    taken = status.st_blocks * 512
+def freed_by(path: str, taken: int, *, reflinks: bool) -> int:
+    """Return the bytes that the disk gets back when the last link to the file at *path*, of *taken* bytes, goes."""
     if reflinks and taken:
-        taken -= min(taken, sum(length for _, length in shared_extents(path)))
+        return taken - min(taken, sum(length for _, length in shared_extents(path)))
     return taken
 
 
