@@ -21,7 +21,7 @@ from nox_linkenv.store.leftovers import find_leftovers, put_back
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import spares_directory
 from nox_linkenv.store.units import Kind, Unit, wheels_of
-from nox_linkenv.store.usage import Disk, freed_by, has_reflinks, inodes_below
+from nox_linkenv.store.usage import Disk, freed_by, has_reflinks, walk
 from nox_linkenv.store.uses import Uses, file_key, names_in
 from nox_linkenv.trash import empty_trash, find_trash
 
@@ -227,7 +227,7 @@ class _Prune:
         self.pruned.freed += Disk().tree(path).own
         self.pruned.removed[kind] += 1
         if self.pruning.dry:
-            self.spared.update(inodes_below(path))
+            self.spared.update(status.st_ino for _, status in walk(path))
             return
         aside = staging_name(self.layout.staging)
         os.rename(path, aside)
