@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.audit import audit_links, imported
+from nox_linkenv.env.audit import audit_links, imported, keeps_modes
 from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
@@ -64,7 +64,7 @@ def close(
     check_places(receipt, prefix)
     layouts = [Layout(place) for place in receipt.places]
     bases = [layout.base for layout in layouts]
-    modes_kept = _keeps_modes(prefix)
+    modes_kept = keeps_modes(prefix)
     edited: dict[str, tuple[str, int, int]] = {}  # source -> path, size, modification time
     replaced: list[str] = []
     removed: list[str] = []
@@ -95,14 +95,6 @@ def close(
     closing.edited.extend(path for path, _, _ in edited.values())
     closing.messages.extend(_messages(receipt.session, closing.edited, replaced, removed))
     return closing
-
-
-def _keeps_modes(prefix: str) -> bool:
-    """Return whether the environment's filesystem does: a file that nobody makes executable says so."""
-    try:
-        return os.stat(f"{prefix}/pyvenv.cfg").st_mode & 0o111 == 0
-    except OSError:
-        return True
 
 
 def _plain(receipt: Receipt) -> bool:

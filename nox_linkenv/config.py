@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import os
 import sys
 from dataclasses import dataclass, fields
@@ -13,7 +14,7 @@ from nox_linkenv.linking import LinkMode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Settings", "default_store_root", "load_settings"]
+__all__ = ["Cleanup", "Settings", "default_store_root", "load_settings", "origins"]
 
 _BOOLEANS: Final = {
     "1": True,
@@ -25,6 +26,14 @@ _BOOLEANS: Final = {
     "no": False,
     "off": False,
 }
+
+
+class Cleanup(enum.Enum):
+    """Which environments are removed when their session is over."""
+
+    KEEP = "keep"
+    SUCCESS = "success"
+    ALWAYS = "always"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,7 @@ class Settings:
         spares: make trees of links ahead, so that a next environment with the same packages only moves them.
         reuse_builds: build local projects in linked build environments, and again only when something has changed.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
+        cleanup: which environments are removed when their session is over.
     """
 
     store: str = ""
@@ -55,6 +65,7 @@ class Settings:
     spares: bool = True
     verify: bool = False
     reuse_builds: bool = True
+    cleanup: Cleanup = Cleanup.KEEP
 
     @property
     def store_root(self) -> str:
@@ -92,7 +103,28 @@ def load_settings(
     Raises:
         SettingsError: a value is of the wrong kind, or a file holds an unknown name.
     """
-    values: dict[str, Any] = {}
+    return Settings(**{name: value for name, (value, _) in _gather(environ, directory, explicit).items()})
+
+
+def origins(
+    environ: Mapping[str, str] = os.environ,
+    *,
+    directory: str | None = None,
+    explicit: Mapping[str, object] | None = None,
+) -> dict[str, str]:
+    """Return where each setting comes from that is not a default: a file, a variable, or ``argument``.
+
+    Raises:
+        SettingsError: as for :func:`load_settings`.
+    """
+    return {name: where for name, (_, where) in _gather(environ, directory, explicit).items()}
+
+
+def _gather(
+    environ: Mapping[str, str], directory: str | None, explicit: Mapping[str, object] | None
+) -> dict[str, tuple[Any, str]]:
+    """Return value and origin of each setting that is not a default."""
+    values: dict[str, tuple[Any, str]] = {}
     names = {field.name for field in fields(Settings)}
     files: list[tuple[str, tuple[str, ...]]] = [(_user_file(environ), ())]
     if directory is not None:
@@ -104,16 +136,16 @@ def load_settings(
                 raise SettingsError(
                     f"Unknown setting {name!r}", path=path, remedy=f"Known are: {', '.join(sorted(names))}."
                 )
-            values[key] = _convert(key, value, path)
+            values[key] = (_convert(key, value, path), path)
     for key in names:
         variable = f"LINKENV_{key.upper()}"
         if environ.get(variable):
-            values[key] = _convert(key, environ[variable], variable)
+            values[key] = (_convert(key, environ[variable], variable), variable)
     for key, value in (explicit or {}).items():
         if key not in names:
             raise SettingsError(f"Unknown setting {key!r}", remedy=f"Known are: {', '.join(sorted(names))}.")
-        values[key] = _convert(key, value, key)
-    return Settings(**values)
+        values[key] = (_convert(key, value, key), "argument")
+    return values
 
 
 def _user_file(environ: Mapping[str, str]) -> str:
@@ -156,6 +188,8 @@ def _convert(name: str, value: object, where: str) -> object:
             return number
         if kind is LinkMode:
             return value if isinstance(value, LinkMode) else LinkMode(str(value))
+        if kind is Cleanup:
+            return value if isinstance(value, Cleanup) else Cleanup(str(value))
         if not isinstance(value, str | os.PathLike):
             raise ValueError(value)
         return os.fspath(value)
@@ -165,5 +199,6 @@ def _convert(name: str, value: object, where: str) -> object:
             float: "a number of seconds that is not negative",
             str: "a path",
             LinkMode: " or ".join(mode.value for mode in LinkMode),
+            Cleanup: " or ".join(choice.value for choice in Cleanup),
         }[kind]
         raise SettingsError(f"{where} cannot set {name} to {value!r}", remedy=f"It is {choices}.") from error

@@ -13,6 +13,7 @@ __all__ = [
     "OfflineError",
     "ResolutionError",
     "SettingsError",
+    "StoreBusyError",
     "StoreError",
     "StoreFormatError",
     "StoreUnwritableError",
@@ -68,6 +69,10 @@ class StoreFormatError(StoreError):
 
 class StoreUnwritableError(StoreError):
     """The store cannot be written: permissions, a read-only filesystem, a full disk."""
+
+
+class StoreBusyError(StoreError):
+    """Something cannot be removed, because others are adding all the time."""
 
 
 class DamagedObjectError(StoreError):

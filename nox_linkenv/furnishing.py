@@ -66,7 +66,7 @@ def builder_for(prefix: str, store: Store, settings: Settings) -> tuple[Builder,
     from nox_linkenv.store.layers import open_companion
 
     known = os.path.isdir(found.source)
-    companion = open_companion(found.source)
+    companion = open_companion(found.source, store)
     builder = Builder(prefix, companion.layout, mode=found.mode, behind=store.layers, since=found.since)
     return builder, None if known else found.explain()
 

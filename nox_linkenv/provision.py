@@ -15,7 +15,7 @@ from nox_linkenv.env.links import joined
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name, stored_skeleton
-from nox_linkenv.errors import OfflineError
+from nox_linkenv.errors import DamagedObjectError, OfflineError
 from nox_linkenv.furnishing import builder_for, check_places, open_store, places_of, write_guard
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.outfit import Outfit
@@ -23,6 +23,7 @@ from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind, parse
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.memory import Remembered, recall
+from nox_linkenv.store import Store
 from nox_linkenv.store.roots import Root, register_root
 from nox_linkenv.trash import donor_name, put_away, trash_name
 
@@ -174,7 +175,9 @@ class Provision:
 
     def _finish(self, receipt: Receipt) -> None:
         self.began = self.clock()
-        register_root(self.store, Root(self.prefix, self.session, self.began))
+        below = [layout for layout in self.store.lower if receipt.symlinked and layout.root in receipt.places]
+        for store in (self.store, *map(Store, below)):
+            register_root(store, Root(self.prefix, self.session, self.began))
         write_receipt(self.prefix, receipt)
         self._receipt = receipt
 
@@ -308,7 +311,7 @@ class Provision:
         age = ago(self.clock() - answer.time)
         if answer.plan is None:
             return Outcome((), f"reused the resolution of {age}: all is there")
-        text = self.store.read(answer.plan)
+        text = self.store.use(answer.plan)
         if text is None:
             return None
         try:
@@ -366,6 +369,12 @@ class Provision:
 
             notes.append(repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline))
             again = self.builder.link(linked)
+            if again.damaged:
+                raise DamagedObjectError(
+                    "Stored files are gone again as soon as they have been stored",
+                    path=f"{self.store.layout.base}/{linked.sources[again.damaged[0]]}",
+                    remedy="Something removes or edits the store's files; linkenv verify names them.",
+                )
             report.copied.update(again.copied)
         self.builder.private(plan, contents=contents, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.links import Links
 
-__all__ = ["Audit", "audit_links", "imported"]
+__all__ = ["Audit", "audit_links", "imported", "keeps_modes"]
 
 
 #: Seconds by which the filesystem's clock may be behind: a tick, or the two seconds that the coarsest ones keep.
@@ -71,6 +71,14 @@ def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: 
         same = any(_same(status, f"{base}/{source}") for base in bases)
         (audit.edited if same else audit.replaced).append(position)
     return audit
+
+
+def keeps_modes(prefix: str) -> bool:
+    """Return whether the filesystem of the environment at *prefix* does: a file that nobody makes executable tells."""
+    try:
+        return os.stat(f"{prefix}/pyvenv.cfg").st_mode & 0o111 == 0
+    except OSError:
+        return True
 
 
 def _same(status: os.stat_result, path: str) -> bool:

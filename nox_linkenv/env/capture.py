@@ -49,7 +49,7 @@ def capture_as(
         CaptureError: as for :func:`capture`.
         StoreUnwritableError: the store cannot be written.
     """
-    with writing(store.layout), store.locked_for(name.rpartition("/")[2]):
+    with writing(store.layout), store.locked(), store.locked_for(name.rpartition("/")[2]):
         skeleton = None if again else stored_skeleton(store, name)
         if skeleton is not None:
             return skeleton

@@ -73,7 +73,7 @@ class Skeleton:
 
 def stored_skeleton(store: Store, name: str) -> Skeleton | None:
     """Return the stored skeleton of this *name*, or ``None`` where there is none that can be read."""
-    text = store.read(name)
+    text = store.use(name)
     try:
         return None if text is None else Skeleton.loads(text)
     except (KeyError, TypeError, ValueError):

@@ -166,6 +166,13 @@ class LinkedEnv(VirtualEnv):
         for message in self.provision.close(environ):
             logger.warning(message)
 
+    def clean_up(self, *, success: bool) -> None:
+        """Remove the environment if the settings say so; one that nox was told to reuse stays."""
+        from nox_linkenv.cleanup import remove_environment, wants_removal
+
+        if not self.reuse_existing and wants_removal(self.provision.settings.cleanup, success=success):
+            remove_environment(self.provision.store, self.provision.prefix)
+
 
 def _is_news(record: logging.LogRecord) -> bool:
     """Hold back what has been said already."""
@@ -272,6 +279,7 @@ def _session_execute(runner: SessionRunner) -> Result:
     if isinstance(runner.venv, LinkedEnv) and runner.venv.opened:
         try:
             runner.venv.close()
+            runner.venv.clean_up(success=bool(result))
         except (LinkenvError, OSError) as error:
             logger.warning(str(error))
     return result

@@ -111,7 +111,7 @@ def read_answer(store: Store, key: str) -> Answer | None:
 
 
 def _read(store: Store, kind: str, key: str) -> dict[str, Any]:
-    text = store.read(f"projects/{kind}/{key}.json")
+    text = store.use(f"projects/{kind}/{key}.json")
     if text is None:
         raise KeyError(key)
     data: dict[str, Any] = json.loads(text)

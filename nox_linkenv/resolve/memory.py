@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nox_linkenv.store import Store
 
-__all__ = ["Remembered", "WheelSource", "last_inputs", "recall", "remember"]
+__all__ = ["Remembered", "WheelSource", "last_inputs", "recall", "remember", "remembered_wheels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,15 @@ def remember(store: Store, digest: str, answer: Remembered, *, place: Sequence[s
     data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
     store.note(_name(digest), json.dumps(data))
     store.note(_place(place), json.dumps(dict(inputs)))
+
+
+def remembered_wheels(store: Store) -> Iterator[WheelSource]:
+    """Yield the wheels of all remembered answers; one may come several times."""
+    for top, _, names in os.walk(store.layout.directory("resolutions")):
+        for name in names:
+            answer = recall(store, os.path.basename(top) + name.removesuffix(".json"))
+            if answer is not None:
+                yield from answer.wheels
 
 
 def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:

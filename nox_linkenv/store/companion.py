@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import Abilities, existing, mount_of, probe
-from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.layout import LAYER, Layout
 from nox_linkenv.store.store import make_probe
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def arrange(asked: LinkMode, layout: Layout, directory: str, companion: str = ""
         companion: the setting: a path, ``none``, or nothing for the default places.
     """
     here = existing(directory)
-    main = Option(layout.root, probe(sample(layout), here))
+    main = Option(layout.root, _from_place(layout.root, here))
     found = decide(asked, main, ())
     if found.mode is LinkMode.COPY and asked is not LinkMode.COPY and asked is not LinkMode.SYMLINK:
         options = [
@@ -150,7 +150,7 @@ def sample(layout: Layout) -> str | None:
 
 
 def _from_place(place: str, directory: str) -> Abilities:
-    """Return what would work from a companion at *place*, which need not exist yet."""
+    """Return what would work from a store at *place*, which need not exist yet."""
     layout = Layout(place)
     source = sample(layout) if os.path.isdir(layout.base) else None
     if source is not None:
@@ -190,7 +190,7 @@ def _overlay_since(layout: Layout) -> int:
         return 0
     upper = next((option for option in mount.options.split(",") if option.startswith("upperdir=")), mount.options)
     identity = hashlib.sha256(f"{upper}\0{os.stat(mount.point).st_ino}".encode()).hexdigest()[:16]
-    marker = layout.directory(f"layer-{identity}")
+    marker = layout.directory(LAYER + identity)
     with contextlib.suppress(OSError):
         with contextlib.suppress(FileExistsError), open(marker, "xb"):
             pass

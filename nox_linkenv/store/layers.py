@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import file_digest
 from nox_linkenv.linking import clone_file, copy_file
-from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.files import make_directory, names_in, publish, staging_name
+from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import discard, intact
 from nox_linkenv.store.store import Store, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from nox_linkenv.store.layout import Layout
-
-__all__ = ["bring", "open_companion", "outdated"]
+__all__ = ["bring", "find_companions", "open_companion", "outdated"]
 
 
 def bring(own: Layout, behind: Sequence[Layout], files: Iterable[tuple[str, int, int]]) -> int:
@@ -87,11 +88,23 @@ def outdated(own: Layout, names: Iterable[str], since: int) -> set[str]:
     return found
 
 
-def open_companion(root: str) -> Store:
-    """Open the companion store at *root*, making it if it is not there; version control leaves it out."""
+def open_companion(root: str, main: Store) -> Store:
+    """Open the companion store of *main* at *root*, making it if it is not there; version control leaves it out."""
     new = not os.path.isdir(root)
     store = Store.open(root)
+    name = f"companions/{hashlib.sha256(root.encode()).hexdigest()[:40]}.json"
+    if new or not os.path.exists(f"{main.layout.base}/{name}"):
+        main.note(name, json.dumps({"root": root}))
     if new:
         with contextlib.suppress(OSError), open(os.path.join(root, ".gitignore"), "x", encoding="ascii") as stream:
             stream.write("*\n")
     return store
+
+
+def find_companions(main: Store) -> Iterator[Store]:
+    """Yield the companion stores of *main* that still exist."""
+    for name in names_in(main.layout.directory("companions")):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            layout = Layout(json.loads(main.read(f"companions/{name}") or "")["root"])
+            if os.path.exists(layout.description):
+                yield Store(layout)

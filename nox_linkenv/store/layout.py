@@ -10,12 +10,16 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DESCRIPTION", "FORMAT", "Layout"]
+__all__ = ["ASIDE", "DESCRIPTION", "FORMAT", "LAYER", "Layout"]
 
 #: The store format that this version reads and writes.
 FORMAT: Final = 1
 #: Names the newest format in the store; read before anything else.
 DESCRIPTION: Final = "linkenv-store.json"
+#: Ends the name of a file that a prune has moved aside for a moment, to see whether anyone has just used it.
+ASIDE: Final = ".aside"
+#: Begins the name of the marker of an overlay's upper layer.
+LAYER: Final = "layer-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,11 @@ class Layout:
     def staging(self) -> str:
         """Unfinished work: never read by anyone but the process that made it."""
         return self.directory("staging")
+
+    @property
+    def throwaway(self) -> str:
+        """Environments of ``linkenv run``: each is named by its process."""
+        return os.path.join(self.root, "throwaway")
 
     def object(self, addr: str) -> str:
         return f"{self.base}/{object_name(addr)}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
+import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.store import Store
 
-__all__ = ["Root", "find_roots", "register_root"]
+__all__ = ["Root", "find_roots", "forget_root", "is_alive", "register_root"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,21 +26,53 @@ class Root:
         prefix: its absolute path.
         session: what the host called its last session.
         since, until: when that began and ended, in seconds since the epoch; ``until`` is 0 while it is not known to.
+        pid: of the process that has registered it.
     """
 
     prefix: str
     session: str
     since: float
     until: float = 0.0
+    pid: int = 0
+
+    @property
+    def running(self) -> bool:
+        """Whether its session has not ended, as far as can be seen from here."""
+        return self.until == 0 and is_alive(self.pid)
 
 
 def register_root(store: Store, root: Root) -> None:
     """Register *root*, in place of what was known of the same environment."""
-    store.note(f"roots/{hashlib.sha256(root.prefix.encode()).hexdigest()[:40]}.json", json.dumps(asdict(root)))
+    store.note(_name(root.prefix), json.dumps({**asdict(root), "pid": root.pid or os.getpid()}))
 
 
-def find_roots(store: Store) -> Iterator[Root]:
-    """Yield the registered environments that still exist."""
+def forget_root(store: Store, prefix: str) -> None:
+    """Forget the environment at *prefix*."""
+    with contextlib.suppress(OSError):
+        os.unlink(os.path.join(store.layout.base, _name(prefix)))
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process *pid* runs on this machine, as far as can be told."""
+    if pid <= 0:
+        return False
+    if sys.platform == "win32":  # where signal 0 is not a question
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _name(prefix: str) -> str:
+    return f"roots/{hashlib.sha256(prefix.encode()).hexdigest()[:40]}.json"
+
+
+def find_roots(store: Store, *, vanished: bool = False) -> Iterator[Root]:
+    """Yield the registered environments that still exist, or with *vanished* those which do not."""
     directory = store.layout.directory("roots")
     try:
         names = sorted(os.listdir(directory))
@@ -50,5 +84,5 @@ def find_roots(store: Store) -> Iterator[Root]:
             root = Root(**json.loads(text or ""))
         except (ValueError, TypeError):
             continue
-        if os.path.isdir(root.prefix):
+        if os.path.isdir(root.prefix) is not vanished:
             yield root

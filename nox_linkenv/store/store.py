@@ -6,12 +6,13 @@ import contextlib
 import errno
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import StoreError, StoreFormatError, StoreUnwritableError
+from nox_linkenv.errors import StoreBusyError, StoreError, StoreFormatError, StoreUnwritableError
 from nox_linkenv.store.files import make_directory, make_shared, publish_text, read_text
-from nox_linkenv.store.layout import FORMAT, Layout
+from nox_linkenv.store.layout import ASIDE, FORMAT, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,16 +86,22 @@ class Store:
         """Whether this user can add to it, as far as modes and mounts tell."""
         return os.access(self.layout.base, os.W_OK)
 
-    def manifest(self, wheel_digest: str) -> Manifest | None:
-        """Return the manifest of a stored wheel, or ``None``.  One that cannot be read counts as missing."""
+    def manifest(self, wheel_digest: str, *, used: bool = True) -> Manifest | None:
+        """Return the manifest of a stored wheel, or ``None``.  One that cannot be read counts as missing.
+
+        Args:
+            used: whether this is a use of it.
+        """
         from nox_linkenv.store.manifest import Manifest
 
-        for layer in self.layers:
-            text = read_text(layer.manifest(wheel_digest))
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                if text is not None:
-                    return Manifest.loads(text)
-        return None
+        read = self.use if used else self.read
+        text = read(os.path.relpath(self.layout.manifest(wheel_digest), self.layout.base))
+        if text is None:
+            return None
+        try:
+            return Manifest.loads(text)
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def add(self, wheel: Path, *, digest: str | None = None) -> Manifest:
         """Store the wheel at the path *wheel* and return its manifest.
@@ -141,6 +148,37 @@ class Store:
             yield
 
     @contextlib.contextmanager
+    def removing(self, *, within: float) -> Iterator[None]:
+        """Hold the exclusive lock for a moment.  Who waits for it keeps others from adding, so the wait is short.
+
+        Args:
+            within: seconds after which it is given up.
+
+        Raises:
+            StoreBusyError: somebody has been adding all the time.
+        """
+        from filelock import ReadWriteLock, Timeout
+
+        lock = ReadWriteLock(self.layout.lock("store"))
+        deadline = time.monotonic() + within
+        while True:
+            try:
+                lock.acquire_write(timeout=0.2)
+                break
+            except Timeout as error:
+                if time.monotonic() > deadline:
+                    raise StoreBusyError(
+                        "The store is being added to all the time",
+                        path=self.layout.root,
+                        remedy="Run the command again later; it goes on where it was.",
+                    ) from error
+                time.sleep(0.3)
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
     def locked_for(self, name: str) -> Iterator[None]:
         """Hold the lock of one piece of work, so that others who want the same wait for it instead of doing it too."""
         from filelock import FileLock
@@ -169,6 +207,28 @@ class Store:
         for layer in self.lower if text is None else ():
             text = text or read_text(os.path.join(layer.base, name))
         return text
+
+    def use(self, name: str) -> str | None:
+        """Return the text of the file *name* of a unit, whose last use this is, or ``None``.
+
+        The time is written before the file is read: pruning moves a unit aside and then looks at its time, so that
+        one of the two notices the other.
+        """
+        path = os.path.join(self.layout.base, name)
+        seen = False
+        while True:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                if os.path.exists(path + ASIDE):
+                    time.sleep(0.01)
+                elif seen:
+                    return self.read(name)  # of a store below, which nobody prunes
+                seen = True
+                continue
+            except OSError:
+                pass  # a store that cannot be written is not pruned
+            return read_text(path)
 
     def find(self, name: str) -> str | None:
         """Return the path of the file *name* (relative to the format directory) where it is, or ``None``."""

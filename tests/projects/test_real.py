@@ -30,7 +30,7 @@ def tests(session):
     session.install({arguments})
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", {tests})
 """
-#: sdist (of setuptools-scm, flit, setuptools with a C extension) -> what is installed, which of its tests are run, and how many of them there are at the least.
+#: sdist (setuptools-scm, flit, a C extension): what is installed, which tests are run, how many there are at the least.
 _PROJECTS: Final = {
     "pluggy==1.6.0": (["-e", ".", "pytest<9"], ["testing", "--ignore=testing/benchmark.py"], 100),
     "packaging==25.0": (

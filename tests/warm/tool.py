@@ -260,7 +260,7 @@ def site(root: Path, interpreter: Path, template: Path) -> Site:
     return Site(root, interpreter, Settings(store=str(root / "store")), environ)
 
 
-def put_wheel(directory: Path, name: str, version: str = "1.0", **files: bytes | str) -> Path:
+def put_wheel(directory: Path, name: str, version: str = "1.0", /, **files: bytes | str) -> Path:
     """Write a wheel whose *files* are named by their paths, with ``__`` for the dot and ``___`` for the slash."""
     contents = {
         key.replace("___", "/").replace("__", "."): value.encode() if isinstance(value, str) else value

@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING
 from tox.plugin import impl
 
 if TYPE_CHECKING:
+    from tox.execute.api import Outcome
+    from tox.tox_env.api import ToxEnv
     from tox.tox_env.register import ToxEnvRegister
 
-__all__ = ["tox_register_tox_env"]
+__all__ = ["tox_after_run_commands", "tox_register_tox_env"]
+
+
+@impl
+def tox_after_run_commands(tox_env: ToxEnv, exit_code: int, outcomes: list[Outcome]) -> None:
+    """Tell an environment of ours how its commands have ended: it may have to clean up."""
+    del outcomes
+    if hasattr(tox_env, "linkenv_exit_code"):
+        tox_env.linkenv_exit_code = exit_code
 
 
 @impl

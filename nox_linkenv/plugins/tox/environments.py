@@ -167,6 +167,21 @@ class Recycling(ToxEnv, ABC):
 class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
     """The run environment ``linked``."""
 
+    #: Exit code of its commands, ``None`` until they have been run.
+    linkenv_exit_code: int | None = None
+
+    def _teardown(self) -> None:
+        super()._teardown()
+        if not self._ready or getattr(self.options, "no_test", False):
+            return
+        from nox_linkenv.cleanup import remove_environment, wants_removal
+
+        if wants_removal(self.place.settings.cleanup, success=self.linkenv_exit_code == 0):
+            try:
+                remove_environment(self.place.store, self.place.prefix)
+            except OSError as error:
+                logging.warning("%s cannot be removed (%s)", self.place.prefix, error.strerror)
+
     @staticmethod
     def id() -> str:
         """Return the name by which it is chosen: ``runner = linked``."""

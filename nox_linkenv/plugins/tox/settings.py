@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from tox.tox_env.errors import Fail
 
-from nox_linkenv.config import Settings, load_settings
+from nox_linkenv.config import Cleanup, Settings, load_settings
 from nox_linkenv.errors import SettingsError
 from nox_linkenv.linking import LinkMode
 
@@ -32,6 +32,7 @@ _DESCRIPTIONS: Final = {
     "offline": "answer from remembered resolutions of any age, and ask nobody",
     "bytecode": "share bytecode between environments",
     "spares": "make trees of links ahead, so that the next environment only moves them",
+    "cleanup": f"which environments are removed after their run - {' | '.join(choice.value for choice in Cleanup)}",
     "verify": "re-hash every file of the store before it is linked",
 }
 
@@ -96,4 +97,4 @@ def _checked(name: str, core: ConfigSet) -> Callable[[object], object]:
 
 def _shown(value: object) -> object:
     """Return *value* as ``tox config`` can show it."""
-    return value.value if isinstance(value, LinkMode) else value
+    return value.value if isinstance(value, LinkMode | Cleanup) else value

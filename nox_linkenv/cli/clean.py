@@ -1,0 +1,99 @@
+"""``linkenv clean``: removing throwaway environments."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from nox_linkenv.cli.options import Commands, command, duration, opened, settings_of
+from nox_linkenv.cli.output import Output, bytes_
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nox_linkenv.env.known import Known
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = command(
+        commands,
+        "clean",
+        "remove throwaway environments",
+        run,
+        description="Remove known environments at or below PATH, or all that were not used for a time. What a session"
+        " uses at the moment stays. The store is left as it is: see prune.",
+    )
+    parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, or a directory with some below it")
+    parser.add_argument("--older-than", type=duration, metavar="AGE", help="only those not used for so long, as 30d")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Remove them."""
+    from nox_linkenv.env.known import find_known
+    from nox_linkenv.errors import SettingsError
+    from nox_linkenv.store.roots import forget_root
+    from nox_linkenv.store.usage import Disk
+    from nox_linkenv.trash import empty_trash, find_trash, trash_name
+
+    if arguments.path is None and arguments.older_than is None:
+        raise SettingsError("Nothing says which environments", remedy="Name a PATH or an age with --older-than.")
+    store = opened(settings_of(arguments), exactly=bool(arguments.store))
+    removed, busy, failed, freed = [], [], [], 0
+    now = time.time()
+    directories = set()
+    with output.progress() as progress:
+        for known in find_known(store):
+            if not _chosen(known, arguments, now):
+                continue
+            if known.root.running:
+                busy.append(known.prefix)
+                continue
+            progress(known.prefix)
+            directories.add(os.path.dirname(known.prefix))
+            own = Disk().tree(known.prefix).own
+            if not arguments.dry_run:
+                aside = trash_name(known.prefix)
+                try:
+                    os.rename(known.prefix, aside)
+                except OSError as error:
+                    failed.append({"path": known.prefix, "reason": error.strerror})
+                    continue
+                forget_root(store, known.prefix)
+                empty_trash(aside)
+            removed.append(known.prefix)
+            freed += own
+        for directory in () if arguments.dry_run else sorted(directories):
+            for path in find_trash(directory):
+                empty_trash(path)
+    output.data(
+        {
+            "dry_run": arguments.dry_run,
+            "removed": removed,
+            "running": busy,
+            "failed": failed,
+            "freed_bytes": freed,
+        }
+    )
+    would = "would be removed" if arguments.dry_run else "removed"
+    for prefix in removed:
+        output.line(f"{would}: {prefix}")
+    for prefix in busy:
+        output.warn(f"{prefix} is in use and stays.")
+    for entry in failed:
+        output.warn(f"{entry['path']} cannot be removed ({entry['reason']}).")
+    output.line(f"{len(removed)} environments {would}, {bytes_(freed)} freed; what the store holds is still there.")
+    return 1 if failed else 0
+
+
+def _chosen(known: Known, arguments: argparse.Namespace, now: float) -> bool:
+    if arguments.older_than is not None and now - known.used < arguments.older_than:
+        return False
+    if arguments.path is None:
+        return True
+    top = os.path.realpath(arguments.path)
+    return os.path.realpath(known.prefix) == top or os.path.realpath(known.prefix).startswith(top + os.sep)

@@ -1,0 +1,63 @@
+"""``linkenv create``: a linked environment at a place."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nox_linkenv.cli.options import Commands, command, settings_of
+from nox_linkenv.cli.run import add_contents, requested
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nox_linkenv.cli.output import Output
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = command(
+        commands,
+        "create",
+        "make a linked environment",
+        run,
+        description="Make a linked environment at ENV, with what the options name installed in it. An environment of"
+        " nox-linkenv that stands there is replaced; anything else is only with --force.",
+    )
+    parser.add_argument("env", metavar="ENV", help="directory of the environment")
+    parser.add_argument("--force", action="store_true", help="replace whatever stands there")
+    add_contents(parser)
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Make it."""
+    from nox_linkenv.env.receipt import DIRECTORY
+    from nox_linkenv.errors import EnvError
+    from nox_linkenv.throwaway import Throwaway, find_interpreter
+
+    settings = settings_of(arguments)
+    prefix = os.path.realpath(arguments.env)
+    occupied = os.path.lexists(prefix) and (not os.path.isdir(prefix) or bool(os.listdir(prefix)))
+    if occupied and not arguments.force and not os.path.isdir(os.path.join(prefix, DIRECTORY)):
+        raise EnvError("Something else stands there", path=prefix, remedy="Name another place, or use --force.")
+    environment = Throwaway.make(prefix, settings, find_interpreter(arguments.python), session=os.path.basename(prefix))
+    outcome = environment.install(requested(arguments))
+    environment.end()
+    receipt = environment.provision.receipt
+    output.data(
+        {
+            "path": prefix,
+            "python": None if receipt is None else receipt.facts.version,
+            "installed": [] if outcome is None else [list(entry) for entry in outcome.installed],
+            "message": None if outcome is None else outcome.message,
+            "warnings": [] if outcome is None else list(outcome.warnings),
+        }
+    )
+    for warning in () if outcome is None else outcome.warnings:
+        output.warn(warning)
+    if outcome is not None:
+        output.line(f"linked: {outcome.message}")
+    output.line(prefix)
+    return 0

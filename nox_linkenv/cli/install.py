@@ -1,0 +1,61 @@
+"""``linkenv install``: installing into an environment of the store."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nox_linkenv.cli.options import Commands, command, settings_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nox_linkenv.cli.output import Output
+
+__all__ = ["add"]
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = command(
+        commands,
+        "install",
+        "install into a linked environment",
+        run,
+        description="Install into the linked environment ENV what the arguments of pip install ask for, as in: linkenv"
+        " install .venv -- pandas -c constraints.txt",
+    )
+    parser.add_argument("env", metavar="ENV", help="directory of the environment")
+    parser.add_argument("arguments", metavar="ARGUMENT", nargs="+", help="of pip install, after --")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Install."""
+    from nox_linkenv.errors import EnvError
+    from nox_linkenv.provision import Provision
+    from nox_linkenv.throwaway import Throwaway, activated
+
+    prefix = os.path.realpath(arguments.env)
+    provision = Provision(prefix, settings_of(arguments), session=os.path.basename(prefix))
+    if provision.receipt is None:
+        raise EnvError(
+            "This is no finished environment of nox-linkenv", path=prefix, remedy="Make it with linkenv create."
+        )
+    environment = Throwaway(provision, activated(prefix))
+    outcome = environment.install(arguments.arguments)
+    assert outcome is not None
+    environment.end()
+    output.data(
+        {
+            "path": prefix,
+            "installed": [list(entry) for entry in outcome.installed],
+            "message": outcome.message,
+            "warnings": list(outcome.warnings),
+        }
+    )
+    for warning in outcome.warnings:
+        output.warn(warning)
+    for name, version in sorted(outcome.installed):
+        output.line(f"{name} {version}")
+    output.line(f"linked: {outcome.message}")
+    return 0

@@ -1,0 +1,109 @@
+"""Saying things: tables on a terminal, plain columns elsewhere, one JSON object where that was asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from nox_linkenv.errors import LinkenvError
+
+__all__ = ["Output", "ago", "bytes_"]
+
+
+class Output:
+    """Where a command says what it has to say.
+
+    Args:
+        json: whether only :meth:`data` is shown.
+    """
+
+    def __init__(self, *, json: bool) -> None:
+        self.json = json
+
+    def data(self, value: Mapping[str, Any]) -> None:
+        """Print the one JSON object of a command, if it was asked for."""
+        if self.json:
+            sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+    def line(self, text: str = "") -> None:
+        if not self.json:
+            sys.stdout.write(text + "\n")
+
+    def warn(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+
+    def error(self, error: LinkenvError) -> None:
+        """Say what is wrong."""
+        self.data(
+            {
+                "error": {
+                    "kind": type(error).__name__,
+                    "what": error.what,
+                    "path": None if error.path is None else str(error.path),
+                    "digest": error.digest,
+                    "remedy": error.remedy,
+                }
+            }
+        )
+        self.warn(f"linkenv: {error}")
+
+    def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+        """Print a table; the columns *right* (by position) are numbers."""
+        if self.json or not rows:
+            return
+        if sys.stdout.isatty():
+            from rich.console import Console
+            from rich.table import Table
+            from rich.text import Text
+
+            table = Table(box=None, pad_edge=False)
+            for position, head in enumerate(heads):
+                table.add_column(head, justify="right" if position in right else "left", overflow="fold")
+            for row in rows:
+                table.add_row(*map(Text, row))
+            Console().print(table)
+            return
+        widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
+        for row in [heads, *rows]:
+            cells = [
+                cell.rjust(width) if at in right else cell.ljust(width)
+                for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            sys.stdout.write("  ".join(cells).rstrip() + "\n")
+
+    @contextlib.contextmanager
+    def progress(self) -> Iterator[Callable[[str], None]]:
+        """Show on a terminal what is being done; yields what takes that."""
+        if self.json or not sys.stderr.isatty():
+            yield lambda text: None
+            return
+        from rich.console import Console
+
+        with Console(stderr=True).status("...") as status:
+            yield lambda text: status.update(text)
+
+
+def bytes_(number: int) -> str:
+    """Return a number of bytes for people: decimal units, as ``df -H`` has them."""
+    value = float(abs(number))
+    sign = "-" if number < 0 else ""
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{sign}{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{sign}{value:.1f} {unit}"
+        value /= 1000
+    return f"{sign}{value:.1f} TB"
+
+
+def ago(moment: float, now: float | None = None) -> str:
+    """Return in words how long ago *moment* (seconds since the epoch) was."""
+    seconds = max(0.0, (time.time() if now is None else now) - moment)
+    for limit, unit, each in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
+        if seconds < limit:
+            return f"{round(seconds / each)} {unit} ago"
+    return f"{round(seconds / 86_400)} d ago"

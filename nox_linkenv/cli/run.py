@@ -1,0 +1,64 @@
+"""``linkenv run``: a command in an environment that is gone afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nox_linkenv.cli.options import Commands, command, settings_of
+
+if TYPE_CHECKING:
+    import argparse
+
+    from nox_linkenv.cli.output import Output
+
+__all__ = ["add", "add_contents", "requested"]
+
+
+def add(commands: Commands) -> None:
+    """Add the subcommand."""
+    parser = command(
+        commands,
+        "run",
+        "run a command in an environment that is gone afterwards",
+        run,
+        description="Run COMMAND in a throwaway environment, as in: linkenv run --python 3.12 --with pandas -- python"
+        " -c 'import pandas'. The exit code is that of the command.",
+    )
+    add_contents(parser)
+    parser.add_argument("command", metavar="COMMAND", nargs="+", help="program and arguments, after --")
+
+
+def add_contents(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what the environment is made of."""
+    parser.add_argument("--python", metavar="SPEC", help="version or path of the interpreter (the one running linkenv)")
+    parser.add_argument("--with", dest="requirements", metavar="REQ", action="append", default=[], help="a requirement")
+    parser.add_argument("-r", "--requirement", metavar="FILE", action="append", default=[], help="of requirements")
+    parser.add_argument("-c", "--constraint", metavar="FILE", action="append", default=[], help="of constraints")
+    parser.add_argument("-e", "--editable", metavar="PATH", action="append", default=[], help="a project in place")
+
+
+def requested(arguments: argparse.Namespace) -> list[str]:
+    """Return those options as arguments of ``pip install``."""
+    found: list[str] = []
+    for option, values in (("-r", arguments.requirement), ("-e", arguments.editable)):
+        for value in values:
+            found += [option, value]
+    found += arguments.requirements
+    if found:
+        for value in arguments.constraint:
+            found += ["-c", value]
+    return found
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Run it."""
+    from nox_linkenv.throwaway import find_interpreter, throwaway
+
+    settings = settings_of(arguments)
+    with throwaway(settings, find_interpreter(arguments.python), session="linkenv run") as environment:
+        outcome = environment.install(requested(arguments))
+        for warning in () if outcome is None else outcome.warnings:
+            output.warn(warning)
+        code = environment.run(arguments.command)
+    output.data({"exit_code": code, "message": None if outcome is None else outcome.message})
+    return code

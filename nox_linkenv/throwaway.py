@@ -1,0 +1,204 @@
+"""Environments from the shell: made, furnished and thrown away without a host."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.cleanup import remove_environment
+from nox_linkenv.errors import EnvError, ResolutionError
+from nox_linkenv.provision import Provision
+from nox_linkenv.request import Outcome, Request
+from nox_linkenv.store.layout import Layout
+from nox_linkenv.trash import empty_trash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from nox_linkenv.config import Settings
+
+__all__ = ["ShellPip", "Throwaway", "find_interpreter", "throwaway"]
+
+_QUIET: Final = ("--disable-pip-version-check",)
+
+
+def find_interpreter(spec: str | None) -> str:
+    """Return the absolute path of the interpreter for *spec* (``3.12``, a path); this one for ``None``.
+
+    Raises:
+        EnvError: there is none.
+    """
+    if spec is None:
+        return os.path.realpath(sys.executable) if sys.prefix == sys.base_prefix else _base()
+    if os.path.isabs(spec) and os.path.exists(spec):
+        return spec
+    from virtualenv.discovery.builtin import get_interpreter
+
+    found = get_interpreter(spec, [], env=os.environ)
+    executable = None if found is None else found.system_executable or found.executable
+    if executable is None:
+        raise EnvError(f"No Python {spec} is found", remedy="Name another one with --python, or a path.")
+    return str(executable)
+
+
+def _base() -> str:
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    path = os.path.join(sys.base_prefix, "bin", name)
+    return path if os.path.exists(path) else sys.executable
+
+
+class ShellPip:
+    """The environment's pip, run as a user would run it in a shell; what it says goes to standard error."""
+
+    def __init__(self, prefix: str, request: Request) -> None:
+        self.prefix = prefix
+        self.request = request
+
+    def ask(self, arguments: Sequence[str]) -> bool:
+        self._run(["install", *self.request.arguments, *arguments], quiet=False)
+        return True
+
+    def fetch(self, arguments: Sequence[str]) -> bool:
+        try:
+            self._run(arguments, quiet=True)
+        except ResolutionError:
+            return False
+        return True
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        self._run(["install", *arguments], quiet=False)
+        return True
+
+    def _run(self, arguments: Sequence[str], *, quiet: bool) -> None:
+        done = subprocess.run(
+            [f"{self.prefix}/bin/python", "-m", "pip", arguments[0], *_QUIET, *arguments[1:]],
+            env=dict(self.request.environ),
+            cwd=self.request.directory,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode != 0:
+            if not quiet:
+                sys.stderr.write(done.stdout)
+            raise ResolutionError(f"pip has failed (exit code {done.returncode})", remedy="What it said stands above.")
+
+
+@dataclass(slots=True)
+class Throwaway:
+    """An environment for as long as somebody wants it.
+
+    Args:
+        provision: what provisions it.
+        environ: variables for what runs in it.
+    """
+
+    provision: Provision
+    environ: dict[str, str]
+
+    @classmethod
+    def make(cls, prefix: str, settings: Settings, interpreter: str, *, session: str) -> Throwaway:
+        """Make a bare environment at *prefix*, replacing what stands there.
+
+        Raises:
+            EnvError: none can be made of that interpreter.
+        """
+        provision = Provision(prefix, settings, session=session)
+        if not provision.create(interpreter, ()):
+            _by_virtualenv(prefix, interpreter)
+            provision.adopt(interpreter)
+        return cls(provision, activated(prefix))
+
+    def install(self, arguments: Sequence[str]) -> Outcome | None:
+        """Install what the *arguments* of ``pip install`` ask for."""
+        if not arguments:
+            return None
+        request = Request(tuple(arguments), self.environ, os.getcwd())
+        return self.provision.install(request, ShellPip(self.provision.prefix, request))
+
+    def run(self, command: Sequence[str]) -> int:
+        """Run *command* in the environment and return its exit code, as a shell has it.
+
+        Raises:
+            EnvError: there is no such program.
+        """
+        import shutil
+
+        program = shutil.which(command[0], path=self.environ["PATH"])
+        if program is None:
+            raise EnvError(f"There is no program {command[0]!r}", remedy="Install what has it with --with.")
+        with subprocess.Popen([program, *command[1:]], env=self.environ) as process:
+            while True:
+                try:
+                    code = process.wait()
+                    break
+                except KeyboardInterrupt:  # the terminal has told the program, too
+                    continue
+        return code if code >= 0 else 128 - code
+
+    def end(self) -> list[str]:
+        """Look at it as after a session; return lines that say what was changed."""
+        return self.provision.close(self.environ)
+
+
+def activated(prefix: str) -> dict[str, str]:
+    """Return this process's variables as in the activated environment at *prefix*."""
+    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
+    path = environ.get("PATH")
+    environ["PATH"] = os.pathsep.join([f"{prefix}/bin", *([path] if path else [])])
+    environ["VIRTUAL_ENV"] = prefix
+    return environ
+
+
+@contextlib.contextmanager
+def throwaway(settings: Settings, interpreter: str, *, session: str) -> Iterator[Throwaway]:
+    """Make an environment that is gone when the context ends; its files are removed after this process."""
+    prefix = f"{_place(settings)}/{os.getpid()}-{secrets.token_hex(4)}"
+    environment = None
+    try:
+        environment = Throwaway.make(prefix, settings, interpreter, session=session)
+        yield environment
+    finally:
+        if environment is not None:
+            with contextlib.suppress(OSError):
+                environment.end()
+            remove_environment(environment.provision.store, prefix)
+        else:
+            empty_trash(prefix)
+
+
+def _place(settings: Settings) -> str:
+    """Return a directory for throwaway environments: in the store, to link from it, if it is writable."""
+    place = Layout(os.path.realpath(settings.store_root)).throwaway
+    try:
+        os.makedirs(place, exist_ok=True)
+        if os.access(place, os.W_OK):
+            return place
+    except OSError:
+        pass
+    return os.path.realpath(tempfile.gettempdir())
+
+
+def _by_virtualenv(prefix: str, interpreter: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "virtualenv", "-q", "--python", interpreter, prefix],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise EnvError(
+            f"virtualenv cannot make an environment ({done.stderr.strip() or done.stdout.strip()})",
+            path=prefix,
+            remedy="Name another interpreter with --python.",
+        )

@@ -1,0 +1,90 @@
+"""The setting ``cleanup`` in nox and in tox: what is left when the host has ended, and that nobody waited for it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.warm.tool import put_wheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.warm.tool import Site
+
+NOXFILE = """
+import nox
+
+@nox.session(venv_backend="linked")
+def good(session):
+    session.install("first")
+    session.run("python", "-c", "import first.core")
+
+@nox.session(venv_backend="linked")
+def bad(session):
+    session.install("first")
+    session.run("python", "-c", "raise SystemExit(3)")
+"""
+TOX = """
+[testenv]
+runner = linked
+skip_install = true
+deps = first
+pass_env = PIP_*
+[testenv:good]
+commands = python -c 'import first.core'
+[testenv:bad]
+commands = python -c 'raise SystemExit(3)'
+"""
+EXPECTED = [("keep", {"good", "bad"}), ("success", {"bad"}), ("always", set[str]())]
+
+
+@pytest.fixture
+def project(here: Site) -> Site:
+    put_wheel(here.wheels, "first", first___core__py="value = 1\n")
+    (here.project / "noxfile.py").write_text(NOXFILE)
+    (here.project / "tox.ini").write_text(TOX)
+    return here
+
+
+def host(site: Site, *arguments: str, **variables: str) -> None:
+    environ = {**site.environ, "LINKENV_STORE": str(site.store), **variables}
+    subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=site.project, env=environ, capture_output=True, check=False, timeout=120
+    )
+
+
+def left(directory: Path) -> set[str]:
+    """Return the environments in *directory*, once upkeep has removed what was renamed."""
+    deadline = time.monotonic() + 60
+    while any(name.startswith(".linkenv-") for name in os.listdir(directory)):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return {name for name in os.listdir(directory) if name in ("good", "bad")}
+
+
+@pytest.mark.parametrize(("cleanup", "expected"), EXPECTED)
+def test_nox(project: Site, cleanup: str, expected: set[str]) -> None:
+    host(project, "nox", LINKENV_CLEANUP=cleanup)
+    assert left(project.project / ".nox") == expected
+
+
+@pytest.mark.parametrize(("cleanup", "expected"), EXPECTED)
+def test_tox(project: Site, cleanup: str, expected: set[str]) -> None:
+    host(project, "tox", "run", "-e", "good,bad", "-x", f"testenv.linkenv_cleanup={cleanup}")
+    assert left(project.project / ".tox") == expected
+
+
+def test_what_is_to_be_reused_stays(project: Site) -> None:
+    host(project, "nox", "-r", "-s", "good", LINKENV_CLEANUP="always")
+    assert left(project.project / ".nox") == {"good"}
+
+
+def test_tox_notest_keeps(project: Site) -> None:
+    host(project, "tox", "run", "--notest", "-e", "good", LINKENV_CLEANUP="always")
+    assert left(project.project / ".tox") == {"good"}
