@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import Version
 
 from nox_linkenv.build_environment import BuildEnvironment, BuildPip
+from nox_linkenv.env.scratch import scratch
 from nox_linkenv.errors import EnvError
 from nox_linkenv.projects.backend import Backend, BackendError, BuildSystem, read_build_system
 from nox_linkenv.projects.key import look
@@ -108,8 +108,8 @@ class Maker:
             known = known or read_build(self.store, digest_of([context, shown.digest]))
             if known is not None and fresh(self.provision, known.time):
                 return Made(known, new=False, exact=exact)
-            with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
-                build = self._make(os.path.realpath(scratch), known)
+            with scratch(self.store.layout, "env") as directory:
+                build = self._make(directory, known)
             after = self._look()
             quiet = settled(now, after)
             trees = [now, after] if quiet else []
@@ -148,10 +148,10 @@ class Maker:
         arguments = [*index_arguments(self.requested.others), "--", *requirements]
         return Request(tuple(arguments), self.environ, self.request.directory)
 
-    def _make(self, scratch: str, known: Build | None) -> Build:
+    def _make(self, directory: str, known: Build | None) -> Build:
         """Provision a build environment and build in it, unless it is that of the *known* build."""
         environment = BuildEnvironment(
-            f"{scratch}/env",
+            f"{directory}/env",
             self.provision.settings,
             session=f"build of {self.project.path}",
             clock=self.provision.clock,
@@ -176,8 +176,8 @@ class Maker:
         plans = environment.receipt.plans if environment.receipt is not None else ()
         if known is not None and known.requirements == plans and all("@" not in name for name in more):
             return replace(known, time=environment.oldest)
-        os.mkdir(f"{scratch}/wheel")
-        path = backend.build(f"{scratch}/wheel", editable=self.project.editable)
+        os.mkdir(f"{directory}/wheel")
+        path = backend.build(f"{directory}/wheel", editable=self.project.editable)
         environment.close(environ)
         manifest = self.store.add(Path(path))
         archive = keep_archive(self.store, path, manifest.digest)

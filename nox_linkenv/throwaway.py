@@ -7,15 +7,15 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cleanup import remove_environment
+from nox_linkenv.env.scratch import scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
+from nox_linkenv.furnishing import open_store
 from nox_linkenv.provision import Provision
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.store.layout import Layout
 from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def activated(prefix: str) -> dict[str, str]:
 @contextlib.contextmanager
 def throwaway(settings: Settings, interpreter: str, *, session: str) -> Iterator[Throwaway]:
     """Make an environment that is gone when the context ends; its files are removed after this process."""
-    prefix = f"{_place(settings)}/{os.getpid()}-{secrets.token_hex(4)}"
+    prefix = f"{scratch_place(open_store(settings).layout)}/{os.getpid()}-{secrets.token_hex(4)}"
     environment = None
     try:
         environment = Throwaway.make(prefix, settings, interpreter, session=session)
@@ -174,18 +174,6 @@ def throwaway(settings: Settings, interpreter: str, *, session: str) -> Iterator
             remove_environment(environment.provision.store, prefix)
         else:
             empty_trash(prefix)
-
-
-def _place(settings: Settings) -> str:
-    """Return a directory for throwaway environments: in the store, to link from it, if it is writable."""
-    place = Layout(os.path.realpath(settings.store_root)).throwaway
-    try:
-        os.makedirs(place, exist_ok=True)
-        if os.access(place, os.W_OK):
-            return place
-    except OSError:
-        pass
-    return os.path.realpath(tempfile.gettempdir())
 
 
 def _by_virtualenv(prefix: str, interpreter: str) -> None:

@@ -11,7 +11,6 @@ import hashlib
 import logging
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +19,7 @@ from nox_linkenv.digest import address, mtime_of
 from nox_linkenv.env.facts import NAME, PREFIX, Facts, fill
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.probe import learn
+from nox_linkenv.env.scratch import scratch
 from nox_linkenv.env.skeleton import Skeleton, fits, stored_skeleton
 from nox_linkenv.errors import CaptureError, EnvError
 from nox_linkenv.store.layout import object_name
@@ -66,8 +66,7 @@ def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skelet
         CaptureError: virtualenv refuses this interpreter or these parameters, or its result has no working pip.
         StoreUnwritableError: the store cannot be written.
     """
-    with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
-        base = os.path.realpath(scratch)
+    with scratch(store.layout, "place-one/name-one") as base:
         first, second = f"{base}/place-one/name-one", f"{base}/place-two/name-two"
         for place in (first, second):
             _virtualenv([place, "-p", interpreter, "--no-periodic-update", *parameters])

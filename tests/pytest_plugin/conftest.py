@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,8 +15,7 @@ from tests.environment import clean_environment
 from tests.pytest_plugin.tool import Suite, furnish_wheels
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +29,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A directory for temporary files with a short path: a shebang holds no more than 127 bytes."""
+    base = Path(tempfile.mkdtemp(prefix="suite-"))
+    (base / "tmp").mkdir()
+    yield base / "tmp"
+    shutil.rmtree(base)
+
+
+@pytest.fixture
 def make_suite(
-    shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    shared: Path, temporary: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Callable[[], Suite]:
     """Make a suite; asked late, so that tests which need no pytester can do without it."""
 
@@ -38,8 +48,6 @@ def make_suite(
             monkeypatch.delenv(name)
         for name, value in clean_environment().items():
             monkeypatch.setenv(name, value)
-        temporary = tmp_path / "temporary"
-        temporary.mkdir()
         monkeypatch.setenv("TMPDIR", str(temporary))
         monkeypatch.setattr(tempfile, "tempdir", str(temporary))  # what the variable is to a process not yet begun
         monkeypatch.setenv("LINKENV_STORE", str(shared / "store"))
