@@ -146,6 +146,7 @@ def _packages(known: Known, stored: dict[int, str]) -> list[dict[str, Any]]:
 def _whole(store: Store, disk: Disk, data: dict[str, Any], alone: int) -> None:
     """Add the store, kind by kind, and the totals; what environments share with the store is counted already."""
     from nox_linkenv.store.layers import find_companions
+    from nox_linkenv.store.usage import metadata_bytes
 
     kinds: dict[str, int] = {}
     base = store.layout.base
@@ -160,6 +161,7 @@ def _whole(store: Store, disk: Disk, data: dict[str, Any], alone: int) -> None:
         kinds[f"companion {companion.layout.root}"] = disk.tree(companion.layout.root).disk
     data["kinds"] = kinds
     data["total_bytes"] = disk.total
+    data["filesystem_metadata_bytes"] = metadata_bytes(store.layout.root)
     data["alone_bytes"] = alone
     data["saved_bytes"] = alone - disk.total
 
@@ -211,3 +213,6 @@ def _show(data: dict[str, Any], output: Output) -> None:
             f"on the disk: {bytes_(data['total_bytes'])}; the environments alone would take"
             f" {bytes_(data['alone_bytes'])}: {bytes_(data['saved_bytes'])} saved"
         )
+        if data["filesystem_metadata_bytes"] is not None:
+            taken = bytes_(data["filesystem_metadata_bytes"])
+            output.line(f"df also counts the metadata of the whole filesystem, small files included: {taken}")

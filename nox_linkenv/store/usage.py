@@ -15,7 +15,17 @@ from nox_linkenv.linking.probe import mount_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Disk", "Tree", "filesystem_of", "freed_by", "has_reflinks", "inodes_below", "shared_extents", "walk"]
+__all__ = [
+    "Disk",
+    "Tree",
+    "filesystem_of",
+    "freed_by",
+    "has_reflinks",
+    "inodes_below",
+    "metadata_bytes",
+    "shared_extents",
+    "walk",
+]
 
 #: ``struct fiemap`` and ``struct fiemap_extent`` of linux/fiemap.h; FS_IOC_FIEMAP.
 _FIEMAP: Final = 0xC020660B
@@ -23,9 +33,16 @@ _HEAD: Final = struct.Struct("=QQLLLL")
 _EXTENT: Final = struct.Struct("=QQQQQLLLL")
 _SYNC: Final = 0x1
 _LAST: Final = 0x1
-_UNPLACED: Final = 0x2 | 0x4 | 0x200  # unknown, delayed allocation, inline
+_INLINE: Final = 0x200
+_UNPLACED: Final = 0x2 | 0x4 | _INLINE  # unknown, delayed allocation, inline
 _SHARED: Final = 0x2000
 _AT_ONCE: Final = 128
+#: ``struct btrfs_ioctl_space_args`` and ``struct btrfs_ioctl_space_info`` of linux/btrfs.h; BTRFS_IOC_SPACE_INFO.
+_SPACE_INFO: Final = 0xC0109414
+_SPACES: Final = struct.Struct("=QQ")
+_SPACE: Final = struct.Struct("=QQQ")
+_METADATA: Final = 1 << 2
+_TWICE: Final = 1 << 4 | 1 << 5 | 1 << 6  # RAID1, DUP, RAID10
 #: Filesystems with reflinks that answer FIEMAP.
 _REFLINKS: Final = frozenset({"btrfs", "xfs", "ocfs2", "bcachefs"})
 
@@ -40,11 +57,20 @@ def shared_extents(path: str) -> list[tuple[int, int]]:
 
     Empty where nothing is shared and where the filesystem does not tell.
     """
+    return _shared(_extents(path))
+
+
+def _shared(extents: list[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    return [(start, length) for start, length, flags in extents if flags & _SHARED and not flags & _UNPLACED]
+
+
+def _extents(path: str) -> list[tuple[int, int, int]]:
+    """Return physical position and length in bytes, and flags, of the parts of a file, as far as the system tells."""
     if sys.platform != "linux":
         return []
     import fcntl
 
-    found: list[tuple[int, int]] = []
+    found: list[tuple[int, int, int]] = []
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -61,8 +87,7 @@ def shared_extents(path: str) -> list[tuple[int, int]]:
                 logical, physical, length, _, _, flags, *_ = _EXTENT.unpack_from(
                     buffer, _HEAD.size + number * _EXTENT.size
                 )
-                if flags & _SHARED and not flags & _UNPLACED:
-                    found.append((physical, length))
+                found.append((physical, length, flags))
                 start, last = logical + length, bool(flags & _LAST)
             if last or count == 0:
                 return found
@@ -70,6 +95,31 @@ def shared_extents(path: str) -> list[tuple[int, int]]:
         return found
     finally:
         os.close(descriptor)
+
+
+def metadata_bytes(path: str) -> int | None:
+    """Return what the metadata of the whole btrfs filesystem at *path* takes, small files included.
+
+    ``df`` counts it, and it belongs to no file.  ``None`` on other filesystems, and where the system does not tell.
+    """
+    if filesystem_of(path) != "btrfs":
+        return None
+    import fcntl
+
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        buffer = bytearray(_SPACES.size)
+        fcntl.ioctl(descriptor, _SPACE_INFO, buffer)
+        count = _SPACES.unpack(buffer)[1]
+        buffer = bytearray(_SPACES.size + count * _SPACE.size)
+        _SPACES.pack_into(buffer, 0, count, 0)
+        fcntl.ioctl(descriptor, _SPACE_INFO, buffer)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    spaces: Iterator[tuple[int, int, int]] = _SPACE.iter_unpack(bytes(buffer[_SPACES.size :]))
+    return sum(used * (2 if flags & _TWICE else 1) for flags, _, used in spaces if flags & _METADATA)
 
 
 def walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
@@ -167,19 +217,22 @@ class Disk:
                 tree.files += 1
                 tree.apparent += status.st_size
             identity = (status.st_dev, status.st_ino)
-            if status.st_nlink > 1:
-                if identity in several:
-                    several[identity][1] += 1
-                    continue
-                several[identity] = [taken, 1, status.st_nlink]
+            if identity in several:
+                several[identity][1] += 1
+                continue
             hidden = 0
             if taken and stat.S_ISREG(status.st_mode) and self._may_share(path, status.st_dev):
-                extents = shared_extents(path)
+                parts = _extents(path)
+                if any(flags & _INLINE for _, _, flags in parts):
+                    taken = 0  # it is in the filesystem's metadata
+                extents = _shared(parts)
                 hidden = min(taken, sum(length for _, length in extents))
                 tree.extents.extend(extents)
                 tree.hidden += hidden
                 self._extents.setdefault(status.st_dev, []).extend(extents)
             tree.disk += taken
+            if status.st_nlink > 1:
+                several[identity] = [taken, 1, status.st_nlink]
             if status.st_nlink == 1:
                 tree.own += taken - hidden
                 self._plain += taken - hidden

@@ -46,6 +46,7 @@ _KNOWN: Final = frozenset(
         "skeletons",
         "spares",
         "staging",
+        "tests",
         "wheels",
     }
 )

@@ -55,11 +55,11 @@ class Pool:
         while len(self._donors) > self.size:
             empty_trash(self._donors.pop(0)[1])
 
-    def take(self, skeleton: str, store: str) -> str | None:
-        """Return an environment with this *skeleton* from this *store*, the latest first."""
+    def take(self, serves: Callable[[Receipt], bool]) -> str | None:
+        """Return the latest environment whose receipt *serves*."""
         for at in reversed(range(len(self._donors))):
             receipt, path = self._donors[at]
-            if receipt.skeleton == skeleton and receipt.store == store:
+            if serves(receipt):
                 del self._donors[at]
                 return path
         return None
@@ -215,9 +215,12 @@ class Place(Provision):
         self._receipt = read_receipt(self.prefix)
 
     def _set_aside(self, skeleton: str | None) -> str | None:
-        return None if skeleton is None else self.pool.take(skeleton, self.store.layout.root)
+        return self.pool.take(lambda former: self.succeeds(former, skeleton))
 
     def _finish(self, receipt: Receipt) -> None:
-        """Leave the receipt.  The environment is no root: it does not outlive the test, and links need none."""
+        """Leave the receipt.  The environment is no root: it does not outlive the test, and hard links need none."""
+        if receipt.symlinked:
+            super()._finish(receipt)
+            return
         write_receipt(self.prefix, receipt)
         self._receipt = receipt

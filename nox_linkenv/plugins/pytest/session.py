@@ -14,12 +14,12 @@ import pytest
 
 from nox_linkenv.config import Settings, load_settings
 from nox_linkenv.errors import EnvError, LinkenvError
+from nox_linkenv.furnishing import open_store
 from nox_linkenv.plugins.pytest import base_directory, is_offline, keeps, pythons, run_of
 from nox_linkenv.plugins.pytest.directory import RunDirectory, remove_run
 from nox_linkenv.plugins.pytest.environment import LinkedEnvironment, LinkedVenv, LinkedVenvFactory
 from nox_linkenv.plugins.pytest.interpreters import MissingPythonError, find_python
 from nox_linkenv.plugins.pytest.place import Place, Pool, ProjectUnderTest
-from nox_linkenv.store import Store
 from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.plugins.pytest.reporting import Journal
     from nox_linkenv.request import Outcome
+    from nox_linkenv.store import Store
 
 __all__ = ["Session", "Wanted", "end", "function_environments", "required_python", "session_environments"]
 
@@ -79,7 +80,7 @@ class Session:
         self.config = config
         explicit = {"offline": True} if is_offline(config) else {}
         self.settings: Settings = load_settings(directory=str(config.rootpath), explicit=explicit)
-        self.store = Store.open(self.settings.store_root)
+        self.store = open_store(self.settings)
         run, self.began = run_of(config)
         worker: str = getattr(config, "workerinput", {}).get("workerid", "main")
         self.directory = RunDirectory(base_directory(config), run, worker)
