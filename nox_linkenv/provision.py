@@ -175,11 +175,15 @@ class Provision:
 
     def _finish(self, receipt: Receipt) -> None:
         self.began = self.clock()
-        below = [layout for layout in self.store.lower if receipt.symlinked and layout.root in receipt.places]
-        for store in (self.store, *map(Store, below)):
-            register_root(store, Root(self.prefix, self.session, self.began))
+        self._register(receipt)
         write_receipt(self.prefix, receipt)
         self._receipt = receipt
+
+    def _register(self, receipt: Receipt, *, until: float = 0.0) -> None:
+        """Let the store know of the environment, and a lower one if symlinks lead into it."""
+        below = [layout for layout in self.store.lower if receipt.symlinked and layout.root in receipt.places]
+        for store in (self.store, *map(Store, below)):
+            register_root(store, Root(self.prefix, self.session, self.began, until))
 
     def _set_aside(self, skeleton: str | None) -> str | None:
         """Move away what stands at the place; return where it is if the new environment can take over from it.
@@ -245,7 +249,7 @@ class Provision:
         from nox_linkenv.upkeep import Tasks, schedule
 
         if self.receipt is not None:
-            register_root(self.store, Root(self.prefix, self.session, self.began, self.clock()))
+            self._register(self.receipt, until=self.clock())
         closing = close(self.store, self.prefix, self.receipt, self.settings, environ, began=self.began)
         schedule(self.store, Tasks(trash=self.trash))
         schedule(self.store, closing.tasks)
