@@ -20,7 +20,7 @@ from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.key import Key, Unkeyable, changed
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved, parse_report
-from nox_linkenv.resolve.unmodelled import unmodelled
+from nox_linkenv.resolve.unmodelled import configures_builds, unmodelled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,6 +59,9 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
     editable = [item for item in resolved if item.origin is Origin.EDITABLE]
     builds = SourceBuilds(provision.store, request, arguments, provision.prefix, receipt)
+    built = any(_is_built(item) for item in linked)
+    if built and configures_builds(arguments, request.environ, provision.prefix, request.directory):
+        return _delegate(request, pip, "settings for build backends are given")
     manifests = wheels_of(linked, builds, provision.store, arguments, pip)
     if manifests is None:
         return _delegate(request, pip, "a wheel could not be fetched or built by itself")
@@ -73,7 +76,7 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
         pinned=isinstance(key, Key) and key.pinned,
         plan=name,
         wheels=tuple(WheelSource(item.name, manifests[item.name].digest, _again(item)) for item in linked),
-        surroundings=surroundings_digest(request.environ) if any(_is_built(item) for item in linked) else None,
+        surroundings=surroundings_digest(request.environ) if built else None,
     )
     if isinstance(key, Key) and key == provision.key(request, arguments, receipt):  # nothing changed meanwhile
         remember(provision.store, key.digest, answer, place=(provision.prefix, *request.arguments), inputs=key.inputs)

@@ -123,6 +123,8 @@ class _Work:
         if projects.keys() != {project.path for project in self.key.requested.projects}:
             raise BackendError("it is not installed, or others are")
         others = [item for item in resolved if item.origin not in local]
+        if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
+            raise BackendError("settings for build backends are given for more than it")
         sources = SourceBuilds(self.store, self.request, self.arguments, self.provision.prefix, self.receipt)
         manifests = wheels_of(others, sources, self.store, self.arguments, self.pip)
         if manifests is None:

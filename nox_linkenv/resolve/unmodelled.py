@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["configuration_files", "unmodelled"]
+    from nox_linkenv.resolve.arguments import Arguments
+
+__all__ = ["configuration_files", "configures_builds", "unmodelled"]
 
 #: Settings of pip which change where or whether it installs.
 _REDIRECTING: Final = frozenset(
@@ -37,6 +40,10 @@ _REDIRECTING: Final = frozenset(
         "requirements-from-script",
     }
 )
+
+
+#: The option, as options, variables and configuration files name it.
+_CONFIG_SETTINGS: Final = re.compile(r"(--|PIP_|\b)config[-_]settings?\b|-C", re.I)
 
 
 def configuration_files(environ: Mapping[str, str], prefix: str) -> list[str]:
@@ -98,6 +105,26 @@ def unmodelled(environ: Mapping[str, str], prefix: str, directory: str) -> str |
                     if _plain(name) in _REDIRECTING:
                         return f"{path} sets {name}"
     return None
+
+
+def configures_builds(arguments: Arguments, environ: Mapping[str, str], prefix: str, directory: str) -> bool:
+    """Return whether settings for build backends are given, which reach some distributions of a request and not others.
+
+    Those that requirement files name get none, their own lines apart.
+    Source: https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-C
+    """
+    if any(_CONFIG_SETTINGS.fullmatch(option) for _, option, _ in arguments.options):
+        return True
+    if any(value and _CONFIG_SETTINGS.fullmatch(variable) for variable, value in environ.items()):
+        return True
+    for path in configuration_files(environ, prefix):
+        try:
+            with open(os.path.join(directory, path), encoding="utf-8", errors="replace") as stream:
+                if _CONFIG_SETTINGS.search(stream.read()):
+                    return True
+        except OSError:
+            continue
+    return False
 
 
 def _plain(name: str) -> str:

@@ -86,20 +86,24 @@ def _variables(bench: Bench, more: Mapping[str, str]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "variables"),
     [
-        pytest.param([], {}, id="nothing"),
+        pytest.param([], {}, id="nothing", marks=pytest.mark.slow),
         pytest.param([], {"PIP_CONSTRAINT": "{root}/constraints.txt"}, id="PIP_CONSTRAINT"),
-        pytest.param(["-c", "../constraints.txt"], {}, id="-c"),
-        pytest.param(["--build-constraint", "../constraints.txt"], {}, id="--build-constraint"),
-        pytest.param([], {"PIP_BUILD_CONSTRAINT": "{root}/constraints.txt"}, id="PIP_BUILD_CONSTRAINT"),
+        pytest.param(["-c", "../constraints.txt"], {}, id="-c", marks=pytest.mark.slow),
+        pytest.param(["--build-constraint", "../constraints.txt"], {}, id="--build-constraint", marks=pytest.mark.slow),
+        pytest.param(
+            [], {"PIP_BUILD_CONSTRAINT": "{root}/constraints.txt"}, id="PIP_BUILD_CONSTRAINT", marks=pytest.mark.slow
+        ),
         pytest.param(["-C", "a=1"], {}, id="-C"),
-        pytest.param(["--config-settings=a=1", "--config-settings", "a=2", "-C", "b="], {}, id="-C twice"),
-        pytest.param(["other", "--only-binary", ":all:"], {}, id="--only-binary"),
-        pytest.param(["other", "--no-binary", "demo"], {}, id="--no-binary"),
-        pytest.param(["other", "--no-binary", ":all:"], {}, id="--no-binary all"),
-        pytest.param([], {"PIP_ONLY_BINARY": ":all:"}, id="PIP_ONLY_BINARY"),
+        pytest.param(
+            ["--config-settings=a=1", "--config-settings", "a=2", "-C", "b="], {}, id="-C twice", marks=pytest.mark.slow
+        ),
+        pytest.param(["other", "--only-binary", ":all:"], {}, id="--only-binary", marks=pytest.mark.slow),
+        pytest.param(["other", "--no-binary", "demo"], {}, id="--no-binary", marks=pytest.mark.slow),
+        pytest.param(["other", "--no-binary", ":all:"], {}, id="--no-binary all", marks=pytest.mark.slow),
+        pytest.param([], {"PIP_ONLY_BINARY": ":all:"}, id="PIP_ONLY_BINARY", marks=pytest.mark.slow),
         pytest.param([], {"PIP_CONFIG_SETTINGS": "a=1"}, id="PIP_CONFIG_SETTINGS"),
         pytest.param(["--no-build-isolation"], {}, id="--no-build-isolation"),
-        pytest.param([], {"PIP_NO_BUILD_ISOLATION": "0"}, id="PIP_NO_BUILD_ISOLATION"),
+        pytest.param([], {"PIP_NO_BUILD_ISOLATION": "0"}, id="PIP_NO_BUILD_ISOLATION", marks=pytest.mark.slow),
     ],
 )
 def test_as_pip(project: Path, bench: Bench, arguments: list[str], variables: dict[str, str]) -> None:
