@@ -72,6 +72,7 @@ IMPORTS = ("numpy", "scipy", "pandas", "sklearn", "matplotlib.pyplot", "PIL.Imag
 def main() -> int:
     made = argparse.ArgumentParser("benchmarks.shares", description=__doc__)
     made.add_argument("--python", action="append", metavar="X.Y", help="may be repeated (3.10 to 3.13)")
+    made.add_argument("--package", action="append", metavar="REQ", help=f"may be repeated ({' '.join(PACKAGES)})")
     made.add_argument("--work", type=Path, default=Path(".benchmarks/shares"), metavar="DIR", help="work directory")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the figures")
     arguments = made.parse_args()
@@ -79,7 +80,7 @@ def main() -> int:
     work.mkdir(parents=True, exist_ok=True)
     for python in arguments.python or PYTHONS:
         print(f"installing for Python {python}", file=sys.stderr, flush=True)
-        install(work, python, list(PACKAGES))
+        install(work, python, arguments.package or list(PACKAGES))
     ours, theirs = measure(work / "store" / "v1" / "objects"), measure(work / "uv")
     bytecode = measure(work / "store" / "v1" / "bytecode")
     print("| | files | bytes | on the disk |\n|---|---|---|---|")
