@@ -54,7 +54,8 @@ def make_spare(store: Store, name: str, facts: Facts) -> None:
     try:
         os.makedirs(f"{staged}/{DIRECTORY}")
         builder.directories(everything.directories)
-        if builder.link(everything, inodes=inodes).copied:
+        report = builder.link(everything, inodes=inodes)
+        if report.copied or report.damaged:
             return
         builder.empty(empty)
         if bytecode is not None and bytecode.empty:

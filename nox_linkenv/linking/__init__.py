@@ -215,6 +215,11 @@ def link_files(
             except OSError as error:
                 _copy_instead(source, target, error, refusals, operations, report)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(source):
+                report.damaged.append(position)  # it has just been removed: a prune, or a repair
+                if inodes is not None:
+                    inodes[-1] = 0
+                continue
             _copy_instead(source, target, error, refusals, operations, report)
     report.linked += linked
     if inodes is not None and (report.copied or mode is LinkMode.CLONE):
