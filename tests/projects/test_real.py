@@ -56,7 +56,8 @@ def test_same_outcome(tmp_path: Path, interpreters: dict[str, Path], name: str) 
         shutil.copytree(project, copy)
     by_pip = _session(copies["virtualenv"], "virtualenv")
     assert by_pip[1]["passed"] >= least, by_pip[2]
-    for expected in ("asked pip: this request is new", "reused the resolution of"):
+    # setuptools-scm writes a module anew in the first build: what came of it is not kept, that of the second is.
+    for expected in ("asked pip: this request is new", "linked: ", "reused the resolution of"):
         linked = _session(copies["linked"], "linked")
         assert linked[:2] == by_pip[:2], linked[2]
         assert expected in linked[2]
