@@ -67,7 +67,11 @@ def test_there_are_suites() -> None:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize("block", SUITES, ids=lambda block: block.name)
+@pytest.mark.parametrize(
+    "block",
+    [pytest.param(block, marks=pytest.mark.slow if at else ()) for at, block in enumerate(SUITES)],
+    ids=lambda block: block.name,
+)
 def test_suite_passes(block: Block, tmp_path: Path, wheels: Path, clean_env: dict[str, str]) -> None:
     project = tmp_path / "shopping"
     (project / "shopping").mkdir(parents=True)

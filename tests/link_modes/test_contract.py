@@ -33,8 +33,20 @@ def expected_mode(filesystem: Filesystem, asked: LinkMode) -> LinkMode:
     return asked if filesystem.works(asked) else LinkMode.COPY
 
 
-@pytest.mark.parametrize("asked", LinkMode, ids=lambda mode: mode.value)
-@pytest.mark.parametrize("filesystem", FILESYSTEMS, ids=lambda filesystem: filesystem.name)
+#: Every mode on every filesystem; among the usual tests are the automatic mode on all, and all modes on two.
+_CELLS = [
+    pytest.param(
+        filesystem,
+        mode,
+        id=f"{filesystem.name}-{mode.value}",
+        marks=() if mode is LinkMode.AUTO or filesystem.name in ("ext4", "btrfs") else pytest.mark.slow,
+    )
+    for filesystem in FILESYSTEMS
+    for mode in LinkMode
+]
+
+
+@pytest.mark.parametrize(("filesystem", "asked"), _CELLS)
 def test_contract(filesystem: Filesystem, asked: LinkMode, tmp_path: Path, settle: Callable[..., Site]) -> None:
     with filesystem.ground(tmp_path) as ground:
         site = settle(filesystem, ground, link_mode=asked)
