@@ -33,13 +33,13 @@ def expected_mode(filesystem: Filesystem, asked: LinkMode) -> LinkMode:
     return asked if filesystem.works(asked) else LinkMode.COPY
 
 
-#: Every mode on every filesystem; among the usual tests are the automatic mode on all, and all modes on two.
+#: Every mode on every filesystem; among the usual tests are the automatic mode on all, and all modes on ext4.
 _CELLS = [
     pytest.param(
         filesystem,
         mode,
         id=f"{filesystem.name}-{mode.value}",
-        marks=() if mode is LinkMode.AUTO or filesystem.name in ("ext4", "btrfs") else pytest.mark.slow,
+        marks=() if mode is LinkMode.AUTO or filesystem.name == "ext4" else pytest.mark.slow,
     )
     for filesystem in FILESYSTEMS
     for mode in LinkMode

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize(
-    "python", [python if python == "3.12" else pytest.param(python, marks=pytest.mark.slow) for python in PYTHONS]
-)
+@pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("story", [FROM_INDEX, FROM_FILES], ids=["index", "files"])
 def test_awkward_parity(story: Story, python: str, tmp_path: Path) -> None:
     require_python(python)

@@ -87,7 +87,7 @@ def _variables(bench: Bench, more: Mapping[str, str]) -> dict[str, str]:
     ("arguments", "variables"),
     [
         pytest.param([], {}, id="nothing", marks=pytest.mark.slow),
-        pytest.param([], {"PIP_CONSTRAINT": "{root}/constraints.txt"}, id="PIP_CONSTRAINT"),
+        pytest.param([], {"PIP_CONSTRAINT": "{root}/constraints.txt"}, id="PIP_CONSTRAINT", marks=pytest.mark.slow),
         pytest.param(["-c", "../constraints.txt"], {}, id="-c", marks=pytest.mark.slow),
         pytest.param(["--build-constraint", "../constraints.txt"], {}, id="--build-constraint", marks=pytest.mark.slow),
         pytest.param(
@@ -152,6 +152,7 @@ def test_without_isolation_the_environment_is_that_of_the_session(project: Path,
         assert f"BACKEND = {backend[-3:]!r}" in text
 
 
+@pytest.mark.slow
 def test_two_that_want_the_same_build_wait_for_one(project: Path, bench: Bench) -> None:
     log = bench.root / "log"
     environ = _variables(bench, {"TINY_LOG": str(log)})
@@ -180,6 +181,7 @@ def test_two_that_want_the_same_build_wait_for_one(project: Path, bench: Bench) 
         assert len(list((bench.root / name).rglob("site-packages/demo.py"))) == 1
 
 
+@pytest.mark.slow
 def test_a_build_whose_process_is_killed_leaves_nothing(project: Path, bench: Bench) -> None:
     """Only ours is killed: the backend goes on for a while, and nobody takes what it makes."""
     log = bench.root / "log"
