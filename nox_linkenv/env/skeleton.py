@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["KEPT_PARAMETERS", "Skeleton", "fits", "skeleton_name", "stored_skeleton"]
+__all__ = ["HARMLESS", "KEPT_PARAMETERS", "Skeleton", "fits", "skeleton_name", "stored_skeleton"]
 
 #: Parameters of virtualenv under which the result depends on nothing but the interpreter and virtualenv itself.
 KEPT_PARAMETERS: Final = re.compile(
@@ -31,7 +31,7 @@ KEPT_PARAMETERS: Final = re.compile(
 _PLAIN: Final = re.compile(r"/[A-Za-z0-9_./+-]+")
 _LONGEST: Final = 127 - len("#!/bin/python3.99\n")
 #: Variables of virtualenv which say where it keeps its own data, and nothing of what it makes.
-_HARMLESS: Final = ("VIRTUALENV_APP_DATA", "VIRTUALENV_OVERRIDE_APP_DATA")
+HARMLESS: Final = ("VIRTUALENV_APP_DATA", "VIRTUALENV_OVERRIDE_APP_DATA")
 _LISTS: Final = ("symlinks", "texts", "copies")
 
 
@@ -105,7 +105,7 @@ def skeleton_name(
     if not all(KEPT_PARAMETERS.fullmatch(parameter) for parameter in parameters):
         return None
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    if any(name.startswith("VIRTUALENV_") and name not in _HARMLESS for name in environ):
+    if any(name.startswith("VIRTUALENV_") and name not in HARMLESS for name in environ):
         return None
     if os.path.exists(os.path.join(config, "virtualenv", "virtualenv.ini")):
         return None

@@ -13,6 +13,7 @@ from tox.tox_env.python.virtual_env.api import VirtualEnv
 from tox.tox_env.python.virtual_env.package.pyproject import Pep517VirtualEnvPackager
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 
+from nox_linkenv.env.skeleton import HARMLESS
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings
@@ -124,7 +125,7 @@ class LinkedEnv(VirtualEnv, ABC):
         if self.conf["download"] or spec:
             return None
         names = {name for name in self.virtualenv_env_vars() if name.startswith("VIRTUALENV_")}
-        if names - _SET_BY_TOX:
+        if names - _SET_BY_TOX - set(HARMLESS):
             return None
         parameters = []
         if self.conf["system_site_packages"]:
