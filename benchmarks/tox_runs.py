@@ -92,7 +92,9 @@ class Bench:
             self._sample(Sample(_NOTHING, _NOTHING, number, self._run(["r", "-e", _NOTHING])))
             for case in CASES:
                 for runner in _RUNNERS:
-                    if runner == "virtualenv" and (number >= self.rounds_virtualenv or case.environments[0].startswith("all")):
+                    if runner == "virtualenv" and (
+                        number >= self.rounds_virtualenv or case.environments[0].startswith("all")
+                    ):
                         continue
                     self._sample(Sample(case.name, runner, number, self._tox(case, runner)))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from packaging.version import Version
 
 from nox_linkenv.cli.probing import arrangement_in, in_words, scratch
+from nox_linkenv.env.skeleton import fits
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import existing, mount_of
 from nox_linkenv.store.usage import filesystem_of
@@ -26,6 +27,8 @@ __all__ = ["Result", "Severity", "examine"]
 
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "virtiofs"})
 _OLDEST: Final = {"nox": "2024.3.2", "tox": "4.11", "virtualenv": "20.26"}
+#: Where an environment of nox is, as a rule.
+_USUAL: Final = ".nox/tests-3-12"
 #: Links that one file can have: ext2/3/4, and what others are known for.
 _LINKS: Final = {"ext2": 32_000, "ext3": 32_000, "ext4": 65_000, "btrfs": 65_535, "ntfs": 1023, "ntfs3": 1023}
 _NEXT_TO: Final = "Set LINKENV_STORE to a directory on the filesystem of your projects."
@@ -73,6 +76,7 @@ def examine(settings: Settings, directory: str) -> list[Result]:
         _description,
         _links,
         _mounts,
+        _path,
         _hardlinks,
         _overlay,
         _limit,
@@ -133,6 +137,15 @@ def _mounts(place: _Place) -> Result:
         remedy = "Links do not cross mounts. Mount one directory that holds both, or set LINKENV_STORE to one in there."
         return Result("same filesystem", Severity.WARNING, found, remedy)
     return Result("same filesystem", Severity.OK, f"both are on {filesystem_of(place.store)} at {mounts[0]}")
+
+
+def _path(place: _Place) -> Result:
+    """A shebang holds 127 bytes, and no character that a shell would have to quote; see virtualenv's long shebangs."""
+    if fits(f"{place.directory}/{_USUAL}"):
+        return Result("path", Severity.OK, f"environments in {place.directory} can be made from stored ones")
+    found = f"the path of {place.directory} is too long, or has characters that scripts must quote"
+    remedy = "Sessions work, but virtualenv makes each environment anew. Use a shorter, plain path."
+    return Result("path", Severity.WARNING, found, remedy)
 
 
 def _hardlinks(place: _Place) -> Result:

@@ -176,6 +176,15 @@ def test_doctor_finds_nothing_wrong_and_then_something(furnished: Site) -> None:
     assert "Upgrade" in checks["store"]["remedy"]
 
 
+def test_doctor_names_a_path_that_virtualenv_has_to_serve(furnished: Site) -> None:
+    long = furnished.project / ("long" * 30)
+    long.mkdir()
+    checks = {check["name"]: check for check in answer(furnished, "doctor", str(long))["checks"]}
+    assert checks["path"]["severity"] == "warning"
+    checks = {check["name"]: check for check in answer(furnished, "doctor", "/tmp")["checks"]}
+    assert checks["path"]["severity"] == "ok"
+
+
 def test_doctor_names_a_switched_off_hook(furnished: Site) -> None:
     said = linkenv(furnished, "doctor", LINKENV_NOX_HOOK="0").stdout
     assert "LINKENV_NOX_HOOK=0" in said
