@@ -202,25 +202,22 @@ def link_files(
             if seen is not None:
                 seen(0)
             continue
-        if seen is not None:
-            seen(status.st_ino)
+        number = status.st_ino
         try:
-            link(source, target)
-            linked += 1
-        except FileExistsError:
-            _unlink(target)
             try:
                 link(source, target)
-                linked += 1
-            except OSError as error:
-                _copy_instead(source, target, error, refusals, operations, report)
+            except FileExistsError:
+                _unlink(target)
+                link(source, target)
+            linked += 1
         except OSError as error:
-            if isinstance(error, FileNotFoundError) and not os.path.lexists(source):
-                report.damaged.append(position)  # it has just been removed: a prune, or a repair
-                if inodes is not None:
-                    inodes[-1] = 0
-                continue
-            _copy_instead(source, target, error, refusals, operations, report)
+            if os.path.lexists(source):
+                _copy_instead(source, target, error, refusals, operations, report)
+            else:  # it has just been removed: a prune, or a repair
+                report.damaged.append(position)
+                number = 0
+        if seen is not None:
+            seen(number)
     report.linked += linked
     if inodes is not None and (report.copied or mode is LinkMode.CLONE):
         _renumber(inodes, sources, targets)
