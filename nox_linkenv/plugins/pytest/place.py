@@ -217,10 +217,7 @@ class Place(Provision):
     def _set_aside(self, skeleton: str | None) -> str | None:
         return self.pool.take(lambda former: self.succeeds(former, skeleton))
 
-    def _finish(self, receipt: Receipt) -> None:
-        """Leave the receipt.  The environment is no root: it does not outlive the test, and hard links need none."""
+    def _register(self, receipt: Receipt, *, until: float = 0.0) -> None:
+        """Register only what has symlinks: the environment does not outlive the test, and hard links need no root."""
         if receipt.symlinked:
-            super()._finish(receipt)
-            return
-        write_receipt(self.prefix, receipt)
-        self._receipt = receipt
+            super()._register(receipt, until=until)
