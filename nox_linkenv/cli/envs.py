@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     with output.progress() as progress:
         for known in find_known(store):
             progress(known.prefix)
-            state, audit = check(store, known)
+            state, counts = check(store, known)
             tree = Disk().tree(known.prefix)
             receipt = known.receipt
             found.append(
@@ -44,9 +44,9 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
                     "apparent_bytes": tree.apparent,
                     "own_bytes": tree.own,
                     "state": state.value,
-                    "edited": len(audit.edited),
-                    "replaced": len(audit.replaced),
-                    "removed": len(audit.removed),
+                    "edited": counts["edited"],
+                    "replaced": counts["replaced"],
+                    "removed": counts["removed"],
                 }
             )
     output.data({"store": store.layout.root, "environments": found})

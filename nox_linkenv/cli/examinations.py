@@ -6,13 +6,14 @@ import enum
 import importlib.metadata
 import os
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
-from nox_linkenv.cli.probing import arrangement_in, in_words, scratch
+from nox_linkenv.cli.probing import arrangement_in, in_words
 from nox_linkenv.env.skeleton import fits
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import existing, mount_of
@@ -27,6 +28,8 @@ __all__ = ["Result", "Severity", "examine"]
 
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "fuse.sshfs", "virtiofs"})
 _OLDEST: Final = {"nox": "2024.3.2", "tox": "4.11", "virtualenv": "20.26"}
+#: Begins the name of what is made to see whether it can be.
+_TRIAL: Final = ".linkenv-probe-"
 #: Where an environment of nox is, as a rule.
 _USUAL: Final = ".nox/tests-3-12"
 #: Links that one file can have: ext2/3/4, and what others are known for.
@@ -92,7 +95,7 @@ def examine(settings: Settings, directory: str) -> list[Result]:
 def _permissions(place: _Place) -> Result:
     for directory in (place.store, place.directory):
         try:
-            with scratch(directory):
+            with tempfile.TemporaryDirectory(prefix=_TRIAL, dir=directory):
                 pass
         except OSError as error:
             remedy = "Give yourself write permission there, or point LINKENV_STORE at a directory of your own."
@@ -192,7 +195,7 @@ def _network(place: _Place) -> Result:
 def _clock(place: _Place) -> Result:
     """Ages of resolutions are taken from this machine's clock, and times of files from the filesystem's."""
     try:
-        with scratch(place.store) as path:
+        with tempfile.TemporaryDirectory(prefix=_TRIAL, dir=place.store) as path:
             skew = os.stat(path).st_mtime - time.time()
     except OSError:
         return Result("clock", Severity.OK, "not looked at, because nothing can be written")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from typing import TYPE_CHECKING
 
 from nox_linkenv.linking import LinkMode
@@ -12,12 +9,10 @@ from nox_linkenv.store.companion import arrange
 from nox_linkenv.store.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from nox_linkenv.config import Settings
     from nox_linkenv.store.companion import Arrangement
 
-__all__ = ["arrangement_in", "in_words", "scratch"]
+__all__ = ["arrangement_in", "in_words"]
 
 
 def arrangement_in(directory: str, settings: Settings) -> Arrangement:
@@ -31,16 +26,3 @@ def in_words(found: Arrangement, wanted: LinkMode) -> str:
     if found.why is not None:
         return f"{found.mode.value}{where}, because {found.why}"
     return f"{found.mode.value}, {'the best that works' if wanted is LinkMode.AUTO else 'as the setting says'}"
-
-
-@contextlib.contextmanager
-def scratch(directory: str) -> Iterator[str]:
-    """Make a directory in *directory* for as long as the context lasts."""
-    import shutil
-
-    path = os.path.join(directory, f".linkenv-probe-{secrets.token_hex(4)}")
-    os.mkdir(path)
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)

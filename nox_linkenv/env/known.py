@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import enum
 import os
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.audit import Audit, audit_links, keeps_modes
+from nox_linkenv.env.audit import audit_links, keeps_modes
 from nox_linkenv.env.bytecode import read_bytecode
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt
@@ -91,30 +92,26 @@ def foreign(store: Store, known: list[Known]) -> list[str]:
     return sorted(found)
 
 
-def check(store: Store, known: Known) -> tuple[State, Audit]:
-    """Look at every linked file of an environment; positions in the audit count them all, the latest plan first."""
-    audit = Audit()
+def check(store: Store, known: Known) -> tuple[State, Counter[str]]:
+    """Look at every linked file of an environment; return also how many were ``edited``, ``replaced``, ``removed``."""
+    counts: Counter[str] = Counter()
     receipt = known.receipt
     if receipt is None:
-        return State.UNFINISHED, audit
+        return State.UNFINISHED, counts
     names = {*receipt.plans, *filter(None, [receipt.skeleton])}
     seen = set()
-    start = 0
     bases = [Layout(place).base for place in receipt.places]
     modes_kept = keeps_modes(known.prefix)
     for content in contents(store, known.prefix, receipt):
         seen.add(content.name)
         links = content.links.selected(content.current)
         found = audit_links(known.prefix, bases, links, modes_kept=modes_kept)
-        audit.edited.extend(start + at for at in found.edited)
-        audit.replaced.extend(start + at for at in found.replaced)
-        audit.removed.extend(start + at for at in found.removed)
-        start += len(links.paths)
-    if audit.edited:
-        return State.DAMAGED, audit
-    if audit.replaced or audit.removed:
-        return State.CHANGED, audit
-    return (State.INTACT if seen == names else State.UNKNOWN), audit
+        counts.update(edited=len(found.edited), replaced=len(found.replaced), removed=len(found.removed))
+    if counts["edited"]:
+        return State.DAMAGED, counts
+    if counts["replaced"] or counts["removed"]:
+        return State.CHANGED, counts
+    return (State.INTACT if seen == names else State.UNKNOWN), counts
 
 
 def stored_inodes(store: Store, prefix: str, receipt: Receipt) -> dict[int, str]:
