@@ -11,20 +11,20 @@ import contextlib
 import os
 import re
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from nox_linkenv.store.files import names_in, staging_name
 from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.layout import ASIDE
-from nox_linkenv.store.leftovers import find_leftovers, put_back
+from nox_linkenv.store.leftovers import put_back
 from nox_linkenv.store.prune_companion import prune_companion
+from nox_linkenv.store.removal import PATIENCE, Pruned, Removal
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import spares_directory
 from nox_linkenv.store.units import Kind, Unit, wheels_of
-from nox_linkenv.store.usage import Disk, freed_by, has_reflinks, walk
-from nox_linkenv.store.uses import Uses, file_key
+from nox_linkenv.store.usage import Disk, walk
+from nox_linkenv.store.uses import Uses, file_key, shards
 from nox_linkenv.trash import empty_trash, find_trash
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ __all__ = ["GRACE", "Pruned", "Pruning", "prune"]
 GRACE: Final = 600.0
 #: How many files are removed under one hold of the exclusive lock: some milliseconds.
 _BATCH: Final = 256
-#: Seconds to try to get it.
-_PATIENCE: Final = 120.0
 #: Small files which are made again when they are gone.
 _NOTES: Final = ("resolutions", "requests", "interpreters")
 _PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
@@ -70,23 +68,6 @@ class Pruning:
     dry: bool = False
 
 
-@dataclass(slots=True)
-class Pruned:
-    """What was removed, or would be.
-
-    Args:
-        removed: how many, by kind.
-        freed: bytes that the disk has got back: of files whose last link it was.
-        linked: bytes of removed files which the disk keeps, because environments hold them.
-        cutoff: what was used before goes; seconds since the epoch.
-    """
-
-    removed: Counter[str] = field(default_factory=Counter)
-    freed: int = 0
-    linked: int = 0
-    cutoff: float = 0.0
-
-
 def prune(store: Store, pruning: Pruning, *, progress: Callable[[str], None] = lambda _: None) -> Pruned:
     """Prune *store*.
 
@@ -108,27 +89,26 @@ class _Prune:
         self.pruning = pruning
         self.progress = progress
         self.pruned = Pruned()
+        self.removal = Removal(store.layout, self.pruned, dry=pruning.dry)
         self.uses = Uses(store.layout, pruning.protected)
-        self.reflinks = has_reflinks(self.base)
         self.gone: set[str] = set()  # trees that have been counted
         self.trees: list[str] = []  # moved away, to be removed
-        self.spared: Counter[int] = Counter()  # inode -> links in removed spares, while nothing is really removed
 
     def run(self) -> Pruned:
         if not self.pruning.dry:
-            with self.store.removing(within=_PATIENCE):
+            with self.store.removing(within=PATIENCE):
                 put_back(self.layout)
         self.progress("looking at what is used")
         units = self.uses.look()
+        self.uses.keep(self.pruning.foreign)
         newest = self.pruning.now - self.pruning.grace
         cutoff = min(self.pruning.before, newest)
         if self.pruning.max_size is not None:
             self.progress("adding up what is stored")
             cutoff = max(cutoff, min(self.uses.cutoff(self.pruning.max_size), newest))
         self.pruned.cutoff = cutoff
-        self._leftovers()
+        self.removal.leftovers(now=self.pruning.now, grace=self.pruning.grace)
         self._environments()
-        self.uses.keep(self.pruning.foreign)
         self.progress("removing what nothing uses")
         doomed = sorted((unit for unit in units if self.uses.times[unit.name] < cutoff), key=lambda unit: unit.time)
         self._each(doomed, self._unit)
@@ -150,7 +130,7 @@ class _Prune:
 
     def _files(self, kind: str) -> Iterator[_File]:
         """Yield path, tag and key of every object or pyc that may go."""
-        for directory, tag in self.uses.shards(kind):
+        for directory, tag in shards(self.base, kind):
             shard = os.path.basename(directory)
             for name in names_in(directory):
                 item = (f"{directory}/{name}", tag, file_key(shard, name))
@@ -174,7 +154,7 @@ class _Prune:
                 remove(item)
             return
         trees = len(self.trees)
-        with self.store.removing(within=_PATIENCE):
+        with self.store.removing(within=PATIENCE):
             self.uses.look()  # what has come meanwhile
             for item in batch:
                 remove(item)
@@ -197,8 +177,8 @@ class _Prune:
             path += ASIDE
         self._tree(spares_directory(self.layout, unit.name), "spares")
         for name in unit.lists:
-            self._unlink(f"{self.base}/{name}")
-        self._unlink(path, unit.kind.value)
+            self.removal.unlink(f"{self.base}/{name}")
+        self.removal.unlink(path, unit.kind.value)
         self.uses.forget(unit.name)
 
     def _unused(self, item: _File) -> bool:
@@ -216,22 +196,7 @@ class _Prune:
     def _file(self, item: _File) -> None:
         path, tag, _ = item
         if self.pruning.dry or self._unused(item):  # it may have come into use meanwhile
-            self._unlink(path, "objects" if tag is None else "bytecode")
-
-    def _unlink(self, path: str, kind: str | None = None) -> None:
-        """Unlink a file and count what the disk gets back."""
-        try:
-            status = os.lstat(path)
-            links = status.st_nlink - self.spared[status.st_ino] if self.spared else status.st_nlink
-            freed = freed_by(path, status.st_blocks * 512, reflinks=self.reflinks) if links <= 1 else 0
-            if not self.pruning.dry:
-                os.unlink(path)
-        except FileNotFoundError:
-            return
-        self.pruned.freed += freed
-        self.pruned.linked += status.st_blocks * 512 - freed
-        if kind is not None:
-            self.pruned.removed[kind] += 1
+            self.removal.unlink(path, "objects" if tag is None else "bytecode")
 
     def _tree(self, path: str, kind: str) -> None:
         """Move a directory tree away; it is removed when the lock has been released."""
@@ -241,21 +206,11 @@ class _Prune:
         self.pruned.freed += Disk().tree(path).own
         self.pruned.removed[kind] += 1
         if self.pruning.dry:
-            self.spared.update(status.st_ino for _, status in walk(path))
+            self.removal.spared.update(status.st_ino for _, status in walk(path))
             return
         aside = staging_name(self.layout.staging)
         os.rename(path, aside)
         self.trees.append(aside)
-
-    def _trash(self, path: str, kind: str) -> None:
-        self.pruned.freed += Disk().tree(path).own
-        self.pruned.removed[kind] += 1
-        if not self.pruning.dry:
-            empty_trash(path)
-
-    def _leftovers(self) -> None:
-        for path in find_leftovers(self.layout, now=self.pruning.now, grace=self.pruning.grace):
-            self._trash(path, "leftovers")
 
     def _environments(self) -> None:
         """Forget environments that are gone, and remove what is left of any that were replaced."""
@@ -269,7 +224,7 @@ class _Prune:
                         forget_root(self.store, root.prefix)
         for directory in sorted(directories):
             for path in find_trash(directory):
-                self._trash(path, "trash")
+                self.removal.trash(path, "trash")
 
     def _notes(self) -> None:
         """Remove what was remembered and is old, or speaks of a plan that is gone."""
@@ -277,7 +232,7 @@ class _Prune:
             for top, _, names in os.walk(f"{self.base}/{kind}"):
                 for name in names:
                     if self._forgettable(f"{top}/{name}"):
-                        self._unlink(f"{top}/{name}", kind)
+                        self.removal.unlink(f"{top}/{name}", kind)
 
     def _forgettable(self, path: str) -> bool:
         try:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nox_linkenv.store.files import names_in
-from nox_linkenv.store.leftovers import find_leftovers
-from nox_linkenv.store.usage import Disk, freed_by, has_reflinks
-from nox_linkenv.trash import empty_trash
+from nox_linkenv.store.removal import PATIENCE, Removal
+from nox_linkenv.store.uses import shards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nox_linkenv.store.prune import Pruned, Pruning
+    from nox_linkenv.store.prune import Pruning
+    from nox_linkenv.store.removal import Pruned
     from nox_linkenv.store.store import Store
 
 __all__ = ["prune_companion"]
-
-#: Seconds to try to get the lock.
-_PATIENCE: Final = 120.0
 
 
 def prune_companion(
@@ -38,42 +35,27 @@ def prune_companion(
     from nox_linkenv.store.store import writing
 
     base = companion.layout.base
-    reflinks = has_reflinks(base)
+    removal = Removal(companion.layout, pruned, dry=pruning.dry)
     with writing(companion.layout):
-        for path in find_leftovers(companion.layout, now=pruning.now, grace=pruning.grace):
-            pruned.freed += Disk().tree(path).own
-            pruned.removed["leftovers"] += 1
-            if not pruning.dry:
-                empty_trash(path)
-        for directory in _shards(base):
-            names = [f"{directory}/{name}" for name in names_in(f"{base}/{directory}")]
+        removal.leftovers(now=pruning.now, grace=pruning.grace)
+        for directory, _ in shards(base, "objects", "bytecode"):
+            names = [f"{os.path.relpath(directory, base)}/{name}" for name in names_in(directory)]
             names = [name for name in names if not any(map(os.path.exists, _above(main, name))) or not kept(name)]
             if not names:
                 continue
-            with contextlib.nullcontext() if pruning.dry else companion.removing(within=_PATIENCE):
+            with contextlib.nullcontext() if pruning.dry else companion.removing(within=PATIENCE):
                 for name in names:
-                    _remove(f"{base}/{name}", pruning, pruned, reflinks=reflinks)
-
-
-def _shards(base: str) -> Iterator[str]:
-    tops = ["objects", *(f"bytecode/{tag}" for tag in names_in(f"{base}/bytecode"))]
-    for top in tops:
-        yield from (f"{top}/{shard}" for shard in names_in(f"{base}/{top}"))
+                    if _is_old(f"{base}/{name}", pruning):
+                        removal.unlink(f"{base}/{name}", "companions' files")
 
 
 def _above(main: Store, name: str) -> Iterator[str]:
     return (f"{layout.base}/{name}" for layout in main.layers)
 
 
-def _remove(path: str, pruning: Pruning, pruned: Pruned, *, reflinks: bool) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        status = os.lstat(path)
-        if pruning.now - status.st_ctime <= pruning.grace:
-            return
-        taken = status.st_blocks * 512
-        freed = freed_by(path, taken, reflinks=reflinks) if status.st_nlink == 1 else 0
-        if not pruning.dry:
-            os.unlink(path)
-        pruned.freed += freed
-        pruned.linked += taken - freed
-        pruned.removed["companions' files"] += 1
+def _is_old(path: str, pruning: Pruning) -> bool:
+    """Return whether nobody has linked the file just now, which its status-change time would show."""
+    try:
+        return pruning.now - os.lstat(path).st_ctime > pruning.grace
+    except FileNotFoundError:
+        return False

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["Uses", "file_key"]
+__all__ = ["Uses", "file_key", "shards"]
 
 _FOREVER: Final = float("inf")
 #: SHA-256 of nothing: its bytecode belongs to no object.
@@ -90,7 +90,7 @@ class Uses:
     def cutoff(self, limit: int) -> float:
         """Return the moment before which everything has to go, for the rest to take no more than *limit* bytes."""
         sizes: Counter[float] = Counter()
-        for directory, tag in self.shards("objects", "bytecode"):
+        for directory, tag in shards(self.base, "objects", "bytecode"):
             shard = os.path.basename(directory)
             for name, blocks in _blocks(directory):
                 used = self.of(tag, file_key(shard, name))
@@ -106,14 +106,15 @@ class Uses:
                 return used + 1e-6
         return 0.0
 
-    def shards(self, *kinds: str) -> Iterator[tuple[str, str | None]]:
-        """Yield the directories with objects or pycs, and the tag of the latter."""
-        for kind in kinds:
-            tops: list[tuple[str, str | None]] = [(f"{self.base}/objects", None)]
-            if kind == "bytecode":
-                tops = [(f"{self.base}/bytecode/{tag}", tag) for tag in names_in(f"{self.base}/bytecode")]
-            for top, tag in tops:
-                yield from ((f"{top}/{shard}", tag) for shard in names_in(top))
+
+def shards(base: str, *kinds: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the directories with objects or pycs in the format directory *base*, and the tag of the latter."""
+    for kind in kinds:
+        tops: list[tuple[str, str | None]] = [(f"{base}/objects", None)]
+        if kind == "bytecode":
+            tops = [(f"{base}/bytecode/{tag}", tag) for tag in names_in(f"{base}/bytecode")]
+        for top, tag in tops:
+            yield from ((f"{top}/{shard}", tag) for shard in names_in(top))
 
 
 def file_key(shard: str, name: str) -> int:
