@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 PROCESSES: Final = 16
 
 
-@pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seconds", [16, pytest.param(60, marks=pytest.mark.slow)])
 def test_nobody_is_disturbed(here: Site, seconds: int) -> None:
     contents = {}
     for number in range(12):
