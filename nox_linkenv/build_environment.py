@@ -33,6 +33,11 @@ class BuildEnvironment(Provision):
         """Seconds since the epoch; now, where nothing was resolved."""
         return self.clock()
 
+    @property
+    def plans(self) -> tuple[str, ...]:
+        """The names of the plans that have been carried out in it."""
+        return self.receipt.plans if self.receipt is not None else ()
+
     def install(self, request: Request, pip: Pip) -> Outcome:
         self.oldest = min(self.oldest, self.clock())
         return super().install(request, pip)
@@ -43,17 +48,19 @@ class BuildEnvironment(Provision):
             self.oldest = min(self.oldest, answer.time)
         return outcome
 
-    def all_linked(self) -> bool:
-        """Return whether its plans name all that is installed in it: nothing was left to pip."""
+    def wheels(self) -> dict[str, str] | None:
+        """Return the digests of the wheels linked into it, by name; ``None`` where anything was left to pip."""
         if self.receipt is None:
-            return False
-        linked = {"pip"}
+            return None
+        linked = {}
         for name in self.receipt.plans:
             text = self.store.read(name)
             if text is None:
-                return False
-            linked.update(str(canonicalize_name(entry[0])) for entry in Plan.loads(text).distributions)
-        return all(found.name in linked for found in find_distributions(self.prefix, self.receipt.facts))
+                return None
+            for entry in Plan.loads(text).distributions:
+                linked[str(canonicalize_name(entry[0]))] = entry[3]
+        found = find_distributions(self.prefix, self.receipt.facts)
+        return linked if all(item.name in linked or item.name == "pip" for item in found) else None
 
 
 class BuildPip:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from nox_linkenv.build_environment import BuildEnvironment, BuildPip
@@ -23,7 +24,7 @@ from nox_linkenv.resolve.arguments import parse
 from nox_linkenv.resolve.key import Unkeyable, request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.fingerprint import Tree
@@ -35,6 +36,9 @@ __all__ = ["Made", "Maker", "fresh", "settled"]
 _PARAMETERS: Final = ("--no-setuptools", "--activators=")
 #: What builds themselves leave in a tree, apart from what they take from it; see :func:`settled`.
 _PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
+#: Build requirements of some interpreters that read what others read with their standard library, to the same effect.
+_ALIKE: Final = frozenset({"tomli"})
+_PYTHONS: Final = frozenset({"py2", "py3"})
 #: From here on constraints do not reach into build environments.
 _UNCONSTRAINED: Final = Version("26.2")
 #: From here on every project is built by the hooks of PEP 517.
@@ -109,7 +113,7 @@ class Maker:
             if known is not None and fresh(self.provision, known.time):
                 return Made(known, new=False, exact=exact)
             with scratch(self.store.layout, "env") as directory:
-                build = self._make(directory, known)
+                build, portable = self._make(directory, known, now)
             after = self._look()
             quiet = settled(now, after)
             trees = [now, after] if quiet else []
@@ -119,7 +123,8 @@ class Maker:
                 trees.append(alone)
             if self.system.keyable:
                 for digest in {tree.digest for tree in trees}:
-                    write(self.store, digest_of([context, digest]), build)
+                    for place in filter(None, (context, portable)):
+                        write(self.store, digest_of([place, digest]), build)
         return Made(build, new=known is None or known.wheel != build.wheel, exact=exact and quiet)
 
     def _look(self) -> Tree:
@@ -148,8 +153,15 @@ class Maker:
         arguments = [*index_arguments(self.requested.others), "--", *requirements]
         return Request(tuple(arguments), self.environ, self.request.directory)
 
-    def _make(self, directory: str, known: Build | None) -> Build:
-        """Provision a build environment and build in it, unless it is that of the *known* build."""
+    def _make(self, directory: str, known: Build | None, tree: Tree) -> tuple[Build, str | None]:
+        """Provision a build environment and build in it, unless what would come of that is there already.
+
+        Args:
+            known: a build of this tree for this interpreter, whose requirements have to be resolved again.
+
+        Returns:
+            The build, and a digest of all that it depends on besides the tree if that is so for every interpreter.
+        """
         environment = BuildEnvironment(
             f"{directory}/env",
             self.provision.settings,
@@ -162,7 +174,10 @@ class Maker:
         except EnvError as error:
             raise BackendError(str(error)) from error
         python = f"{environment.prefix}/bin/python"
-        self._provide(environment, python, self.system.requires)
+        wheels = self._provide(environment, python, self.system.requires)
+        portable = self._portable(wheels) if tree.declarative else None
+        if portable is not None and (elsewhere := read_build(self.store, digest_of([portable, tree.digest]))):
+            return replace(elsewhere, time=environment.oldest, requirements=environment.plans), None
         binaries = os.path.dirname(python)
         environ = {
             **self.environ,
@@ -173,9 +188,8 @@ class Maker:
         more = backend.requires(editable=self.project.editable)
         if more:
             self._provide(environment, python, more)
-        plans = environment.receipt.plans if environment.receipt is not None else ()
-        if known is not None and known.requirements == plans and all("@" not in name for name in more):
-            return replace(known, time=environment.oldest)
+        if known is not None and known.requirements == environment.plans and all("@" not in name for name in more):
+            return replace(known, time=environment.oldest), None
         os.mkdir(f"{directory}/wheel")
         path = backend.build(f"{directory}/wheel", editable=self.project.editable)
         environment.close(environ)
@@ -185,12 +199,27 @@ class Maker:
             metadata = metadata_digest(self.store, manifest)
         except (OSError, StopIteration) as error:
             raise BackendError("its wheel has no METADATA") from error
-        return Build(environment.oldest, plans, manifest.digest, archive, metadata)
+        build = Build(environment.oldest, environment.plans, manifest.digest, archive, metadata)
+        return build, portable if not more and _is_portable(path) else None
 
-    def _provide(self, environment: BuildEnvironment, python: str, requirements: Sequence[str]) -> None:
+    def _portable(self, wheels: Mapping[str, str]) -> str:
+        """Return a digest of what the build of a declarative project depends on besides its tree."""
+        counted = sorted(digest for name, digest in wheels.items() if name not in _ALIKE)
+        parts = [self.project.path, self.project.editable, self.requested.config, surroundings(self.environ)]
+        return digest_of(["for every interpreter", *parts, counted])
+
+    def _provide(self, environment: BuildEnvironment, python: str, requirements: Sequence[str]) -> dict[str, str]:
+        """Install *requirements* and return the digests of all wheels in the environment, by name."""
         if requirements:
             request = self._requirements(requirements)
             environment.install(request, BuildPip(python, request))
-        receipt = environment.receipt
-        if receipt is None or not environment.all_linked():
+        wheels = environment.wheels()
+        if wheels is None:
             raise BackendError("its requirements cannot be linked")
+        return wheels
+
+
+def _is_portable(wheel: str) -> bool:
+    """Return whether the file name of the *wheel* says that it is for every interpreter (PEP 425)."""
+    tags = parse_wheel_filename(os.path.basename(wheel))[3]
+    return all(tag.abi == "none" and tag.platform == "any" and tag.interpreter in _PYTHONS for tag in tags)

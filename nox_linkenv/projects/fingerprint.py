@@ -8,11 +8,13 @@ What counts and what does not is decided for builds, not for taste: left out are
 or reserve as their own and which sessions themselves fill.  Leavings of builds (``build/``, ``*.egg-info``) do count,
 because setuptools reads them again: files which are gone from the sources but stand in ``build/lib`` get into the next
 wheel, and ``SOURCES.txt`` decides which data files do.
+
+Of a declarative project less counts: not the repository around it, where its backend does not ask that, and, for an
+editable, of most Python modules only that they are there.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -23,12 +25,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.projects.configuration import Configuration, read_configuration, users_files
 from nox_linkenv.projects.git import git_files, index_digest
+from nox_linkenv.projects.index import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
+    from nox_linkenv.projects.declarative import Declaration
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
@@ -51,21 +55,6 @@ _COVERAGE: Final = re.compile(r"\.coverage(\..+)?")
 _ARCHIVE: Final = re.compile(r"dist/[^/]+(\.whl|\.tar\.gz|\.zip)")
 #: What marks the root of a repository: a build may ask it for a version, which depends on all of it.
 _REPOSITORIES: Final = (".git", ".hg", ".svn", ".bzr")
-#: Files that configure builds, as far as they may name files outside of the project.
-_CONFIGURATION: Final = (
-    "pyproject.toml",
-    "setup.cfg",
-    "setup.py",
-    "MANIFEST.in",
-    "hatch.toml",
-    "hatch_build.py",
-    "pdm_build.py",
-    "build.py",
-    "Cargo.toml",
-    "CMakeLists.txt",
-    "meson.build",
-)
-_CLIMBING: Final = re.compile(r"""(?<![.\w])(?:\.\.[/\\]+)*\.\.(?=[/\\"'])|\bpardir\b|\bparents\[[1-9]""")
 #: Nanoseconds: more than the coarsest timestamps of a filesystem in use (FAT: two seconds).
 _RACY: Final = 2_500_000_000
 #: More files than this are not looked at for the sake of not building.
@@ -83,12 +72,15 @@ class Tree:
     Args:
         project: its real path.
         root: the real path of the repository that it lies in, or its own.
-        entries: what stands at each path relative to *root*: kind, executable bits, content digest or link target.
+        entries: what stands at each path relative to *root*: kind, executable bits, content digest or link target;
+            and the variables that the build configuration names.
+        declarative: whether its build runs no code of its own.
     """
 
     project: str
     root: str
     entries: dict[str, str]
+    declarative: bool
 
     @property
     def digest(self) -> str:
@@ -111,6 +103,7 @@ def fingerprint(
     store: Store,
     project: str,
     *,
+    editable: bool = False,
     environ: Mapping[str, str] = os.environ,
     skip: Collection[str] = (),
     clock: Callable[[], int] = time.time_ns,
@@ -119,6 +112,7 @@ def fingerprint(
 
     Args:
         project: path of its directory.
+        editable: whether it is looked at for an editable wheel, made without settings for its backend.
         environ: the variables that the build runs with.
         skip: real paths of directories which do not count, such as the environment and the store.
         clock: the seam to time; nanoseconds since the epoch.
@@ -127,23 +121,60 @@ def fingerprint(
         UnknownTreeError: the build may see more than can be looked at, or a file cannot be read.
     """
     real = os.path.realpath(project)
-    root = _repository(real) or real
-    depth = 0 if root == real else os.path.relpath(real, root).count(os.sep) + 1
-    if _climb(real) > depth:
-        raise UnknownTreeError("its build configuration names files outside of the project")
-    name = f"projects/{hashlib.sha256(os.fsencode(root)).hexdigest()}.json"
-    known = _load(store, name)
-    walk = _Walk(root, known, frozenset([*skip, os.path.realpath(store.layout.root)]), clock())
+    name = f"projects/{hashlib.sha256(os.fsencode(real)).hexdigest()}.json"
+    before = store.read(name)
+    index = Index.loads(before)
     try:
-        for path in _git_configuration(environ):
+        configuration, declaration = _configuration(real, index)
+        root = real if declaration is not None and not declaration.repository else _repository(real) or real
+        depth = 0 if root == real else os.path.relpath(real, root).count(os.sep) + 1
+        if configuration.climb > depth:
+            raise UnknownTreeError("its build configuration names files outside of the project")
+        walk = _Walk(root, index.files, frozenset([*skip, os.path.realpath(store.layout.root)]), clock())
+        if declaration is not None:
+            walk.repository = declaration.repository
+            if editable:
+                inner = "" if root == real else os.path.relpath(real, root).replace(os.sep, "/") + "/"
+                walk.counted = _Counted(inner, configuration.declared, declaration.copied)
+        for path in users_files(real, environ):
             walk.file(path, path)
         walk.directory(root, "")
     except OSError as error:
         raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
-    if walk.trusted != known:
-        with contextlib.suppress(StoreUnwritableError):  # a store that cannot be written still serves
-            store.publish(name, json.dumps(walk.trusted, separators=(",", ":")))
-    return Tree(real, root, walk.entries)
+    walk.entries.update({f"${name}": value for name, value in configuration.variables(environ)})
+    index.files = walk.trusted
+    after = index.dumps()
+    if after != before:
+        store.note(name, after)  # a store that cannot be written still serves
+    return Tree(real, root, walk.entries, declaration is not None)
+
+
+def _configuration(project: str, index: Index) -> tuple[Configuration, Declaration | None]:
+    """Return what configures the build of *project*, and what is known of it where it is declarative."""
+    configuration = read_configuration(project, declarative=True)
+    declaration = index.declared(configuration.declared)
+    if declaration is not None and not configuration.climb and declaration.holds(project):
+        return configuration, declaration
+    return read_configuration(project, declarative=False), None
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Which Python modules count with their content, and not only by being there.
+
+    Args:
+        inner: path of the project within the tree, empty or with ``/`` at its end.
+        text: of ``pyproject.toml``: a module that it names may be read for a version, or copied.
+        copied: as in :class:`~nox_linkenv.projects.declarative.Declaration`.
+    """
+
+    inner: str
+    text: str
+    copied: tuple[str, ...]
+
+    def __call__(self, name: str) -> bool:
+        path = name.removeprefix(self.inner)
+        return path in self.text or path.startswith(self.copied)
 
 
 class _Walk:
@@ -154,6 +185,10 @@ class _Walk:
         known: digest and stamp of files as last remembered, by their path.
         skip: directories which do not count.
         now: when it starts; nanoseconds since the epoch.
+
+    Attributes:
+        repository: whether the state of repositories counts.
+        counted: tells which Python modules count with their content; without it, all do.
     """
 
     def __init__(self, root: str, known: dict[str, list[object]], skip: frozenset[str], now: int) -> None:
@@ -161,6 +196,8 @@ class _Walk:
         self.known = known
         self.skip = skip
         self.now = now
+        self.repository = True
+        self.counted: Callable[[str], bool] | None = None
         self.entries: dict[str, str] = {}
         self.trusted: dict[str, list[object]] = {}
 
@@ -171,7 +208,8 @@ class _Walk:
         for entry in children:
             name = prefix + entry.name
             if entry.name == ".git":
-                self._git(entry.path, name)
+                if self.repository:
+                    self._git(entry.path, name)
             elif entry.is_symlink():
                 self._symlink(entry.path, name)
             elif entry.is_dir():
@@ -179,6 +217,10 @@ class _Walk:
                     continue
                 self.entries[name] = "directory"
                 self.directory(entry.path, f"{name}/")
+            elif self.counted is not None and name.endswith(".py") and not self.counted(name):
+                self.entries[name] = "module"
+                if name in self.known:
+                    self.trusted[name] = self.known[name]
             elif not _COVERAGE.fullmatch(entry.name) and not _ARCHIVE.fullmatch(name):
                 self.file(entry.path, name, entry.stat(follow_symlinks=False))
         if len(self.entries) > _LIMIT:
@@ -246,39 +288,3 @@ def _repository(project: str) -> str | None:
         if parent == directory:
             return None
         directory = parent
-
-
-def _climb(project: str) -> int:
-    """Return how many directories up the build configuration reaches."""
-    highest = 0
-    for name in _CONFIGURATION:
-        try:
-            with open(os.path.join(project, name), encoding="utf-8", errors="replace") as stream:
-                text = stream.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            continue
-        except OSError as error:
-            raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
-        for found in _CLIMBING.finditer(text):
-            highest = max(highest, found[0].count("..") or 1)
-    return highest
-
-
-def _git_configuration(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the files in which a user tells git what to trust and what to ignore."""
-    home = environ.get("HOME") or os.path.expanduser("~")
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-    yield os.path.join(home, ".gitconfig")
-    for name in ("config", "ignore", "attributes"):
-        yield os.path.join(config, "git", name)
-
-
-def _load(store: Store, name: str) -> dict[str, list[object]]:
-    text = store.read(name)
-    if text is None:
-        return {}
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) and all(isinstance(item, list) and item for item in data.values()) else {}

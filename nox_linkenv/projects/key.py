@@ -93,4 +93,10 @@ def look(store: Store, project: LocalProject, request: Request, prefix: str) -> 
     Raises:
         UnknownTreeError: it cannot be told what a build of it sees.
     """
-    return fingerprint(store, project.path, environ=request.environ, skip=[os.path.realpath(prefix)])
+    return fingerprint(
+        store,
+        project.path,
+        editable=project.editable and not project.configured,
+        environ=request.environ,
+        skip=[os.path.realpath(prefix)],
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
@@ -41,10 +41,12 @@ class LocalProject:
     Args:
         path: real path.
         editable: whether in editable mode.
+        configured: whether settings for its backend are given.
     """
 
     path: str
     editable: bool
+    configured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def find_projects(arguments: Arguments, *, environ: Mapping[str, str], directory
     if len({project.path for project in projects}) < len(projects):
         raise UnmodelledError("a local project is named twice")
     _check_settings(environ, prefix, directory)
-    return Requested(tuple(projects), others, _config(arguments, directory))
+    config = _config(arguments, directory)
+    return Requested(tuple(replace(project, configured=bool(config)) for project in projects), others, config)
 
 
 def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:

@@ -1,0 +1,115 @@
+"""What the files that configure a project's build tell about what else the build reads."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Configuration", "read_configuration", "users_files"]
+
+#: Files that configure builds, as far as they may name files outside of the project.
+_FILES: Final = (
+    "pyproject.toml",
+    "setup.cfg",
+    "setup.py",
+    "MANIFEST.in",
+    "hatch.toml",
+    "hatch_build.py",
+    "pdm_build.py",
+    "build.py",
+    "Cargo.toml",
+    "CMakeLists.txt",
+    "meson.build",
+)
+_CLIMBING: Final = re.compile(r"""(?<![.\w])(?:\.\.[/\\]+)*\.\.(?=[/\\"'])|\bpardir\b|\bparents\[[1-9]""")
+_FIELD: Final = re.compile(r"\{env:(\w+)[:}]")
+#: PATH differs from session to session, and which programs are found on it counts elsewhere; the last one is pytest's
+#: and differs from test to test; "_" is no name to look for.
+_UNNAMED: Final = frozenset({"PATH", "_", "PYTEST_CURRENT_TEST"})
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The texts that configure a build.
+
+    Args:
+        declared: that of ``pyproject.toml``.
+        run: those of files that the build runs, or that other tools read which it runs.
+    """
+
+    declared: str
+    run: tuple[str, ...]
+
+    @property
+    def climb(self) -> int:
+        """How many directories up they reach."""
+        found = [found[0] for text in (self.declared, *self.run) for found in _CLIMBING.finditer(text)]
+        return max((name.count("..") or 1 for name in found), default=0)
+
+    def variables(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield those of the variables *environ* that are named: as ``{env:NAME}``, or anywhere in what is run.
+
+        Source: hatchling's documentation, "Context formatting".
+        """
+        declared = set(_FIELD.findall(self.declared))
+        for name, value in environ.items():
+            if name in declared or any(_names(text, name) for text in self.run):
+                yield name, value
+
+
+def read_configuration(project: str, *, declarative: bool) -> Configuration:
+    """Read what configures the build of the project in the directory *project*.
+
+    Args:
+        declarative: whether it is known that ``pyproject.toml`` alone does.
+
+    Raises:
+        OSError: a file of it cannot be read.
+    """
+    declared = _read(f"{project}/pyproject.toml")
+    if declarative:
+        return Configuration(declared, ())
+    # Modules beside setup.py are what it imports; those of test tools are not.
+    modules = {
+        name
+        for name in os.listdir(project)
+        if name.endswith((".py", ".cmake")) and name not in ("noxfile.py", "conftest.py")
+    }
+    return Configuration(declared, tuple(_read(f"{project}/{name}") for name in sorted({*_FILES, *modules})))
+
+
+def users_files(project: str, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the files around *project* and in the user's home in which git and backends are told what to do.
+
+    Sources: gitignore(5), git-config(1); hatchling's documentation ("File selection"), distutils' of its files.
+    """
+    home = environ.get("HOME") or os.path.expanduser("~")
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+    for name in (".gitconfig", ".pydistutils.cfg"):
+        yield os.path.join(home, name)
+    for name in ("config", "ignore", "attributes"):
+        yield os.path.join(config, "git", name)
+    if extra := environ.get("DIST_EXTRA_CONFIG"):
+        yield extra
+    directory = project
+    while not os.path.lexists(os.path.join(directory, ".git")) and (parent := os.path.dirname(directory)) != directory:
+        directory = parent
+        for name in (".gitignore", ".hgignore", "hatch.toml"):
+            yield os.path.join(directory, name)
+
+
+def _names(text: str, name: str) -> bool:
+    return name in text and name not in _UNNAMED and re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
