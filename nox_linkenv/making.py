@@ -24,7 +24,7 @@ from nox_linkenv.resolve.arguments import parse
 from nox_linkenv.resolve.key import Unkeyable, request_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.fingerprint import Tree
@@ -160,7 +160,7 @@ class Maker:
             known: a build of this tree for this interpreter, whose requirements have to be resolved again.
 
         Returns:
-            The build, and a digest of all that it depends on besides the tree if that is so for every interpreter.
+            The build, and for a new one that serves every interpreter what it depends on, see :meth:`_provide`.
         """
         environment = BuildEnvironment(
             f"{directory}/env",
@@ -173,21 +173,20 @@ class Maker:
                 raise BackendError("no build environment can be linked for it")
         except EnvError as error:
             raise BackendError(str(error)) from error
-        python = f"{environment.prefix}/bin/python"
-        wheels = self._provide(environment, python, self.system.requires)
-        portable = self._portable(wheels) if tree.declarative else None
-        if portable is not None and (elsewhere := read_build(self.store, digest_of([portable, tree.digest]))):
-            return replace(elsewhere, time=environment.oldest, requirements=environment.plans), None
-        binaries = os.path.dirname(python)
+        depends = self._provide(environment, self.system.requires)
+        if (found := self._elsewhere(environment, depends, tree)) is not None:
+            return found, None
         environ = {
             **self.environ,
-            "PATH": os.pathsep.join([binaries, *filter(None, [self.environ.get("PATH")])]),
+            "PATH": os.pathsep.join([f"{environment.prefix}/bin", *filter(None, [self.environ.get("PATH")])]),
             "PYTHONNOUSERSITE": "1",
         }
-        backend = Backend(self.project.path, self.system, python, environ, self.requested.config)
+        backend = Backend(self.project.path, self.system, _python(environment), environ, self.requested.config)
         more = backend.requires(editable=self.project.editable)
         if more:
-            self._provide(environment, python, more)
+            depends = self._provide(environment, more)
+            if (found := self._elsewhere(environment, depends, tree)) is not None:
+                return found, None
         if known is not None and known.requirements == environment.plans and all("@" not in name for name in more):
             return replace(known, time=environment.oldest), None
         os.mkdir(f"{directory}/wheel")
@@ -200,23 +199,33 @@ class Maker:
         except (OSError, StopIteration) as error:
             raise BackendError("its wheel has no METADATA") from error
         build = Build(environment.oldest, environment.plans, manifest.digest, archive, metadata)
-        return build, portable if not more and _is_portable(path) else None
+        return build, depends if tree.declarative and _is_portable(path) else None
 
-    def _portable(self, wheels: Mapping[str, str]) -> str:
-        """Return a digest of what the build of a declarative project depends on besides its tree."""
+    def _provide(self, environment: BuildEnvironment, requirements: Sequence[str]) -> str:
+        """Install *requirements*.
+
+        Returns:
+            A digest of what the build of a declarative project depends on then, besides its tree: on every interpreter
+            on which it is the same, the same comes of it.
+        """
+        if requirements:
+            request = self._requirements(requirements)
+            environment.install(request, BuildPip(_python(environment), request))
+        wheels = environment.wheels()
+        if wheels is None:
+            raise BackendError("its requirements cannot be linked")
         counted = sorted(digest for name, digest in wheels.items() if name not in _ALIKE)
         parts = [self.project.path, self.project.editable, self.requested.config, surroundings(self.environ)]
         return digest_of(["for every interpreter", *parts, counted])
 
-    def _provide(self, environment: BuildEnvironment, python: str, requirements: Sequence[str]) -> dict[str, str]:
-        """Install *requirements* and return the digests of all wheels in the environment, by name."""
-        if requirements:
-            request = self._requirements(requirements)
-            environment.install(request, BuildPip(python, request))
-        wheels = environment.wheels()
-        if wheels is None:
-            raise BackendError("its requirements cannot be linked")
-        return wheels
+    def _elsewhere(self, environment: BuildEnvironment, depends: str, tree: Tree) -> Build | None:
+        """Return the build for another interpreter that would come of *tree* for this one, too."""
+        found = read_build(self.store, digest_of([depends, tree.digest])) if tree.declarative else None
+        return found and replace(found, time=environment.oldest, requirements=environment.plans)
+
+
+def _python(environment: BuildEnvironment) -> str:
+    return f"{environment.prefix}/bin/python"
 
 
 def _is_portable(wheel: str) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PREFIXES", "VARIABLES", "surroundings", "surroundings_digest"]
+__all__ = ["PREFIXES", "TOOLS", "VARIABLES", "surroundings", "surroundings_digest"]
 
 #: Names of variables.
 VARIABLES: Final = frozenset(
@@ -51,7 +51,7 @@ _HARMLESS: Final = frozenset(
     }
 )  # fmt: skip
 #: Programs that builds run; which one is found on PATH counts.
-_TOOLS: Final = (
+TOOLS: Final = (
     "cc", "gcc", "clang", "c++", "g++", "clang++", "gfortran", "ld", "ar", "make", "ninja", "cmake", "meson",
     "pkg-config", "rustc", "cargo", "swig", "git", "hg",
 )  # fmt: skip
@@ -64,7 +64,7 @@ def surroundings(environ: Mapping[str, str]) -> list[tuple[str, str]]:
         for name, value in environ.items()
         if name in VARIABLES or (name.startswith(PREFIXES) and name not in _HARMLESS)
     ]
-    for tool in _TOOLS:
+    for tool in TOOLS:
         path = shutil.which(tool, path=environ.get("PATH", ""))
         if path is not None:
             status = os.stat(path)

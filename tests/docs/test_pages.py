@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 import tomli
 import yaml
 
+from nox_linkenv.projects.variables import PREFIXES, TOOLS, VARIABLES
 from tests.docs.pages import PROJECT, Block, anchors, blocks, links, pages
 
 if TYPE_CHECKING:
@@ -70,3 +72,8 @@ def test_block_is_valid(block: Block) -> None:
             pass
         case other:
             pytest.fail(f"{block.name}: a block in {other!r} is checked by nobody")
+
+
+def test_what_builds_read_is_listed() -> None:
+    page = (PROJECT / "docs" / "how-to" / "local-projects.md").read_text().partition("## What builds read")[2]
+    assert set(re.findall(r"`([\w+-]+)`", page)) >= {*VARIABLES, *PREFIXES, *TOOLS}

@@ -15,11 +15,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.network
 
+#: These compile, or are like another one, and so are looked at longer only where there is time.
+_SLOW = {("scikit-build-core", True), ("meson-python", False), ("uv", True)}
+_USUAL = {("3.9", "setuptools", True), ("3.13", "hatchling", False)}
 _CASES = [
-    *(("3.12", backend, editable) for backend in BACKENDS for editable in (False, True)),
-    ("3.9", "setuptools", True),
-    ("3.13", "hatchling", False),
+    pytest.param(version, backend, editable, marks=() if usual else pytest.mark.slow)
+    for version in ("3.9", "3.12", "3.13")
+    for backend in BACKENDS
+    for editable in (False, True)
+    for usual in [
+        (version, backend, editable) in _USUAL or (version == "3.12" and (backend, editable) not in _SLOW),
+    ]
 ]
+#: The first build has written what git is not told to ignore; running a first time has written a log of it.
+_SETTLING = {("setuptools-scm", False), ("setuptools-scm", True), ("meson-python", True)}
 
 
 @pytest.mark.parametrize(("version", "backend", "editable"), _CASES)
@@ -39,7 +48,7 @@ def test_as_pip_makes_it(
     linked = bench.tree()
     bench.calls.clear()
     again = bench.install(project, *arguments)
-    if backend == "setuptools-scm":  # the first build has written egg-info, which only git-ignoring hides from git
+    if (backend, editable) in _SETTLING:
         again = bench.install(project, *arguments)
     assert again.message.startswith("reused the resolution"), again.message
     assert bench.calls == []

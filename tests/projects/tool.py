@@ -49,6 +49,20 @@ _SPEED: Final = """
     PyMODINIT_FUNC PyInit__speed(void) { return PyModule_Create(&module); }
 """
 
+_CMAKE: Final = """
+    cmake_minimum_required(VERSION 3.15)
+    project(demo LANGUAGES C)
+    find_package(Python REQUIRED COMPONENTS Interpreter Development.Module)
+    Python_add_library(_speed MODULE src/demo/_speed.c WITH_SOABI)
+    install(TARGETS _speed DESTINATION demo)
+"""
+_MESON: Final = """
+    project('demo', 'c', version: '1.0')
+    python = import('python').find_installation(pure: false)
+    python.install_sources('src/demo/__init__.py', subdir: 'demo')
+    python.extension_module('_speed', 'src/demo/_speed.c', install: true, subdir: 'demo')
+"""
+
 
 def _system(requires: str, backend: str, rest: str = "", version: str = _STATIC) -> str:
     head = f'[build-system]\nrequires = [{requires}]\nbuild-backend = "{backend}"\n'
@@ -77,7 +91,22 @@ BACKENDS: Final[Mapping[str, Mapping[str, str]]] = {
             '[tool.poetry]\npackages = [{include = "demo", from = "src"}]\n',
         )
     },
+    "uv": {"pyproject.toml": _system('"uv_build>=0.9"', "uv_build")},
     "pdm": {"pyproject.toml": _system('"pdm-backend"', "pdm.backend")},
+    "scikit-build-core": {
+        "pyproject.toml": _system(
+            '"scikit-build-core>=0.10"',
+            "scikit_build_core.build",
+            '[tool.scikit-build]\nwheel.packages = ["src/demo"]\n',
+        ),
+        "CMakeLists.txt": _CMAKE,
+        "src/demo/_speed.c": _SPEED,
+    },
+    "meson-python": {
+        "pyproject.toml": _system('"meson-python>=0.16"', "mesonpy"),
+        "meson.build": _MESON,
+        "src/demo/_speed.c": _SPEED,
+    },
     "setuptools-scm": {
         "pyproject.toml": _system(
             '"setuptools>=64", "setuptools-scm>=8"', "setuptools.build_meta", "[tool.setuptools_scm]\n", _DYNAMIC
