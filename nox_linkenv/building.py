@@ -10,6 +10,7 @@ Whatever fails here is left to pip, which then fails, or succeeds, in its own wo
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.record import Answer, Build, Part, read_answer, write
 from nox_linkenv.projects.sources import SourceBuilds
+from nox_linkenv.projects.standins import read_answer_for, standing_in
 from nox_linkenv.provision import Provision, ago
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.key import Key, Unkeyable, changed
@@ -111,7 +113,8 @@ class _Work:
                 "Offline, and no resolution of this request is remembered",
                 remedy="Run once without LINKENV_OFFLINE, with the network there.",
             )
-        resolved = resolve(self.pip)
+        builds = self._builds()
+        resolved = self._resolved(builds) or resolve(self.pip)
         if resolved is None:
             return Outcome((), "pip failed, and that was allowed")
         now = self.provision.clock()
@@ -129,7 +132,6 @@ class _Work:
         manifests = wheels_of(others, sources, self.store, self.arguments, self.pip)
         if manifests is None:
             raise BackendError("a wheel could not be fetched or built by itself")
-        builds = self._builds()
         found = {}
         for project, build in zip(self.key.requested.projects, builds, strict=True):
             found[projects[project.path].name] = (project, build)
@@ -140,6 +142,25 @@ class _Work:
             for item in resolved
         ]
         return self._install(Answer(now, tuple(parts)), builds, "asked pip: " + self._why(), new=True)
+
+    def _resolved(self, builds: Sequence[Build]) -> list[Resolved] | None:
+        """Return what pip answers if the built wheels stand in for the projects.
+
+        ``None`` where it answers nothing, or where it would look at what is installed: a wheel of the version that is
+        there is left out, a directory never is.
+        """
+        manifests = [self.store.manifest(build.wheel) for build in builds]
+        if self.provision.replaced([manifest.name for manifest in manifests if manifest is not None], self.receipt):
+            return None
+        paths = [os.path.join(self.store.layout.base, build.archive) for build in builds]
+        wheels = dict(zip(self.key.requested.projects, paths, strict=True))
+        arguments = standing_in(self.key.requested, wheels)
+        with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
+            report = Path(directory) / "report.json"
+            asked = ["install", "--dry-run", "--report", str(report), *(arguments or [])]
+            if arguments is None or not self.pip.fetch(asked) or not report.exists():
+                return None
+            return read_answer_for(report.read_text(encoding="utf-8"), wheels, self.request.directory)
 
     def _why(self) -> str:
         before = last_inputs(self.store, (self.provision.prefix, *self.request.arguments))

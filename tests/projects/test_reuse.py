@@ -123,10 +123,10 @@ def test_levels(project: _Project, bench: Bench) -> None:
 
 def test_an_old_answer_is_asked_for_again_and_the_build_is_kept(project: _Project, bench: Bench) -> None:
     bench.install(project.path, "-e", ".")
-    assert project.builds == 2  # one of them pip's own: without a hook for metadata it builds to get them
+    assert (_asked(bench), project.builds) == (1, 1)
     bench.now = 3600
     bench.install(project.path, "-e", ".")
-    assert (_asked(bench), project.builds) == (2, 1)
+    assert (_asked(bench), project.builds) == (1, 0)
 
 
 @pytest.mark.parametrize(
