@@ -18,7 +18,8 @@ from nox_linkenv.projects.variables import surroundings_digest
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.fetch import fetch
-from nox_linkenv.resolve.key import Key, Unkeyable, changed
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved, parse_report
 from nox_linkenv.resolve.unmodelled import configures_builds, unmodelled

@@ -25,7 +25,8 @@ from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.record import Answer, Build, Part, read_answer, write
 from nox_linkenv.projects.sources import SourceBuilds
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.resolve.key import Key, Unkeyable, changed
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.memory import Remembered, WheelSource, ago, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.unmodelled import unmodelled
