@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from filelock import FileLock
 
 from tests.backend import IN_TREE, backend_text
+from tests.shared import once
 from tests.unit.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -52,27 +52,21 @@ _BACKEND: Final = """
 
 def furnish_wheels(place: Path) -> None:
     """Make the wheels that suites install: ``basket`` in two versions, and ``trolley``, which has a program."""
-    wheels = place / "wheels"
-    with FileLock(place / "wheels.lock"):
-        if (wheels / "done").exists():
-            return
-        wheels.mkdir()
-        for version in ("1.0", "2.0"):
-            files = {
-                "basket/__init__.py": f"VERSION = {version!r}\n".encode(),
-                "basket/deep/__init__.py": b"",
-                "basket/deep/data.txt": b"data\n",
-            }
-            make_wheel(wheels, "basket", version, files)
-        program = b"def main():\n    import sys\n    print(sys.prefix)\n"
-        make_wheel(
-            wheels,
-            "trolley",
-            "1.0",
-            {"trolley.py": program},
-            entry_points="[console_scripts]\ntrolley = trolley:main\n",
-        )
-        (wheels / "done").touch()
+    once(place / "wheels", _make_wheels)
+
+
+def _make_wheels(wheels: Path) -> None:
+    wheels.mkdir()
+    for version in ("1.0", "2.0"):
+        files = {
+            "basket/__init__.py": f"VERSION = {version!r}\n".encode(),
+            "basket/deep/__init__.py": b"",
+            "basket/deep/data.txt": b"data\n",
+        }
+        make_wheel(wheels, "basket", version, files)
+    program = b"def main():\n    import sys\n    print(sys.prefix)\n"
+    points = "[console_scripts]\ntrolley = trolley:main\n"
+    make_wheel(wheels, "trolley", "1.0", {"trolley.py": program}, entry_points=points)
 
 
 @dataclass(frozen=True, slots=True)

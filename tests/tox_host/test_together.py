@@ -16,7 +16,7 @@ from tests.backend import IN_TREE
 from tests.tox_host.tool import ORACLE, PEER, Project, Run, ini
 
 if TYPE_CHECKING:
-    from tests.tox_host.tool import Host
+    from tests.shared import Host
 
 _VERSION = 'commands = python -c "import tiny, needy; print(tiny.VERSION)"'
 _SLOW_BACKEND = """\
