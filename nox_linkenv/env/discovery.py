@@ -34,8 +34,6 @@ def find_interpreter(spec: str | None, store: Store, *, age: float) -> str:
     __tracebackhide__ = True
     if spec is None or spec == sys.executable:
         return getattr(sys, "_base_executable", sys.executable)
-    if os.path.isabs(spec) and os.path.exists(spec):
-        return spec
     search = (store, spec, os.environ, os.getcwd())
     path = recall_interpreter(*search, now=time.time(), age=age)
     if path is None:
@@ -67,6 +65,8 @@ def _ask_virtualenv(spec: str) -> str:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+    if not found and os.path.isabs(spec) and os.path.exists(spec):
+        return spec  # what is wrong with it, virtualenv says when the environment is made
     if not found:
         raise MissingPythonError(
             f"There is no Python {spec} here", remedy="Install it, or name another one."
