@@ -26,10 +26,10 @@ from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.record import Answer, Build, Part, read_answer, write
 from nox_linkenv.projects.sources import SourceBuilds
 from nox_linkenv.projects.standins import read_answer_for, standing_in
-from nox_linkenv.provision import Provision, ago
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.resolve.key import Key, Unkeyable, changed
-from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable
+from nox_linkenv.resolve.memory import Remembered, WheelSource, ago, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.unmodelled import unmodelled
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.projects.requested import LocalProject
+    from nox_linkenv.provision import Provision
     from nox_linkenv.resolve.arguments import Arguments
     from nox_linkenv.resolve.pip import Pip
 

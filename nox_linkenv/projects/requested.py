@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
-from nox_linkenv.resolve.unmodelled import configuration_files
+from nox_linkenv.resolve.configuration import configurations, setting_name
+from nox_linkenv.resolve.inputs import UnkeyableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -147,23 +148,18 @@ def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
 
 def _check_settings(environ: Mapping[str, str], prefix: str, directory: str) -> None:
     for variable, value in environ.items():
-        if value and variable.startswith("PIP_") and variable[4:].lower().replace("_", "-") in _SETTINGS:
+        if value and variable.startswith("PIP_") and setting_name(variable[4:]) in _SETTINGS:
             raise UnmodelledError(f"{variable} decides how distributions are built")
     for name in _GIT:
         if name in environ:
             raise UnmodelledError(f"{name} is set")
     telling = re.compile("|".join([*_SETTINGS, "constraint"]).replace("-", "[-_]"), re.I)
-    for path in configuration_files(environ, prefix):
-        try:
-            with open(os.path.join(directory, path), encoding="utf-8") as stream:
-                text = stream.read()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except (OSError, UnicodeDecodeError):
-            raise UnmodelledError(f"{path} cannot be read") from None
-        found = telling.search(text)
-        if found:
-            raise UnmodelledError(f"{path} sets {found[0]}")
+    try:
+        for path, text in configurations(environ, prefix, directory):
+            if found := telling.search(text):
+                raise UnmodelledError(f"{path} sets {found[0]}")
+    except UnkeyableError as error:
+        raise UnmodelledError(error.reason) from None
 
 
 def index_arguments(arguments: Arguments) -> Sequence[str]:

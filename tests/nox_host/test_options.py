@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.capabilities import require_python
-from tests.nox_host.tool import Host, Outcome, Project, Run
+from tests.nox_host.tool import Outcome, Project, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.tox_host.tool import Host, Project
+    from tests.shared import Host
+    from tests.tox_host.tool import Project
 
 _VERSION = 'commands = python -c "import tiny; print(tiny.VERSION)"'
 

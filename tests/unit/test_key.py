@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nox_linkenv.resolve.arguments import parse
-from nox_linkenv.resolve.key import Key, Unkeyable, changed, request_key
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.wheel import Scheme
 from tests.environment import clean_environment
 from tests.unit.wheels import make_wheel
