@@ -26,7 +26,19 @@ _FILES: Final = (
     "CMakeLists.txt",
     "meson.build",
 )
-_CLIMBING: Final = re.compile(r"""(?<![.\w])(?:\.\.[/\\]+)*\.\.(?=[/\\"'])|\bpardir\b|\bparents\[[1-9]""")
+#: What leads one directory up, as many as the number says, or one less than how often it stands there: the first
+#: ``.parent`` or ``dirname(`` leads from a file to the directory that holds it.
+_CLIMBING: Final = re.compile(
+    r"""(?P<one>(?<![.\w])\.\.(?=[/\\"'])|\bpardir\b)|\bparents\[(?P<many>[1-9]\d*)\]|(?P<less>\.parent\b|\bdirname\()"""
+)
+#: In pyproject.toml: a path from the root or a home directory that a build may take files from.  Lists are left out:
+#: they hold patterns, which begin with the project where they begin with ``/``.
+_ABSOLUTE: Final = re.compile(
+    r"""(?:\b(?:file|from|path|readme|reference)|["'])[ \t]*=[ \t]*["'](?P<value>(?:/|~/)[^"'\n]+)["']"""
+    r"""|["'](?P<key>(?:/|~/)[^"'\n]+)["'](?=[ \t]*=)"""
+)
+#: More directories up than there are: out of every project.
+_OUT: Final = 1_000
 _FIELD: Final = re.compile(r"\{env:(\w+)[:}]")
 #: PATH differs from session to session, and which programs are found on it counts elsewhere; the last one is pytest's
 #: and differs from test to test; "_" is no name to look for.
@@ -48,8 +60,10 @@ class Configuration:
     @property
     def climb(self) -> int:
         """How many directories up they reach."""
-        found = [found[0] for text in (self.declared, *self.run) for found in _CLIMBING.finditer(text)]
-        return max((name.count("..") or 1 for name in found), default=0)
+        for found in _ABSOLUTE.finditer(self.declared):
+            if os.path.lexists(os.path.expanduser(found["value"] or found["key"])):
+                return _OUT
+        return max(map(_climb, (self.declared, *self.run)))
 
     def variables(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Yield those of the variables *environ* that are named: as ``{env:NAME}``, or anywhere in what is run.
@@ -101,6 +115,18 @@ def users_files(project: str, environ: Mapping[str, str]) -> Iterator[str]:
         directory = parent
         for name in (".gitignore", ".hgignore", "hatch.toml"):
             yield os.path.join(directory, name)
+
+
+def _climb(text: str) -> int:
+    """Return how many directories up the line of *text* leads that leads up most."""
+    lines: dict[int, list[int]] = {}
+    for found in _CLIMBING.finditer(text):
+        line = lines.setdefault(text.rfind("\n", 0, found.start()), [0, 0])
+        if found["less"]:
+            line[1] += 1
+        else:
+            line[0] += int(found["many"] or 1)
+    return max((up + max(0, less - 1) for up, less in lines.values()), default=0)
 
 
 def _names(text: str, name: str) -> bool:

@@ -69,3 +69,12 @@ def test_an_edit_is_built_and_pip_is_not_asked(tmp_path: Path, bench: Bench, bac
     linked = bench.tree()
     bench.by_pip(project, ".")
     assert tree_differences(bench.tree(), linked) == []
+
+
+@pytest.mark.parametrize("variable", ["SETUPTOOLS_SCM_PRETEND_VERSION", "VCS_VERSIONING_PRETEND_VERSION"])
+def test_a_version_that_a_variable_gives_is_not_that_of_before(tmp_path: Path, bench: Bench, variable: str) -> None:
+    project = make_project(tmp_path / "project", "setuptools-scm")
+    for environ, version in (({}, "1.0"), ({variable: "9.0"}, "9.0"), ({}, "1.0")):
+        bench.install(project, ".", environ=environ)
+        text = "import importlib.metadata; print(importlib.metadata.version('demo'))"
+        assert bench.run("python", "-c", text).startswith(version)

@@ -234,13 +234,53 @@ def test_a_link_to_a_directory_outside_is_not_guessed_at(
         ("pyproject.toml", 'readme = "../README.md"'),
         ("setup.py", 'open(os.path.join(here, "..", "VERSION"))'),
         ("setup.py", "open(here.parents[1] / 'VERSION')"),
+        ("setup.py", "open(Path(__file__).resolve().parent.parent / 'VERSION')"),
+        ("setup.py", "root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))"),
+        ("pyproject.toml", 'path = "{outside}"'),
+        ("pyproject.toml", '"{outside}" = "demo/data.txt"'),
         ("MANIFEST.in", "graft ../data"),
     ],
 )
 def test_a_build_that_reads_above_the_project(project: Path, digest: Callable[[], str], name: str, text: str) -> None:
-    (project / name).write_text(text)
+    (project / name).write_text(text.replace("{outside}", str(project.parent)))
     with pytest.raises(UnknownTreeError, match="outside of the project"):
         digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("setup.py", "here = Path(__file__).parent"),
+        ("setup.py", "here = os.path.dirname(os.path.abspath(__file__))\nos.path.dirname(here)"),
+        ("setup.py", "open(here.parents[0] / 'VERSION')"),
+        ("pyproject.toml", 'include = ["/usr"]'),
+        ("pyproject.toml", '[tool.linkenv]\nstore = "/usr"'),
+        ("pyproject.toml", 'path = "/no/such/place"\n"https://example.org/usr" = "/no/such/place"'),
+    ],
+)
+def test_a_build_that_stays_in_the_project(project: Path, digest: Callable[[], str], name: str, text: str) -> None:
+    (project / name).write_text(text)
+    digest()
+
+
+def test_how_far_up_a_build_reads_counts(repository: Path, tmp_path: Path) -> None:
+    """What lies in the repository counts anyway; what lies above it is not looked at."""
+    inner = repository / "packages" / "inner"
+    inner.mkdir(parents=True)
+    store = Store.open(tmp_path / "store")
+    for text, outside in (
+        ('os.path.join(here, "..", "..", "VERSION")', False),
+        ('os.path.join(here, "..", "..", "..", "VERSION")', True),
+        ("os.path.join(here, os.pardir, os.pardir, os.pardir, 'VERSION')", True),
+        ("Path(__file__).parents[2] / 'VERSION'", False),
+        ("Path(__file__).parents[3] / 'VERSION'", True),
+    ):
+        (inner / "setup.py").write_text(text)
+        if outside:
+            with pytest.raises(UnknownTreeError, match="outside of the project"):
+                fingerprint(store, str(inner))
+        else:
+            fingerprint(store, str(inner))
 
 
 def _git(directory: Path, *arguments: str) -> None:
