@@ -35,8 +35,19 @@ if TYPE_CHECKING:
 __all__ = ["ask", "keep", "resolve", "wheels_of"]
 
 
-def ask(provision: Provision, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
+def ask(
+    provision: Provision,
+    request: Request,
+    arguments: Arguments | None,
+    key: Key | Unkeyable,
+    pip: Pip,
+    *,
+    resolved: Sequence[Resolved] | None = None,
+) -> Outcome:
     """Let pip answer *request*, and carry its answer out; or leave the request to pip altogether.
+
+    Args:
+        resolved: pip's answer, where it has been asked already.
 
     Raises:
         OfflineError: offline mode is on.
@@ -57,7 +68,7 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
     if reason is not None:
         return _delegate(request, pip, reason)
     why = _why(provision, request, key)
-    resolved = resolve(pip)
+    resolved = resolve(pip) if resolved is None else resolved
     if resolved is None:
         return Outcome((), "pip failed, and that was allowed")
     names = {canonicalize_name(item.name) for item in resolved}

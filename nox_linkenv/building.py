@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.asking import keep, resolve, wheels_of
+from nox_linkenv.asking import ask, keep, resolve, wheels_of
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import OfflineError, WheelError
 from nox_linkenv.making import Maker, fresh, settled
@@ -125,7 +125,8 @@ class _Work:
         local = (Origin.DIRECTORY, Origin.EDITABLE)
         projects = {os.path.realpath(item.path or ""): item for item in resolved if item.origin in local}
         if projects.keys() != {project.path for project in self.key.requested.projects}:
-            raise BackendError("it is not installed, or others are")
+            why = Unkeyable("a local project is left to pip: it is not installed, or others are")
+            return ask(self.provision, self.request, self.arguments, why, self.pip, resolved=resolved)
         others = [item for item in resolved if item.origin not in local]
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
             raise BackendError("settings for build backends are given for more than it")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.cleanup import remove_environment
 from nox_linkenv.env.activation import activated
 from nox_linkenv.env.discovery import find_interpreter
-from nox_linkenv.env.scratch import scratch_place
+from nox_linkenv.env.scratch import scratch_name, scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.furnishing import open_store
 from nox_linkenv.provision import Provision
@@ -134,7 +133,7 @@ class Throwaway:
 @contextlib.contextmanager
 def throwaway(settings: Settings, python: str | None, *, session: str) -> Iterator[Throwaway]:
     """Make an environment that is gone when the context ends; its files are removed after this process."""
-    prefix = f"{scratch_place(open_store(settings).layout)}/{os.getpid()}-{secrets.token_hex(4)}"
+    prefix = f"{scratch_place(open_store(settings).layout)}/{scratch_name()}"
     environment = None
     try:
         environment = Throwaway.make(prefix, settings, python, session=session)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["Configuration", "read_configuration", "users_files"]
 
@@ -31,6 +31,9 @@ _FILES: Final = (
 _CLIMBING: Final = re.compile(
     r"""(?P<one>(?<![.\w])\.\.(?=[/\\"'])|\bpardir\b)|\bparents\[(?P<many>[1-9]\d*)\]|(?P<less>\.parent\b|\bdirname\()"""
 )
+_DIRECTORY: Final = re.compile(
+    r"^[ \t]*(\w+)[ \t]*=(?=.*__file__)(?=.*(?:\.parent\b|\bdirname\(|\bparents\[))", re.MULTILINE
+)
 #: In pyproject.toml: a path from the root or a home directory that a build may take files from.  Lists are left out:
 #: they hold patterns, which begin with the project where they begin with ``/``.
 _ABSOLUTE: Final = re.compile(
@@ -39,6 +42,17 @@ _ABSOLUTE: Final = re.compile(
 )
 #: More directories up than there are: out of every project.
 _OUT: Final = 1_000
+#: What makes versions of dates, or may.
+_DATED: Final = re.compile(
+    r"scm|vcs|calver|versioneer|versioningit|dunamai|dynamic[-_]versioning|tag_date|strftime|\bpbr\b"
+    r"|\bdate(?:time)?\b|\btime\.[a-z]*time",
+    re.IGNORECASE,
+)
+_DIST: Final = re.compile(r"""\bdist[/\\]|["']dist["'][ \t]*=""")
+#: The first words of what is imported, and the lines that say where else modules are looked for.
+_IMPORTED: Final = re.compile(r"^[ \t]*(?:from|import)[ \t]+(\w+)", re.MULTILINE)
+_PATHS: Final = re.compile(r"^.*(?:sys\.path|backend-path).*$", re.MULTILINE)
+_QUOTED: Final = re.compile(r"""["']([^"'\n]+)["']""")
 _FIELD: Final = re.compile(r"\{env:(\w+)[:}]")
 #: PATH differs from session to session, and which programs are found on it counts elsewhere; the last one is pytest's
 #: and differs from test to test; "_" is no name to look for.
@@ -52,10 +66,12 @@ class Configuration:
     Args:
         declared: that of ``pyproject.toml``.
         run: those of files that the build runs, or that other tools read which it runs.
+        helpers: those of modules that the former import, as far as can be told.
     """
 
     declared: str
-    run: tuple[str, ...]
+    run: tuple[str, ...] = ()
+    helpers: tuple[str, ...] = ()
 
     @property
     def climb(self) -> int:
@@ -65,6 +81,16 @@ class Configuration:
                 return _OUT
         return max(map(_climb, (self.declared, *self.run)))
 
+    @property
+    def dated(self) -> bool:
+        """Whether today's date may get into what is built, as it does into versions of work that is not committed."""
+        return any(_DATED.search(text) for text in (*self.run, *self.helpers))
+
+    @property
+    def names_dist(self) -> bool:
+        """Whether something in ``dist/`` may be taken into what is built."""
+        return any(_DIST.search(text) for text in (self.declared, *self.run))
+
     def variables(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Yield those of the variables *environ* that are named: as ``{env:NAME}``, or anywhere in what is run.
 
@@ -72,7 +98,7 @@ class Configuration:
         """
         declared = set(_FIELD.findall(self.declared))
         for name, value in environ.items():
-            if name in declared or any(_names(text, name) for text in self.run):
+            if name in declared or any(_names(text, name) for text in (*self.run, *self.helpers)):
                 yield name, value
 
 
@@ -87,14 +113,30 @@ def read_configuration(project: str, *, declarative: bool) -> Configuration:
     """
     declared = _read(f"{project}/pyproject.toml")
     if declarative:
-        return Configuration(declared, ())
+        return Configuration(declared)
     # Modules beside setup.py are what it imports; those of test tools are not.
     modules = {
         name
         for name in os.listdir(project)
         if name.endswith((".py", ".cmake")) and name not in ("noxfile.py", "conftest.py")
     }
-    return Configuration(declared, tuple(_read(f"{project}/{name}") for name in sorted({*_FILES, *modules})))
+    run = tuple(_read(f"{project}/{name}") for name in sorted({*_FILES, *modules}))
+    return Configuration(declared, run, tuple(_helpers(project, run)))
+
+
+def _helpers(project: str, run: Sequence[str]) -> Iterator[str]:
+    """Yield the texts of modules in directories of *project* that one of the texts *run* imports from."""
+    words: set[str] = set()
+    for text in run:
+        words.update(_IMPORTED.findall(text))
+        for found in _PATHS.findall(text):
+            words.update(_QUOTED.findall(found))
+    for word in sorted(words):
+        directory = os.path.normpath(os.path.join(project, word))
+        if directory.startswith(project + os.sep) and os.path.isdir(directory):
+            for name in sorted(os.listdir(directory)):
+                if name.endswith(".py"):
+                    yield _read(f"{directory}/{name}")
 
 
 def users_files(project: str, environ: Mapping[str, str]) -> Iterator[str]:
@@ -120,6 +162,10 @@ def users_files(project: str, environ: Mapping[str, str]) -> Iterator[str]:
 def _climb(text: str) -> int:
     """Return how many directories up the line of *text* leads that leads up most."""
     lines: dict[int, list[int]] = {}
+    # A name for a directory, such as HERE, from which another line goes on.
+    for name in _DIRECTORY.findall(text):
+        if re.search(rf"\b{name}\.parent\b|\bdirname\(\s*{name}\b", text):
+            lines[-1] = [1, 0]
     for found in _CLIMBING.finditer(text):
         line = lines.setdefault(text.rfind("\n", 0, found.start()), [0, 0])
         if found["less"]:

@@ -41,6 +41,8 @@ _EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
 _PLAIN: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?", re.ASCII)
 _EXACT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+", re.ASCII)
 _DIRECT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*@\s*(\S+)", re.ASCII)
+#: A commit named in full never moves, unlike a branch or a tag.
+_COMMIT: Final = re.compile(r"git\+[a-z]+://\S+@[0-9a-f]{40}(?:#\S*)?")
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _TRAILING_EXTRAS: Final = re.compile(r"(.+?)\s*\[[^\]]+\]")
 _SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
@@ -88,6 +90,8 @@ def _url(scheme: str, url: str, directory: str) -> Specifier:
         return Specifier()
     if scheme == "file":
         return _local(os.path.normpath(_file_path(url, directory)))
+    if _COMMIT.fullmatch(url) is not None:
+        return Specifier()
     raise UnkeyableError("a version control system is among the requirements" if "+" in scheme else "a URL is unknown")
 
 
