@@ -32,7 +32,7 @@ from nox_linkenv.projects.index import Index
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from nox_linkenv.projects.declarative import Declaration
+    from nox_linkenv.projects.configuration import Declaration
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
@@ -169,7 +169,7 @@ class _Counted:
     Args:
         inner: path of the project within the tree, empty or with ``/`` at its end.
         text: of ``pyproject.toml``: a module that it names may be read for a version, or copied.
-        copied: as in :class:`~nox_linkenv.projects.declarative.Declaration`.
+        copied: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
     """
 
     inner: str
