@@ -83,10 +83,19 @@ class Case:
 
 CASES = (
     Case("-e .[test], 15 dependencies, unchanged", "pure", ("-e", ".[test]"), (("uv", 0.25),)),
+    Case("-e .[test] after an edit of a source file", "pure", ("-e", ".[test]"), (("uv", 0.25),), edit=True),
     Case(". after an edit of a source file", "pure", (".",), (("uv", 0.9),), edit=True),
     Case(". with a C extension, unchanged", "compiled", (".",), (("uv", 0.20),)),
     Case(
         "matrix 3.10 to 3.13, .[test]", "pure", (".[test]",), (("virtualenv", 0.15),), ("3.10", "3.11", "3.12", "3.13")
+    ),
+    Case(
+        "matrix 3.10 to 3.13, . after an edit",
+        "pure",
+        (".",),
+        (("uv", 0.9), ("virtualenv", 0.15)),
+        ("3.10", "3.11", "3.12", "3.13"),
+        edit=True,
     ),
     Case("first build of ., build requirements warm", "pure", (".",), (("virtualenv", 0.6),), first=True),
 )

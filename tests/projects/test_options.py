@@ -124,7 +124,7 @@ def test_settings_and_constraints_reach_the_build(project: Path, bench: Bench) -
         wanted = {"a": arguments[2][2:]} if len(arguments) > 1 else None
         assert f"SETTINGS = {wanted!r}\n" in text
         assert "BACKEND = '2.0'" in text
-    assert asked == [["ask"], ["ask"], ["ask"], []]
+    assert asked == [["fetch"], ["fetch"], ["fetch"], []]
 
 
 def test_without_isolation_the_environment_is_that_of_the_session(project: Path, bench: Bench) -> None:
