@@ -65,6 +65,7 @@ class Provision:
         self.began = clock()
         self._receipt: Receipt | None = None
         self._builder: Builder | None = None
+        self._read: dict[str, Plan | Skeleton] = {}  # until the end of the session, which looks at them again
 
     @property
     def builder(self) -> Builder:
@@ -113,7 +114,8 @@ class Provision:
     def _furnish(self, name: str, skeleton: Skeleton | None, interpreter: str, parameters: Sequence[str]) -> bool:
         assert skeleton is not None
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
-        result = outfit.put_on(name, skeleton.links, [])
+        texts = self.builder.texts(skeleton)
+        result = outfit.put_on(name, skeleton.links, [], texts)
         damaged = joined(skeleton.links.selected(result.report.damaged), self.builder.damaged(skeleton.copies))
         if damaged.paths:
             from nox_linkenv.repair import discard
@@ -123,9 +125,11 @@ class Provision:
             skeleton = self._capture(name, interpreter, parameters, again=True)
             if skeleton is None:
                 return False
-            result = outfit.put_on(name, skeleton.links, [])
-        self.builder.skeleton(skeleton)
+            texts = self.builder.texts(skeleton)
+            result = outfit.put_on(name, skeleton.links, [], texts)
+        self.builder.skeleton(skeleton, texts=texts, kept=result.kept)
         outfit.record(name, result)
+        self._read[name] = skeleton
         self._finish(self._made(Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)))
         return True
 
@@ -237,23 +241,27 @@ class Provision:
                     return outcome
         return self._ask(request, arguments, key, pip)
 
-    def close(self, environ: Mapping[str, str]) -> list[str]:
+    @without_collector
+    def close(self, environ: Mapping[str, str], *, untouched: bool = False) -> list[str]:
         """Look at the environment after its session; return lines that say what the session changed.
 
         What is worth preparing for the next session is scheduled for when this process has ended.
 
         Args:
             environ: the variables that the session's commands ran with.
+            untouched: whether nothing has run in the environment since this object made it.
         """
         from nox_linkenv.closing import close
         from nox_linkenv.upkeep import Tasks, schedule
 
         if self.receipt is not None:
             self._register(self.receipt, until=self.clock())
-        closing = close(self.store, self.prefix, self.receipt, self.settings, environ, began=self.began)
+        where = (self.store, self.prefix, self.receipt, self.settings, environ)
+        closing = close(*where, began=self.began, untouched=untouched, read=self._read)
         schedule(self.store, Tasks(trash=self.trash))
         schedule(self.store, closing.tasks)
         self.trash = []
+        self._read = {}
         return closing.messages
 
     def key(self, request: Request, arguments: Arguments, receipt: Receipt) -> Key | ProjectKey | Unkeyable:
@@ -383,6 +391,7 @@ class Provision:
         self.builder.private(plan, contents=contents, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)
         outfit.record(name, result)
+        self._read[name] = plan
         self._receipt = self._made(replace(receipt, session=self.session, plans=(*receipt.plans, name)))
         write_receipt(self.prefix, self._receipt)
         installed = tuple((entry[0], entry[1]) for entry in plan.distributions)

@@ -16,6 +16,7 @@ import secrets
 import stat
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.build import EMPTY_MTIME
@@ -168,8 +169,16 @@ class _Taking:
         self.expected = expected_looks(links)
         self.packages = self._packages(links.paths)
         self.kept: set[str] = set()
-        self.index = dict(zip(links.paths, itertools.count(), strict=False))
-        self.known = set(links.directories)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The position of each link by its path; needed only where something has changed."""
+        return dict(zip(self.links.paths, itertools.count(), strict=False))
+
+    @cached_property
+    def known(self) -> set[str]:
+        """The directories."""
+        return set(self.links.directories)
 
     def run(self) -> Leftover:
         owners = self._packages([path + "/" for path in self.links.directories])
