@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["HARMLESS", "KEPT_PARAMETERS", "Skeleton", "fits", "skeleton_name", "stored_skeleton"]
+__all__ = ["HARMLESS", "KEPT_PARAMETERS", "Skeleton", "fits", "is_configured", "skeleton_name", "stored_skeleton"]
 
 #: Parameters of virtualenv under which the result depends on nothing but the interpreter and virtualenv itself.
 KEPT_PARAMETERS: Final = re.compile(
@@ -91,6 +91,12 @@ def fits(prefix: str) -> bool:
     )
 
 
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Return whether virtualenv reads a configuration file of the user's."""
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.exists(os.path.join(config, "virtualenv", "virtualenv.ini"))
+
+
 def skeleton_name(
     interpreter: str, parameters: Sequence[str], *, creator: str, environ: Mapping[str, str]
 ) -> str | None:
@@ -104,10 +110,7 @@ def skeleton_name(
     """
     if not all(KEPT_PARAMETERS.fullmatch(parameter) for parameter in parameters):
         return None
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    if any(name.startswith("VIRTUALENV_") and name not in HARMLESS for name in environ):
-        return None
-    if os.path.exists(os.path.join(config, "virtualenv", "virtualenv.ini")):
+    if any(name.startswith("VIRTUALENV_") and name not in HARMLESS for name in environ) or is_configured(environ):
         return None
     try:
         real = os.path.realpath(interpreter)
