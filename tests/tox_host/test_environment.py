@@ -132,6 +132,16 @@ def test_edited_in_place(project: Project) -> None:
     assert "EDITED" not in (_packages(project) / "tiny.py").read_text()
 
 
+def test_edited_between_runs(project: Project) -> None:
+    """Only where an environment was made by this very run, and nothing has run in it, need nothing be looked at."""
+    project.tox(Run(config=ini("deps = tiny", runner="linked")))
+    with (_packages(project) / "tiny.py").open("a") as stream:
+        stream.write("EDITED = 1\n")
+    told = project.tox(Run(("run", "--notest")))
+    assert told.code == 0, told.output
+    assert "The session py edited a file" in told.output
+
+
 def test_chosen_by_option(project: Project) -> None:
     config = f"[tox]\nskipsdist = true\n[testenv]\ndeps = tiny\n{_VERSION}\n"
     told = project.tox(Run(("run", "-e", "py", "--runner", "linked"), config=config))
