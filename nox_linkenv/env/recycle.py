@@ -62,7 +62,7 @@ class Private:
 
     Args:
         content: all of it.
-        timed: whether its modification time is the one of empty files.
+        timed: whether its modification time is the one of empty files, else it is that of its writing.
     """
 
     content: bytes
@@ -220,6 +220,8 @@ class _Taking:
             and not (private.timed and status.st_mtime != EMPTY_MTIME)
             and (not private.content or _read(file) == private.content)
         ):
+            if not private.timed:
+                os.utime(file)  # as if it had just been written: the last session may have dated it
             return True
         os.unlink(file)
         return False

@@ -267,6 +267,10 @@ def test_untouched_seeds_are_taken_over(used: Place) -> None:
     before = [path.stat().st_ino for path in private]
     used.session(*_INSTALLS, settings=quiet)
     assert [path.stat().st_ino for path in private] == before
+    for path in private:
+        os.utime(path, (1, 1))
+    used.session(*_INSTALLS, settings=quiet)
+    assert all(path.stat().st_mtime > 1 for path in private), "dates of the last session are left"
     private[1].write_text("edited = 1\n")
     used.session(*_INSTALLS, settings=quiet)
     assert private[1].read_text() == ""
