@@ -12,12 +12,14 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
+from nox_linkenv.errors import OfflineError
 from nox_linkenv.projects.sources import SourceBuilds
 from nox_linkenv.projects.variables import surroundings_digest
 from nox_linkenv.request import Outcome, Request
 from nox_linkenv.resolve.arguments import Arguments, Kind
 from nox_linkenv.resolve.fetch import fetch
-from nox_linkenv.resolve.key import Key, Unkeyable, changed
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved, parse_report
 from nox_linkenv.resolve.unmodelled import configures_builds, unmodelled
@@ -33,13 +35,31 @@ if TYPE_CHECKING:
 __all__ = ["ask", "keep", "resolve", "wheels_of"]
 
 
-def ask(provision: Provision, request: Request, arguments: Arguments | None, key: Key | Unkeyable, pip: Pip) -> Outcome:
+def ask(
+    provision: Provision,
+    request: Request,
+    arguments: Arguments | None,
+    key: Key | Unkeyable,
+    pip: Pip,
+    *,
+    resolved: Sequence[Resolved] | None = None,
+) -> Outcome:
     """Let pip answer *request*, and carry its answer out; or leave the request to pip altogether.
 
+    Args:
+        resolved: pip's answer, where it has been asked already.
+
     Raises:
+        OfflineError: offline mode is on.
         LinkenvError: a wheel was refused, or the store or the environment cannot be written.
         Whatever *pip* raises where pip fails.
     """
+    if provision.settings.offline:
+        why = f": {key.reason}" if isinstance(key, Unkeyable) else ""
+        raise OfflineError(
+            f"Offline, and no resolution of this request is remembered{why}",
+            remedy="Run once without LINKENV_OFFLINE, with the network there.",
+        )
     receipt = provision.receipt
     if receipt is None or arguments is None:
         assert isinstance(key, Unkeyable)
@@ -48,7 +68,7 @@ def ask(provision: Provision, request: Request, arguments: Arguments | None, key
     if reason is not None:
         return _delegate(request, pip, reason)
     why = _why(provision, request, key)
-    resolved = resolve(pip)
+    resolved = resolve(pip) if resolved is None else resolved
     if resolved is None:
         return Outcome((), "pip failed, and that was allowed")
     names = {canonicalize_name(item.name) for item in resolved}

@@ -10,13 +10,14 @@ Whatever fails here is left to pip, which then fails, or succeeds, in its own wo
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.asking import keep, resolve, wheels_of
+from nox_linkenv.asking import ask, keep, resolve, wheels_of
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import OfflineError, WheelError
 from nox_linkenv.making import Maker, fresh, settled
@@ -24,10 +25,11 @@ from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.record import Answer, Build, Part, read_answer, write
 from nox_linkenv.projects.sources import SourceBuilds
-from nox_linkenv.provision import Provision, ago
+from nox_linkenv.projects.standins import read_answer_for, standing_in
 from nox_linkenv.request import Outcome, Request
-from nox_linkenv.resolve.key import Key, Unkeyable, changed
-from nox_linkenv.resolve.memory import Remembered, WheelSource, last_inputs, remember
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable
+from nox_linkenv.resolve.memory import Remembered, WheelSource, ago, last_inputs, remember
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.unmodelled import unmodelled
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.projects.requested import LocalProject
+    from nox_linkenv.provision import Provision
     from nox_linkenv.resolve.arguments import Arguments
     from nox_linkenv.resolve.pip import Pip
 
@@ -111,7 +114,8 @@ class _Work:
                 "Offline, and no resolution of this request is remembered",
                 remedy="Run once without LINKENV_OFFLINE, with the network there.",
             )
-        resolved = resolve(self.pip)
+        builds = self._builds()
+        resolved = self._resolved(builds) or resolve(self.pip)
         if resolved is None:
             return Outcome((), "pip failed, and that was allowed")
         now = self.provision.clock()
@@ -121,7 +125,8 @@ class _Work:
         local = (Origin.DIRECTORY, Origin.EDITABLE)
         projects = {os.path.realpath(item.path or ""): item for item in resolved if item.origin in local}
         if projects.keys() != {project.path for project in self.key.requested.projects}:
-            raise BackendError("it is not installed, or others are")
+            why = Unkeyable("a local project is left to pip: it is not installed, or others are")
+            return ask(self.provision, self.request, self.arguments, why, self.pip, resolved=resolved)
         others = [item for item in resolved if item.origin not in local]
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
             raise BackendError("settings for build backends are given for more than it")
@@ -129,7 +134,6 @@ class _Work:
         manifests = wheels_of(others, sources, self.store, self.arguments, self.pip)
         if manifests is None:
             raise BackendError("a wheel could not be fetched or built by itself")
-        builds = self._builds()
         found = {}
         for project, build in zip(self.key.requested.projects, builds, strict=True):
             found[projects[project.path].name] = (project, build)
@@ -140,6 +144,25 @@ class _Work:
             for item in resolved
         ]
         return self._install(Answer(now, tuple(parts)), builds, "asked pip: " + self._why(), new=True)
+
+    def _resolved(self, builds: Sequence[Build]) -> list[Resolved] | None:
+        """Return what pip answers if the built wheels stand in for the projects.
+
+        ``None`` where it answers nothing, or where it would look at what is installed: a wheel of the version that is
+        there is left out, a directory never is.
+        """
+        manifests = [self.store.manifest(build.wheel) for build in builds]
+        if self.provision.replaced([manifest.name for manifest in manifests if manifest is not None], self.receipt):
+            return None
+        paths = [os.path.join(self.store.layout.base, build.archive) for build in builds]
+        wheels = dict(zip(self.key.requested.projects, paths, strict=True))
+        arguments = standing_in(self.key.requested, wheels)
+        with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
+            report = Path(directory) / "report.json"
+            asked = ["install", "--dry-run", "--report", str(report), *(arguments or [])]
+            if arguments is None or not self.pip.fetch(asked) or not report.exists():
+                return None
+            return read_answer_for(report.read_text(encoding="utf-8"), wheels, self.request.directory)
 
     def _why(self) -> str:
         before = last_inputs(self.store, (self.provision.prefix, *self.request.arguments))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from typing import IO, Final
 
-__all__ = ["BLOCK", "EXECUTABLE_SUFFIX", "address", "file_digest", "mtime_of"]
+__all__ = ["BLOCK", "EXECUTABLE_SUFFIX", "address", "file_digest", "is_derived", "mtime_of"]
 
 #: Bytes read at a time when a file is streamed.
 BLOCK: Final = 1 << 20
@@ -32,6 +32,12 @@ def mtime_of(addr: str) -> int:
     Whole seconds, because a pyc holds no more than that and not every filesystem keeps more.
     """
     return _EPOCH + int(addr[:12], 16) % _SPAN
+
+
+def is_derived(mtime: int) -> bool:
+    """Return whether the modification time *mtime*, in nanoseconds since the epoch, can be one of :func:`mtime_of`."""
+    seconds, rest = divmod(mtime, 1_000_000_000)
+    return rest == 0 and _EPOCH <= seconds < _EPOCH + _SPAN
 
 
 def file_digest(stream: IO[bytes]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.config import default_store_root
@@ -13,10 +15,12 @@ from nox_linkenv.store import Store
 from nox_linkenv.store.layout import Layout
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from nox_linkenv.config import Settings
     from nox_linkenv.env.receipt import Receipt
 
-__all__ = ["builder_for", "check_places", "open_store", "places_of", "write_guard"]
+__all__ = ["builder_for", "check_places", "furnished", "held", "open_store", "serves"]
 
 #: In site-packages of a symlinked environment: without its store its modules are not there, and directories of
 #: nothing but broken symlinks would be imported as empty namespace packages.
@@ -85,7 +89,27 @@ def _plain_hardlinks(layout: Layout, directory: str) -> bool:
     )
 
 
-def places_of(builder: Builder) -> tuple[str, ...]:
+def held(store: Store, builder: Builder) -> AbstractContextManager[None]:
+    """Hold off removal from the store while an environment needs files in it and has no receipt that says so."""
+    return store.locked() if builder.mode is LinkMode.SYMLINK else nullcontext()
+
+
+def serves(receipt: Receipt, builder: Builder) -> bool:
+    """Return whether the environment with *receipt* was linked as *builder* links, from the same stores."""
+    return receipt.modes == (builder.mode.value,) and receipt.places == _places(builder)
+
+
+def furnished(receipt: Receipt, builder: Builder) -> Receipt:
+    """Return *receipt* with how *builder* has linked files, and guard a symlinked environment."""
+    modes = dict.fromkeys((*(receipt.modes if receipt.sources else ()), builder.mode.value))
+    sources = dict.fromkeys((*receipt.sources, *_places(builder)))
+    receipt = replace(receipt, modes=tuple(modes), sources=tuple(sources))
+    if receipt.symlinked:
+        _write_guard(receipt, builder.prefix)
+    return receipt
+
+
+def _places(builder: Builder) -> tuple[str, ...]:
     """Return the roots of the stores whose files the environment may hold."""
     behind = builder.behind if builder.mode is LinkMode.SYMLINK else ()
     return (builder.layout.root, *(layout.root for layout in behind if os.path.isdir(layout.base)))
@@ -115,7 +139,7 @@ def _needed(receipt: Receipt) -> list[str]:
     return needed
 
 
-def write_guard(receipt: Receipt, prefix: str) -> None:
+def _write_guard(receipt: Receipt, prefix: str) -> None:
     """Have the interpreter of a symlinked environment say so, and stop, when its store is gone."""
     message = f"{_GONE}: {', '.join(receipt.places)}. {_REMEDY} (environment {prefix})\n"
     path = f"{prefix}/{receipt.facts.site_packages[0]}/{_GUARD_NAME}"

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from nox_linkenv.env.activation import activated
 from nox_linkenv.env.known import find_known
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.request import Request
@@ -21,7 +22,7 @@ from nox_linkenv.resolve.memory import WheelSource, remembered_wheels
 from nox_linkenv.store.leftovers import put_back
 from nox_linkenv.store.objects import discard
 from nox_linkenv.store.verify import Finding, Problem
-from nox_linkenv.throwaway import ShellPip, activated, find_interpreter, throwaway
+from nox_linkenv.throwaway import ShellPip, throwaway
 from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -134,10 +135,12 @@ class _Mending:
                 if source.digest in (self.store.read(name) or ""):
                     yield known.prefix
                     break
-        with contextlib.suppress(LinkenvError):
-            interpreter = find_interpreter(_version(source.requirement))
-            with throwaway(self.settings, interpreter, session="linkenv verify") as environment:
-                yield environment.provision.prefix
+        version = _version(source.requirement)
+        with (
+            contextlib.suppress(LinkenvError),
+            throwaway(self.settings, version, session="linkenv verify") as environment,
+        ):
+            yield environment.provision.prefix
 
 
 def _version(requirement: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
+from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, donor_of
 from nox_linkenv.env.recycle import Donor, Leftover, Private, State, read_state, record_state, state_name, take_over
 from nox_linkenv.linking import LinkMode
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nox_linkenv.linking import LinkReport
     from nox_linkenv.store import Store
 
-__all__ = ["Outfit", "Result"]
+__all__ = ["Outfit", "Result", "stored_plan"]
 
 
 @dataclass(slots=True)
@@ -45,6 +46,15 @@ class Result:
     links: Links
     inodes: list[int] = field(default_factory=list)
     changes: Sequence[int] = ()
+
+
+def stored_plan(store: Store, name: str) -> Plan | None:
+    """Return the stored plan of this *name*, or ``None`` where there is none that can be read."""
+    text = store.use(name)
+    try:
+        return None if text is None else Plan.loads(text)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 class Outfit:

@@ -15,13 +15,15 @@ from nox_linkenv.store.roots import Root, find_roots
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nox_linkenv.env.build import Builder
     from nox_linkenv.env.links import Links
+    from nox_linkenv.linking import LinkReport
     from nox_linkenv.resolve.arguments import Arguments
     from nox_linkenv.resolve.memory import WheelSource
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Store
 
-__all__ = ["discard", "repair"]
+__all__ = ["discard", "link_again", "repair"]
 
 
 def discard(store: Store, damaged: Links) -> str:
@@ -67,6 +69,22 @@ def repair(
         )
     names = ", ".join(sorted({wheel.name for wheel in concerned}))
     return f"{found[0].upper()}{found[1:]}; {names} has been fetched again and this environment is right."
+
+
+def link_again(builder: Builder, links: Links, report: LinkReport) -> None:
+    """Make *links*, whose objects have been stored again, and add to *report* what was copied.
+
+    Raises:
+        DamagedObjectError: they are damaged again.
+    """
+    again = builder.link(links)
+    if again.damaged:
+        raise DamagedObjectError(
+            "Stored files are gone again as soon as they have been stored",
+            path=f"{builder.layout.base}/{links.sources[again.damaged[0]]}",
+            remedy="Something removes or edits the store's files; linkenv verify names them.",
+        )
+    report.copied.update(again.copied)
 
 
 def _culprit(store: Store, sources: Sequence[str]) -> tuple[Root, str] | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import subprocess
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cleanup import remove_environment
-from nox_linkenv.env.scratch import scratch_place
+from nox_linkenv.env.activation import activated
+from nox_linkenv.env.discovery import find_interpreter
+from nox_linkenv.env.scratch import scratch_name, scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.furnishing import open_store
 from nox_linkenv.provision import Provision
@@ -23,34 +24,9 @@ if TYPE_CHECKING:
 
     from nox_linkenv.config import Settings
 
-__all__ = ["ShellPip", "Throwaway", "find_interpreter", "throwaway"]
+__all__ = ["ShellPip", "Throwaway", "throwaway"]
 
 _QUIET: Final = ("--disable-pip-version-check",)
-
-
-def find_interpreter(spec: str | None) -> str:
-    """Return the absolute path of the interpreter for *spec* (``3.12``, a path); this one for ``None``.
-
-    Raises:
-        EnvError: there is none.
-    """
-    if spec is None:
-        return os.path.realpath(sys.executable) if sys.prefix == sys.base_prefix else _base()
-    if os.path.isabs(spec) and os.path.exists(spec):
-        return spec
-    from virtualenv.discovery.builtin import get_interpreter
-
-    found = get_interpreter(spec, [], env=os.environ)
-    executable = None if found is None else found.system_executable or found.executable
-    if executable is None:
-        raise EnvError(f"No Python {spec} is found", remedy="Name another one with --python, or a path.")
-    return str(executable)
-
-
-def _base() -> str:
-    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    path = os.path.join(sys.base_prefix, "bin", name)
-    return path if os.path.exists(path) else sys.executable
 
 
 class ShellPip:
@@ -106,13 +82,17 @@ class Throwaway:
     environ: dict[str, str]
 
     @classmethod
-    def make(cls, prefix: str, settings: Settings, interpreter: str, *, session: str) -> Throwaway:
+    def make(cls, prefix: str, settings: Settings, python: str | None, *, session: str) -> Throwaway:
         """Make a bare environment at *prefix*, replacing what stands there.
 
+        Args:
+            python: its interpreter: a version or a path; ``None`` for the one that runs this.
+
         Raises:
-            EnvError: none can be made of that interpreter.
+            EnvError: there is no such interpreter, or none can be made of it.
         """
         provision = Provision(prefix, settings, session=session)
+        interpreter = find_interpreter(python, provision.store, age=settings.resolution_age)
         if not provision.create(interpreter, ()):
             _by_virtualenv(prefix, interpreter)
             provision.adopt(interpreter)
@@ -150,22 +130,13 @@ class Throwaway:
         return self.provision.close(self.environ)
 
 
-def activated(prefix: str) -> dict[str, str]:
-    """Return this process's variables as in the activated environment at *prefix*."""
-    environ = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "__PYVENV_LAUNCHER__")}
-    path = environ.get("PATH")
-    environ["PATH"] = os.pathsep.join([f"{prefix}/bin", *([path] if path else [])])
-    environ["VIRTUAL_ENV"] = prefix
-    return environ
-
-
 @contextlib.contextmanager
-def throwaway(settings: Settings, interpreter: str, *, session: str) -> Iterator[Throwaway]:
+def throwaway(settings: Settings, python: str | None, *, session: str) -> Iterator[Throwaway]:
     """Make an environment that is gone when the context ends; its files are removed after this process."""
-    prefix = f"{scratch_place(open_store(settings).layout)}/{os.getpid()}-{secrets.token_hex(4)}"
+    prefix = f"{scratch_place(open_store(settings).layout)}/{scratch_name()}"
     environment = None
     try:
-        environment = Throwaway.make(prefix, settings, interpreter, session=session)
+        environment = Throwaway.make(prefix, settings, python, session=session)
         yield environment
     finally:
         if environment is not None:

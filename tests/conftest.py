@@ -32,6 +32,15 @@ def interpreters() -> dict[str, Path]:
     return find_interpreters()
 
 
+@pytest.fixture(scope="session")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A directory that all workers of this run have in common."""
+    base = tmp_path_factory.getbasetemp()
+    place = (base if worker_id == "master" else base.parent) / "shared"
+    place.mkdir(exist_ok=True)
+    return place
+
+
 @pytest.fixture
 def store_dir(tmp_path: Path) -> Path:
     """A place for a store, which does not exist yet."""

@@ -35,14 +35,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Make it."""
     from nox_linkenv.env.receipt import DIRECTORY
     from nox_linkenv.errors import EnvError
-    from nox_linkenv.throwaway import Throwaway, find_interpreter
+    from nox_linkenv.throwaway import Throwaway
 
     settings = settings_of(arguments)
     prefix = os.path.realpath(arguments.env)
     occupied = os.path.lexists(prefix) and (not os.path.isdir(prefix) or bool(os.listdir(prefix)))
     if occupied and not arguments.force and not os.path.isdir(os.path.join(prefix, DIRECTORY)):
         raise EnvError("Something else stands there", path=prefix, remedy="Name another place, or use --force.")
-    environment = Throwaway.make(prefix, settings, find_interpreter(arguments.python), session=os.path.basename(prefix))
+    environment = Throwaway.make(prefix, settings, arguments.python, session=os.path.basename(prefix))
     outcome = environment.install(requested(arguments))
     environment.end()
     receipt = environment.provision.receipt

@@ -31,9 +31,10 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Install."""
+    from nox_linkenv.env.activation import activated
     from nox_linkenv.errors import EnvError
     from nox_linkenv.provision import Provision
-    from nox_linkenv.throwaway import Throwaway, activated
+    from nox_linkenv.throwaway import Throwaway
 
     prefix = os.path.realpath(arguments.env)
     provision = Provision(prefix, settings_of(arguments), session=os.path.basename(prefix))

@@ -52,10 +52,10 @@ def requested(arguments: argparse.Namespace) -> list[str]:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run it."""
-    from nox_linkenv.throwaway import find_interpreter, throwaway
+    from nox_linkenv.throwaway import throwaway
 
     settings = settings_of(arguments)
-    with throwaway(settings, find_interpreter(arguments.python), session="linkenv run") as environment:
+    with throwaway(settings, arguments.python, session="linkenv run") as environment:
         outcome = environment.install(requested(arguments))
         for warning in () if outcome is None else outcome.warnings:
             output.warn(warning)

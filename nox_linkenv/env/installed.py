@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
+from nox_linkenv.digest import file_digest, is_derived
 from nox_linkenv.errors import EnvError
 from nox_linkenv.wheel.model import Scheme
 
@@ -78,14 +79,28 @@ def installed_digest(prefix: str, facts: Facts) -> str | None:
 
 
 def _stamp(info: str) -> Iterator[object]:
-    """Yield what tells one metadata directory from another: METADATA's size and date, and the direct URL."""
+    """Yield what tells one metadata directory from another: METADATA and the direct URL.
+
+    A linked METADATA is known by its size and date, which is that of its content.  What pip or virtualenv has written
+    has another date in each environment, and is read.
+    """
     try:
-        status = os.stat(f"{info}/METADATA" if info.endswith(".dist-info") else info)
-        yield from (status.st_size, status.st_mtime_ns)
+        if info.endswith(".dist-info"):
+            status = os.stat(f"{info}/METADATA")
+            derived = is_derived(status.st_mtime_ns)
+            yield from (status.st_size, status.st_mtime_ns if derived else _content(f"{info}/METADATA"))
+        else:
+            status = os.stat(info)
+            yield from (status.st_size, status.st_mtime_ns)
         with open(f"{info}/direct_url.json", encoding="utf-8") as stream:
             yield stream.read()
     except OSError:
         yield None
+
+
+def _content(path: str) -> str:
+    with open(path, "rb") as stream:
+        return file_digest(stream)
 
 
 def uninstall(prefix: str, distribution: Distribution, facts: Facts) -> None:

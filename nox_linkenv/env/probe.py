@@ -7,6 +7,7 @@ distributors.  So pip installs one small wheel, and what it made of it is the an
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import os
@@ -20,7 +21,7 @@ from nox_linkenv.errors import EnvError
 from nox_linkenv.wheel.model import Scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["child_environment", "learn", "python_of"]
 
@@ -65,6 +66,7 @@ def learn(prefix: str, scratch: str, *, undo: bool) -> Facts:
     python = python_of(prefix)
     asked = json.loads(_run([python, "-I", "-c", _ASK]))
     wheel = _make_probe(Path(scratch))
+    directories = set(_directories(prefix))
     pip = [python, "-I", "-m", "pip", "--isolated", "--disable-pip-version-check", "--no-input"]
     _run([*pip, "install", "--no-index", "--no-deps", "--no-compile", "--no-cache-dir", "-q", str(wheel)])
     try:
@@ -85,6 +87,15 @@ def learn(prefix: str, scratch: str, *, undo: bool) -> Facts:
     finally:
         if undo:
             _run([*pip, "uninstall", "-y", "-q", _NAME])
+            for directory in _directories(prefix):  # pip leaves those above of what it has removed
+                if directory not in directories:
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
+
+
+def _directories(prefix: str) -> Iterator[str]:
+    """Yield the directories below *prefix*, each after those within it."""
+    return (directory for directory, _, _ in os.walk(prefix, topdown=False))
 
 
 def _run(command: list[str]) -> str:

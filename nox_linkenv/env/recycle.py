@@ -12,7 +12,6 @@ from __future__ import annotations
 import array
 import itertools
 import os
-import secrets
 import stat
 import time
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from nox_linkenv.env.links import Links
+    from nox_linkenv.env.walk import Walk
 
 __all__ = ["Donor", "Leftover", "Private", "State", "read_state", "record_state", "state_name", "take_over"]
 
@@ -150,12 +150,7 @@ class _Taking:
     """
 
     def __init__(
-        self,
-        donor: Donor,
-        prefix: str,
-        links: Links,
-        private: Mapping[str, Private],
-        roots: Sequence[str],
+        self, donor: Donor, prefix: str, links: Links, private: Mapping[str, Private], roots: Sequence[str]
     ) -> None:
         self.donor = donor
         self.prefix = prefix
@@ -168,7 +163,6 @@ class _Taking:
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
         self.expected = expected_looks(links)
         self.packages = self._packages(links.paths)
-        self.kept: set[str] = set()
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -184,7 +178,7 @@ class _Taking:
         owners = self._packages([path + "/" for path in self.links.directories])
         wanted = {package for package in set(owners) if package and self._is_here(package[:-1])}
         doubtful = self._doubtful(wanted, owners)
-        walk = _Walk(self) if doubtful else None
+        walk = self._walk() if doubtful else None
         for package in sorted(wanted):
             if walk is not None and package in doubtful:
                 walk.check(package[:-1])
@@ -193,19 +187,23 @@ class _Taking:
         done: Container[int] = () if walk is None else walk.done
         made: Container[str] = () if walk is None else walk.made
         positions = [at for at, package in enumerate(self.packages) if package not in sure and at not in done]
-        for path, package in zip(self.private, self._packages(list(self.private)), strict=True):
-            if package in wanted and self._keep(path):
-                self.kept.add(path)
+        private = zip(self.private, self._packages(list(self.private)), strict=True)
+        kept = {path for path, package in private if package in wanted and self._keep(path)}
         owned = list(zip(self.links.directories, owners, strict=True))
         return Leftover(
             [path for path, package in owned if package not in sure and path not in made],
             positions,
-            self.kept,
+            kept,
             [  # moving a package renews the time of its own directory, not of those below
                 change if package in sure and len(path) >= len(package) else 0
                 for (path, package), change in zip(owned, self.donor.state.changes, strict=True)
             ],
         )
+
+    def _walk(self) -> Walk:
+        from nox_linkenv.env.walk import Walk
+
+        return Walk(self.donor, self.mode, self.index, self.expected, self.known, self.private)
 
     def _keep(self, path: str) -> bool:
         """Return whether the environment has the private file *path* as it should be; another one is removed."""
@@ -265,10 +263,8 @@ class _Taking:
 
     def _is_here(self, path: str) -> bool:
         """Return whether the donor has the directory *path* and the environment has not."""
-        try:
-            there = stat.S_ISDIR(os.lstat(f"{self.donor.path}/{path}").st_mode)
-        except OSError:
-            return False
+        status = _status(f"{self.donor.path}/{path}")
+        there = status is not None and stat.S_ISDIR(status.st_mode)
         return there and not os.path.lexists(f"{self.prefix}/{path}")
 
     def _doubtful(self, wanted: set[str], owners: Sequence[str]) -> set[str]:
@@ -310,64 +306,3 @@ def _status(path: str) -> os.stat_result | None:
         return os.lstat(path)
     except OSError:
         return None
-
-
-class _Walk:
-    """Goes through packages entry by entry, taking out what does not belong."""
-
-    def __init__(self, taking: _Taking) -> None:
-        self.taking = taking
-        self.base = taking.donor.path
-        self.done: set[int] = set()
-        self.index = taking.index
-        self.known = taking.known
-        self.made: set[str] = set()
-
-    def check(self, directory: str) -> None:
-        """Compare one directory of the donor, and those below it, with what belongs there."""
-        below = []
-        inodes, expected = self.taking.donor.state.inodes, self.taking.expected
-        descriptor = self._open(f"{self.base}/{directory}")
-        try:
-            if os.fstat(descriptor).st_mode != self.taking.mode:
-                os.fchmod(descriptor, stat.S_IMODE(self.taking.mode))
-            self.made.add(directory)
-            with os.scandir(descriptor) as entries:
-                for entry in entries:
-                    path = f"{directory}/{entry.name}"
-                    at = self.index.get(path)
-                    if at is not None:
-                        status = entry.stat(follow_symlinks=False)
-                        if status.st_ino == inodes[at] and looks(status) == expected[at]:
-                            self.done.add(at)
-                        else:
-                            self._discard(path, entry)
-                    elif path in self.known and entry.is_dir(follow_symlinks=False):
-                        below.append(path)
-                    elif path in self.taking.private and entry.is_file(follow_symlinks=False):
-                        pass  # looked at when its package has been moved
-                    else:
-                        self._discard(path, entry)
-        finally:
-            os.close(descriptor)
-        for path in below:
-            self.check(path)
-
-    @staticmethod
-    def _open(directory: str) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-        try:
-            return os.open(directory, flags)
-        except PermissionError:  # the last session has made it unreadable; it is ours all the same
-            os.chmod(directory, stat.S_IRWXU)
-            return os.open(directory, flags)
-
-    def _discard(self, path: str, entry: os.DirEntry[str]) -> None:
-        """Take what does not belong out of the way; a directory stays in the donor, which is removed later."""
-        if entry.is_dir(follow_symlinks=False):
-            attic = f"{self.base}/.linkenv/foreign"
-            os.makedirs(attic, exist_ok=True)
-            os.chmod(f"{self.base}/{path}", stat.S_IRWXU)  # to be moved, a directory must be writable
-            os.rename(f"{self.base}/{path}", f"{attic}/{secrets.token_hex(8)}")
-        else:
-            os.unlink(f"{self.base}/{path}")

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,16 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["HARMLESS", "KEPT_PARAMETERS", "Skeleton", "fits", "is_configured", "skeleton_name", "stored_skeleton"]
+__all__ = [
+    "HARMLESS",
+    "KEPT_PARAMETERS",
+    "Skeleton",
+    "creator",
+    "fits",
+    "is_configured",
+    "skeleton_name",
+    "stored_skeleton",
+]
 
 #: Parameters of virtualenv under which the result depends on nothing but the interpreter and virtualenv itself.
 KEPT_PARAMETERS: Final = re.compile(
@@ -97,6 +107,20 @@ def is_configured(environ: Mapping[str, str]) -> bool:
     return os.path.exists(os.path.join(config, "virtualenv", "virtualenv.ini"))
 
 
+def creator() -> str:
+    """Return what else decides how virtualenv makes an environment: its version and the interpreter that runs it.
+
+    The version is read off the name of its metadata directory, which spares the parser of metadata.
+    """
+    from importlib.util import find_spec
+
+    spec = find_spec("virtualenv")
+    origin = spec.origin if spec is not None and spec.origin is not None else ""
+    site = os.path.dirname(os.path.dirname(origin)) or "."
+    names = sorted(name for name in os.listdir(site) if name.startswith("virtualenv-"))
+    return f"{origin} {' '.join(names)} {sys.executable}"
+
+
 def skeleton_name(
     interpreter: str, parameters: Sequence[str], *, creator: str, environ: Mapping[str, str]
 ) -> str | None:
@@ -105,7 +129,7 @@ def skeleton_name(
     Args:
         interpreter: absolute path of the interpreter asked for.
         parameters: of virtualenv.
-        creator: whatever else decides what virtualenv makes: its version, the interpreter that runs it.
+        creator: what :func:`creator` gives.
         environ: variables; those of virtualenv decide, too, and so does its configuration file.
     """
     if not all(KEPT_PARAMETERS.fullmatch(parameter) for parameter in parameters):

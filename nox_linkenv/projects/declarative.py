@@ -14,37 +14,12 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from nox_linkenv.projects.configuration import Declaration
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Declaration", "declaration_of"]
-
-
-@dataclass(frozen=True, slots=True)
-class Declaration:
-    """What is known of the build of a declarative project.
-
-    Args:
-        repository: whether the backend asks the repository around the project which files are ignored.
-        copied: beginnings of the paths, with ``/``, of what an editable wheel, too, may hold a copy of; ``""`` is all.
-        files: of the project, each of which would make it another one: it brings code into the build, or configures it.
-        above: such files as the backend also looks for in the directories above the project.
-    """
-
-    repository: bool
-    copied: tuple[str, ...]
-    files: tuple[str, ...]
-    above: tuple[str, ...]
-
-    def holds(self, project: str) -> bool:
-        """Return whether nothing in or above the directory *project*, an absolute path, speaks against it."""
-        if any(os.path.lexists(os.path.join(project, name)) for name in self.files):
-            return False
-        while self.above and (parent := os.path.dirname(project)) != project:
-            project = parent
-            if any(os.path.lexists(os.path.join(project, name)) for name in self.above):
-                return False
-        return True
+__all__ = ["declaration_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +29,9 @@ class _Rules:
     Args:
         table: its own below ``[tool]``.
         requires: the distributions that a build may require, by their normalized names.
-        repository: as in :class:`Declaration`.
+        repository: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
         code: keys in its table which bring code of the project into the build.
-        files, above: as in :class:`Declaration`.
+        files, above: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
         copies: keys in its table which name what editable wheels hold copies of, in some way.
         mapped: such keys below which the keys are the paths of it.
         version: values at ``source`` in its table's ``version`` which read the version from the file at ``path``.

@@ -32,7 +32,7 @@ from nox_linkenv.projects.index import Index
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from nox_linkenv.projects.declarative import Declaration
+    from nox_linkenv.projects.configuration import Declaration
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
@@ -131,6 +131,7 @@ def fingerprint(
         if configuration.climb > depth:
             raise UnknownTreeError("its build configuration names files outside of the project")
         walk = _Walk(root, index.files, frozenset([*skip, os.path.realpath(store.layout.root)]), clock())
+        walk.archives = configuration.names_dist
         if declaration is not None:
             walk.repository = declaration.repository
             if editable:
@@ -142,6 +143,9 @@ def fingerprint(
     except OSError as error:
         raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
     walk.entries.update({f"${name}": value for name, value in configuration.variables(environ)})
+    if configuration.dated:
+        now = walk.now / 10**9
+        walk.entries["$date"] = f"{time.strftime('%F', time.gmtime(now))} {time.strftime('%F', time.localtime(now))}"
     index.files = walk.trusted
     after = index.dumps()
     if after != before:
@@ -165,7 +169,7 @@ class _Counted:
     Args:
         inner: path of the project within the tree, empty or with ``/`` at its end.
         text: of ``pyproject.toml``: a module that it names may be read for a version, or copied.
-        copied: as in :class:`~nox_linkenv.projects.declarative.Declaration`.
+        copied: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
     """
 
     inner: str
@@ -188,6 +192,7 @@ class _Walk:
 
     Attributes:
         repository: whether the state of repositories counts.
+        archives: whether the archives in ``dist/`` count.
         counted: tells which Python modules count with their content; without it, all do.
     """
 
@@ -197,6 +202,7 @@ class _Walk:
         self.skip = skip
         self.now = now
         self.repository = True
+        self.archives = False
         self.counted: Callable[[str], bool] | None = None
         self.entries: dict[str, str] = {}
         self.trusted: dict[str, list[object]] = {}
@@ -221,7 +227,7 @@ class _Walk:
                 self.entries[name] = "module"
                 if name in self.known:
                     self.trusted[name] = self.known[name]
-            elif not _COVERAGE.fullmatch(entry.name) and not _ARCHIVE.fullmatch(name):
+            elif not _COVERAGE.fullmatch(entry.name) and (self.archives or not _ARCHIVE.fullmatch(name)):
                 self.file(entry.path, name, entry.stat(follow_symlinks=False))
         if len(self.entries) > _LIMIT:
             raise UnknownTreeError(f"it lies among more than {_LIMIT:,} files")
@@ -275,7 +281,9 @@ class _Walk:
 
 
 def _is_environment(path: str) -> bool:
-    return os.path.exists(f"{path}/pyvenv.cfg")
+    # The file alone may be data of a package: a template, or of a test.
+    pythons = ("bin/python", "Scripts/python.exe")
+    return os.path.exists(f"{path}/pyvenv.cfg") and any(os.path.lexists(f"{path}/{name}") for name in pythons)
 
 
 def _repository(project: str) -> str | None:

@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from nox_linkenv.projects.declarative import Declaration, declaration_of
+from nox_linkenv.projects.configuration import Declaration
 
 __all__ = ["Index"]
 
@@ -29,6 +29,8 @@ class Index:
         """Return what the *text* of a ``pyproject.toml`` says, and remember it."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if digest != self.text:
+            from nox_linkenv.projects.declarative import declaration_of
+
             self.text, self.declaration = digest, declaration_of(text)
         return self.declaration
 

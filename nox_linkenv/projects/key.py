@@ -10,13 +10,14 @@ from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
 from nox_linkenv.projects.record import digest_of
 from nox_linkenv.projects.requested import LocalProject, Requested, UnmodelledError, find_projects
 from nox_linkenv.projects.variables import surroundings
-from nox_linkenv.resolve.key import Interpreter, Key, Unkeyable, request_key
+from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from nox_linkenv.request import Request
     from nox_linkenv.resolve.arguments import Arguments
+    from nox_linkenv.resolve.inputs import Interpreter
     from nox_linkenv.store import Store
 
 __all__ = ["ProjectKey", "full_key", "look", "project_key"]

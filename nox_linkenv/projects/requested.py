@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.arguments import Arguments, Kind
-from nox_linkenv.resolve.unmodelled import configuration_files
+from nox_linkenv.resolve.configuration import configurations, setting_name
+from nox_linkenv.resolve.inputs import UnkeyableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ _SETTINGS: Final = (
 _GIT: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 _CONFIG_OPTIONS: Final = ("-C", "--config-settings", "--config-setting")
 _SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
-_EXTRAS: Final = re.compile(r"(.+?)\s*\[[^\]]*\]")
+_EXTRAS: Final = re.compile(r"(.+?)\s*(\[[^\]]*\])")
 #: In a requirement file: an option that builds would inherit, or another file that may hold one.
 _INHERITED: Final = re.compile(r"^\s*-(?!-?(c|constraint)\b)", re.M)
 
@@ -41,11 +42,15 @@ class LocalProject:
     Args:
         path: real path.
         editable: whether in editable mode.
+        named: the path as it was written, maybe relative to the directory that pip would run in.
+        extras: with their brackets.
         configured: whether settings for its backend are given.
     """
 
     path: str
     editable: bool
+    named: str
+    extras: str
     configured: bool = False
 
 
@@ -56,11 +61,13 @@ class Requested:
     Args:
         projects: the local projects among the requirements.
         others: the arguments without them.
+        order: all requirements in pip's order, with the local projects among them.
         config: settings for the build backends.
     """
 
     projects: tuple[LocalProject, ...]
     others: Arguments
+    order: tuple[str | LocalProject, ...]
     config: Mapping[str, str | list[str]]
 
 
@@ -75,29 +82,39 @@ def find_projects(arguments: Arguments, *, environ: Mapping[str, str], directory
     Raises:
         UnmodelledError: there are some, and an option, a variable or a file decides how they are built.
     """
-    projects: list[LocalProject] = []
+    order: list[str | LocalProject] = []
     others = Arguments()
     for requirement in arguments.requirements:
-        name = _EXTRAS.sub(r"\1", requirement)
-        path = os.path.join(directory, name)
-        if (name.startswith(".") or any(separator in name for separator in _SEPARATORS)) and os.path.isdir(path):
-            projects.append(LocalProject(os.path.realpath(path), editable=False))
-        else:
+        project = _project(requirement, directory, editable=False)
+        if project is None:
             others.requirements.append(requirement)
+        order.append(project or requirement)
     for kind, option, value in arguments.options:
-        if kind is Kind.EDITABLE and value is not None:
-            path = os.path.join(directory, _EXTRAS.sub(r"\1", value))
-            if os.path.isdir(path):
-                projects.append(LocalProject(os.path.realpath(path), editable=True))
-                continue
-        others.options.append((kind, option, value))
-    if not projects:
+        project = _project(value, directory, editable=True) if kind is Kind.EDITABLE and value is not None else None
+        if project is None:
+            others.options.append((kind, option, value))
+        else:
+            order.append(project)
+    paths = [item.path for item in order if isinstance(item, LocalProject)]
+    if not paths:
         return None
-    if len({project.path for project in projects}) < len(projects):
+    if len(set(paths)) < len(paths):
         raise UnmodelledError("a local project is named twice")
     _check_settings(environ, prefix, directory)
     config = _config(arguments, directory)
-    return Requested(tuple(replace(project, configured=bool(config)) for project in projects), others, config)
+    if config:
+        order = [replace(item, configured=True) if isinstance(item, LocalProject) else item for item in order]
+    return Requested(tuple(item for item in order if isinstance(item, LocalProject)), others, tuple(order), config)
+
+
+def _project(requirement: str, directory: str, *, editable: bool) -> LocalProject | None:
+    """Return the local project that *requirement* names, as pip tells: a directory, and no mere word."""
+    found = _EXTRAS.fullmatch(requirement)
+    name, extras = (found[1], found[2]) if found else (requirement, "")
+    path = os.path.join(directory, name)
+    if not editable and not name.startswith(".") and not any(separator in name for separator in _SEPARATORS):
+        return None
+    return LocalProject(os.path.realpath(path), editable, name, extras) if os.path.isdir(path) else None
 
 
 def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
@@ -131,23 +148,18 @@ def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
 
 def _check_settings(environ: Mapping[str, str], prefix: str, directory: str) -> None:
     for variable, value in environ.items():
-        if value and variable.startswith("PIP_") and variable[4:].lower().replace("_", "-") in _SETTINGS:
+        if value and variable.startswith("PIP_") and setting_name(variable[4:]) in _SETTINGS:
             raise UnmodelledError(f"{variable} decides how distributions are built")
     for name in _GIT:
         if name in environ:
             raise UnmodelledError(f"{name} is set")
     telling = re.compile("|".join([*_SETTINGS, "constraint"]).replace("-", "[-_]"), re.I)
-    for path in configuration_files(environ, prefix):
-        try:
-            with open(os.path.join(directory, path), encoding="utf-8") as stream:
-                text = stream.read()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except (OSError, UnicodeDecodeError):
-            raise UnmodelledError(f"{path} cannot be read") from None
-        found = telling.search(text)
-        if found:
-            raise UnmodelledError(f"{path} sets {found[0]}")
+    try:
+        for path, text in configurations(environ, prefix, directory):
+            if found := telling.search(text):
+                raise UnmodelledError(f"{path} sets {found[0]}")
+    except UnkeyableError as error:
+        raise UnmodelledError(error.reason) from None
 
 
 def index_arguments(arguments: Arguments) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """What of the surroundings a build reads: environment variables, compilers and tools.
 
-Sources: the documentation of setuptools, distutils, setuptools-scm, hatchling, hatch-vcs, flit-core, poetry-core,
-pdm-backend, versioningit, pbr, Cython, NumPy, CMake, scikit-build-core, meson-python, maturin and setuptools-rust;
+Sources: the documentation of setuptools, distutils, setuptools-scm, vcs-versioning, hatchling, hatch-vcs, flit-core,
+poetry-core, pdm-backend, versioningit, uv-dynamic-versioning, pbr, Cython, NumPy, CMake, scikit-build-core,
+meson-python, maturin, setuptools-rust and rustup;
 https://reproducible-builds.org/specs/source-date-epoch/ for SOURCE_DATE_EPOCH; gcc(1) and ld(1).
 """
 
@@ -22,25 +23,25 @@ __all__ = ["PREFIXES", "TOOLS", "VARIABLES", "surroundings", "surroundings_diges
 VARIABLES: Final = frozenset(
     {
         # compilers and linkers, as distutils, CMake, Meson and make read them
-        "AR", "ARCHFLAGS", "AS", "BLAS", "CC", "CFLAGS", "CPATH", "CPP", "CPPFLAGS", "CXX", "CXXFLAGS",
+        "AR", "ARCHFLAGS", "AS", "BLAS", "CARGO", "CC", "CFLAGS", "CPATH", "CPP", "CPPFLAGS", "CXX", "CXXFLAGS",
         "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "DIST_EXTRA_CONFIG", "DYLD_LIBRARY_PATH", "F77", "F90", "FC", "FFLAGS",
         "FORTRANFLAGS", "INCLUDE", "LAPACK", "LD", "LDCXXSHARED", "LDFLAGS", "LDSHARED", "LD_LIBRARY_PATH", "LIB",
         "LIBRARY_PATH",
         "MACOSX_DEPLOYMENT_TARGET", "MAKEFLAGS", "NINJA", "OPT", "PKG_CONFIG", "PKG_CONFIG_PATH",
-        "PKG_CONFIG_LIBDIR", "RANLIB", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS", "SDKROOT", "STRIP",
+        "PKG_CONFIG_LIBDIR", "RANLIB", "RUSTC", "RUSTC_WRAPPER", "RUSTFLAGS", "RUST_TARGET_PATH", "SDKROOT", "STRIP",
         "_PYTHON_HOST_PLATFORM", "_PYTHON_SYSCONFIGDATA_NAME",
         # extension modules that can be left out
         "FORCE_CYTHON", "NO_CYTHON", "USE_CYTHON", "NO_EXTENSIONS", "PURE_PYTHON",
         # what ends up in names, dates and texts
-        "LANG", "LC_ALL", "LC_CTYPE", "SOURCE_DATE_EPOCH", "TZ", "CI", "BUILD_NUMBER", "GITHUB_REF", "GITHUB_SHA",
-        "GITHUB_RUN_NUMBER", "HOME",
+        "LANG", "LC_ALL", "LC_CTYPE", "OSLO_PACKAGE_VERSION", "SOURCE_DATE_EPOCH", "TZ", "CI", "BUILD_NUMBER",
+        "GITHUB_REF", "GITHUB_SHA", "GITHUB_RUN_NUMBER", "HOME",
     }
 )  # fmt: skip
 #: Beginnings of the names of further variables.
 PREFIXES: Final = (
     "CARGO_", "CIBW", "CMAKE_", "CYTHON", "DISTUTILS_", "DUNAMAI_", "FLIT_", "GIT_", "HATCH_", "MATURIN_", "MESON",
-    "NPY_", "PBR_", "PDM_BUILD_", "POETRY_", "PYO3_", "PYTHON", "SCIKIT_BUILD_", "SETUPTOOLS_", "SKBUILD_",
-    "VERSIONEER_", "VERSIONINGIT_",
+    "NPY_", "PBR_", "PDM_BUILD_", "POETRY_", "PYO3_", "PYTHON", "RUSTUP_", "SCIKIT_BUILD_", "SETUPTOOLS_", "SKBUILD_",
+    "UV_DYNAMIC_VERSIONING_", "VCS_VERSIONING_", "VERSIONEER_", "VERSIONINGIT_",
 )  # fmt: skip
 #: Variables among these that change nothing of what is built; those of isolation are set by whoever builds.
 _HARMLESS: Final = frozenset(

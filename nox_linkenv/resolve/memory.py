@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["Remembered", "WheelSource", "last_inputs", "recall", "remember", "remembered_wheels"]
+__all__ = ["Remembered", "WheelSource", "ago", "last_inputs", "recall", "remember", "remembered_wheels"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,19 @@ class Remembered:
     plan: str | None
     wheels: tuple[WheelSource, ...]
     surroundings: str | None = None
+
+    def is_fresh(self, now: float, limit: float) -> bool:
+        """Return whether it is less than *limit* seconds old, or never ages; a limit of 0 has nothing reused."""
+        return limit > 0 and (self.pinned or 0 <= now - self.time < limit)
+
+
+def ago(seconds: float) -> str:
+    """Return in words how long ago *seconds* were."""
+    if seconds < 60:
+        return f"{max(0, round(seconds))} s ago"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min ago"
+    return f"{round(seconds / 3600)} h ago"
 
 
 def recall(store: Store, digest: str) -> Remembered | None:

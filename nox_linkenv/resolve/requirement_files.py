@@ -1,6 +1,7 @@
-"""Reading requirement files and requirements as far as needed to know what a request depends on.
+"""Reading requirement files as far as needed to know what a request depends on.
 
-What pip would understand in another way is never guessed at: it raises :class:`UnkeyableError`.
+What pip would understand in another way is never guessed at: it raises
+:class:`~nox_linkenv.resolve.inputs.UnkeyableError`.
 
 Source: https://pip.pypa.io/en/stable/reference/requirements-file-format/
 """
@@ -15,46 +16,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.resolve.inputs import UnkeyableError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = [
-    "ARCHIVES",
-    "Line",
-    "Option",
-    "Place",
-    "Specifier",
-    "UnkeyableError",
-    "check_lock",
-    "check_project",
-    "decode",
-    "expand",
-    "is_lock",
-    "local_path",
-    "logical_lines",
-    "parse_line",
-    "refuse_nul",
-    "specifier",
-    "without_extras",
-]
-
-
-class UnkeyableError(Exception):
-    """Only pip itself knows what the request depends on; *reason* is one clause that says why."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
-def refuse_nul(text: str) -> None:
-    """Check that *text* can be a path.
-
-    Raises:
-        UnkeyableError: it cannot, on any system.
-    """
-    if "\0" in text:
-        raise UnkeyableError("a name holds a NUL")
+__all__ = ["Line", "Option", "decode", "expand", "is_lock", "logical_lines", "parse_line"]
 
 
 # The order matters: the mark of UTF-16 begins that of UTF-32.
@@ -241,151 +208,9 @@ def _split(text: str, shown: str) -> list[str]:
     return [token for token in re.split(r"[ \t\r\n]+", text) if token]
 
 
-class Place(enum.Enum):
-    """Where the distribution of a requirement comes from."""
-
-    INDEX = enum.auto()
-    REMOTE = enum.auto()
-    LOCAL = enum.auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Specifier:
-    """What a requirement asks for.
-
-    Args:
-        place: where it comes from.
-        exact: whether it is of the form ``name==version``.
-        path: of the local file, if it is one.
-    """
-
-    place: Place
-    exact: bool = False
-    path: str | None = None
-
-
-#: Ends of the names that pip takes for archives, in lower case.
-ARCHIVES: Final = (
-    ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma",
-)  # fmt: skip
-_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
-_EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
-_PLAIN: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?", re.ASCII)
-_EXACT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+", re.ASCII)
-_DIRECT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*@\s*(\S+)", re.ASCII)
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_TRAILING_EXTRAS: Final = re.compile(r"(.+?)\s*\[[^\]]+\]")
-_SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
-
-
-def without_extras(text: str) -> str:
-    """Return *text* without ``[extras]`` at its end."""
-    found = _TRAILING_EXTRAS.fullmatch(text)
-    return text if found is None else found[1]
-
-
-def specifier(text: str, directory: str) -> Specifier:
-    """Return what the requirement *text* asks for, in pip's order: URL, existing path, ``name @ URL``, name.
-
-    Paths are relative to *directory*, the working directory, even in a requirement file.
-
-    Raises:
-        UnkeyableError: a local project, a VCS, or something that is not understood.
-    """
-    refuse_nul(text)
-    text = text.strip()
-    if (scheme := _SCHEME.match(text)) is not None and os.path.splitdrive(text)[0] == "":
-        return _url(scheme[1], text.split("; ", 1)[0].strip(), directory)
-    name = text.split(";", 1)[0].strip()
-    bare = without_extras(name)
-    if name.startswith(".") or any(separator in name for separator in _SEPARATORS):
-        # ".." is resolved in the text and not on the disk, as pip does.
-        path = os.path.normpath(os.path.join(directory, bare))
-        if os.path.lexists(path):
-            return _local(path)
-    elif bare.lower().endswith(ARCHIVES) and os.path.lexists(path := os.path.join(directory, bare)):
-        return _local(path)
-    if (direct := _DIRECT.match(text)) is not None:
-        url = direct[1]
-        if (scheme := _SCHEME.match(url)) is None:
-            raise UnkeyableError(f"the requirement {name.partition('@')[0].strip()} is not understood")
-        return _url(scheme[1], url, directory)
-    if _PLAIN.fullmatch(name) is None:
-        raise UnkeyableError("a requirement is not understood")
-    return Specifier(Place.INDEX, exact=_EXACT.fullmatch(name) is not None)
-
-
-def _url(scheme: str, url: str, directory: str) -> Specifier:
-    if scheme.lower() in {"http", "https"}:
-        return Specifier(Place.REMOTE)
-    if scheme == "file":
-        return _local(os.path.normpath(local_path(url, directory)))
-    raise UnkeyableError("a version control system is among the requirements" if "+" in scheme else "a URL is unknown")
-
-
-def _local(path: str) -> Specifier:
-    if os.path.isdir(path):
-        raise UnkeyableError("a local project is among the requirements")
-    if not os.path.isfile(path) or not path.lower().endswith(ARCHIVES):
-        raise UnkeyableError(f"{path} is not an archive")
-    return Specifier(Place.LOCAL, path=path)
-
-
-def local_path(url: str, directory: str) -> str:
-    """Return the path that the ``file:`` URL *url* names, a relative one as relative to *directory*.
-
-    Raises:
-        UnkeyableError: it names another host, or nothing that can be a path.
-    """
-    from urllib.parse import unquote, urlsplit
-
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        raise UnkeyableError("a URL is not understood") from None
-    if parts.netloc not in {"", "localhost"} or os.name == "nt":
-        raise UnkeyableError("a file: URL names another host")
-    path = unquote(parts.path)
-    refuse_nul(path)
-    return os.path.join(directory, path)
-
-
 def is_lock(name: str) -> bool:
     """Return whether pip takes the file *name* for a lock file.
 
     Source: https://packaging.python.org/en/latest/specifications/pylock-toml/#file-name
     """
     return re.fullmatch(r"pylock(\.[^.]+)?\.toml", os.path.basename(name)) is not None
-
-
-_ESCAPE: Final = re.compile(r"\\[uUxX]")
-_LOCAL_KEY: Final = re.compile(r"""(?:^|[{,.\[])\s*["']?(?:path|vcs|directory)["']?\s*[=.\]]""", re.MULTILINE)
-_URL_KEY: Final = re.compile(r"""\burl["']?\s*=\s*["']""")
-_REMOTE_KEY: Final = re.compile(r"""\burl["']?\s*=\s*["']https?://""")
-_HASHES: Final = re.compile(r"""\bhashes["']?\s*=\s*\{[^}]*\bsha(?:256|384|512)["']?\s*=""")
-_OTHER_URL: Final = re.compile(r"@[\s\\btnfr]*(?!https?:)[A-Za-z][A-Za-z0-9+.-]*:")
-
-
-def check_lock(text: str, shown: str) -> bool:
-    """Return whether every artifact in the lock file *text* is hashed.
-
-    The text is only searched: reading it as TOML takes longer than all the rest, and where the search is in doubt
-    pip is asked.
-
-    Raises:
-        UnkeyableError: it may name local projects, local files or a VCS.
-    """
-    urls = len(_URL_KEY.findall(text))
-    if _ESCAPE.search(text) or _LOCAL_KEY.search(text) or len(_REMOTE_KEY.findall(text)) != urls:
-        raise UnkeyableError(f"{shown} may name local files or a version control system")
-    return 0 < urls == len(_HASHES.findall(text))
-
-
-def check_project(text: str, shown: str) -> None:
-    """Check that no dependency group in the ``pyproject.toml`` *text* can name a local project or a VCS.
-
-    Raises:
-        UnkeyableError: one may.
-    """
-    if _ESCAPE.search(text) or _OTHER_URL.search(text):
-        raise UnkeyableError(f"{shown} may name local files or a version control system")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.docs.pages import Block, blocks, pages
+from tests.docs.running import run_block
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,22 +67,8 @@ def test_there_are_examples() -> None:
 @pytest.mark.parametrize("block", RUN, ids=lambda block: block.name)
 def test_example_runs(block: Block, shopping: Path, clean_env: dict[str, str]) -> None:
     assert block.language == "python"
-    assert block.argument is not None
     (shopping / "noxfile.py").write_text(block.text)
-    version = "{}.{}".format(*sys.version_info[:2])
-    command = shlex.split(block.argument.replace("{python}", version))
-    assert command[0] == "nox"
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=shopping,
-        env=clean_env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    assert "was successful" in done.stdout, done.stdout
-    assert "Session" in done.stdout
-    assert "skipped" not in done.stdout, done.stdout
+    output = run_block(block, "nox", shopping, clean_env)
+    assert "was successful" in output, output
+    assert "Session" in output
+    assert "skipped" not in output, output

@@ -10,6 +10,7 @@ import pytest
 
 from tests.capabilities import Capability
 from tests.docs.pages import PROJECT, blocks
+from tests.docs.running import run_command
 from tests.environment import clean_environment
 from tests.interpreters import find_interpreters
 
@@ -49,18 +50,7 @@ def run(command: str, clone: Path, **variables: str) -> str:
     environment = clean_environment() | {"HOME": str(home), **variables}
     environment.pop("XDG_CACHE_HOME", None)
     environment.pop("PYENV_VERSION", None)  # the commands do without
-    done = subprocess.run(
-        ["bash", "-c", command],
-        cwd=clone,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+    return run_command(["bash", "-c", command], clone, environment)
 
 
 def test_each_is_one_line() -> None:

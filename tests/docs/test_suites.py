@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.docs.pages import Block, blocks, pages
+from tests.docs.running import run_block
 from tests.unit.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -79,20 +79,7 @@ def test_suite_passes(block: Block, tmp_path: Path, wheels: Path, clean_env: dic
     (project / "shopping" / "__init__.py").write_text(_MODULE)
     (project / "tests").mkdir()
     (project / "tests" / "test_example.py").write_text(block.text)
-    assert block.argument is not None
-    version = "{}.{}".format(*sys.version_info[:2])
-    command = shlex.split(block.argument.replace("{python}", version))
-    assert command[0] == "pytest"
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=project,
-        env=clean_env | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    assert " passed" in done.stdout
-    assert "skipped" not in done.stdout, done.stdout
+    environ = clean_env | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
+    output = run_block(block, "pytest", project, environ)
+    assert " passed" in output
+    assert "skipped" not in output, output

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -247,6 +248,15 @@ def test_nothing_else_is_touched(trees: Trees) -> None:
     assert [path for path, entry in trees.ours.items() if entry != trees.before[path]] == []
 
 
+def test_learning_leaves_nothing_behind(tmp_path: Path) -> None:
+    prefix, scratch = tmp_path / "environment", tmp_path / "scratch"
+    scratch.mkdir()
+    virtualenv(prefix, require_python("3.12"))
+    before = {path for path in prefix.rglob("*") if "__pycache__" not in path.parts}
+    learn(str(prefix), str(scratch), undo=True)
+    assert {path for path in prefix.rglob("*") if "__pycache__" not in path.parts} == before
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A small environment."""
@@ -264,6 +274,9 @@ def test_small_environment(place: Place, tmp_path: Path) -> None:
 
     bare = digest()
     assert bare is not None
+    for path in place.site.glob("*.dist-info/METADATA"):  # the same in another environment
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert digest() == bare
     pip(place.prefix, "install", "--no-index", "--no-deps", _wheel(tmp_path, "demo"))
     (place.site / "demo/more.txt").write_bytes(b"")
     installed = digest()

@@ -11,12 +11,14 @@ import pytest
 
 from tests.capabilities import Capability
 from tests.nox_host.mounts import mounted, remount
-from tests.nox_host.tool import Host, Outcome, Project, Run
+from tests.nox_host.tool import Outcome, Project, Run
 from tests.parity.inodes import damaged_objects, objects
 from tests.parity.wheels import write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
 

@@ -5,15 +5,12 @@ from __future__ import annotations
 import ast
 import pickle
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.nox_host.tool import Host, Outcome, Project, Run
+from tests.nox_host.tool import Outcome, Project, Run
 from tests.parity.compare import view_differences
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from tests.shared import Host, once
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
 
@@ -35,14 +32,14 @@ _NEWER = {"env_removed", "without_outer_env"}
 
 
 @pytest.fixture
-def outcomes(host: Host, once: Callable[[str, Callable[[Path], None]], Path]) -> tuple[Outcome, Outcome]:
+def outcomes(host: Host, shared_dir: Path) -> tuple[Outcome, Outcome]:
     """All sessions on the oracle, then on the peer: run once for each nox."""
 
     def work(place: Path) -> None:
         pairs = Project.make(place, host, _NOXFILE).on_both(Run())
         (place / "outcomes.pickle").write_bytes(pickle.dumps(pairs[0]))
 
-    content = (once(f"behaviours-{host.name}", work) / "outcomes.pickle").read_bytes()
+    content = (once(shared_dir / f"behaviours-{host.name}", work) / "outcomes.pickle").read_bytes()
     found: tuple[Outcome, Outcome] = pickle.loads(content)
     return found
 

@@ -6,11 +6,15 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.capabilities import require_python
-from tests.nox_host.tool import Host, Project, Run
+from tests.nox_host.tool import Project, Run
+
+if TYPE_CHECKING:
+    from tests.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.capabilities import require_python
-from tests.nox_host.tool import Host, Outcome, Project, Run
+from tests.nox_host.tool import Outcome, Project, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
 
@@ -185,3 +187,13 @@ def test_silent_unless_verbose(project: Project, wanted: str) -> None:
 
 def test_external_programs_can_be_errors(project: Project) -> None:
     project.same_on_both(Run(("--error-on-external-run",)))
+
+
+def test_where_virtualenv_makes_the_environment_requests_are_remembered(host: Host, tmp_path: Path) -> None:
+    """A script's first line differs with such a path: no stored skeleton fits there."""
+    project = Project.make(tmp_path / "plätze", host, _NOXFILE)
+    outcomes = [project.nox(Run()) for _ in range(2)]
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].output
+    assert "linked: asked pip" in outcomes[0].output
+    assert "linked: reused the resolution" in outcomes[1].output
+    assert not (project.envdir / "first" / "include" / "site").exists()

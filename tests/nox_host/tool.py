@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["Host", "Outcome", "Project", "Run"]
+    from tests.shared import Host
+
+__all__ = ["Outcome", "Project", "Run"]
 
 #: Stands first on the path as python and pip: no test may ever install into an interpreter of this machine.
 _GUARD = """\
@@ -26,14 +28,6 @@ _GUARD = """\
 case "$0 $*" in *pip*) echo "$0 $*" >> {record} ;; esac
 exit 97
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A nox to be run: ``newest`` or ``oldest``, and the python that has it."""
-
-    name: str
-    python: Path
 
 
 @dataclass(frozen=True, slots=True)

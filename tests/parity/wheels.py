@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import hashlib
-import io
-import zipfile
+import stat
 from typing import TYPE_CHECKING
+
+from tests.unit.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,30 +41,10 @@ def write_wheel(
     requires: tuple[str, ...] = (),
 ) -> Path:
     """Write a wheel named *dist* with *files* (path in the archive -> content) and return its path."""
-    info = f"{dist}-{version}.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {dist.replace('_', '-')}\nVersion: {version}\n"
     metadata += "".join(f"Requires-Dist: {requirement}\n" for requirement in requires)
-    whole = {
-        **files,
-        f"{info}/METADATA": metadata.encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    record = io.StringIO()
-    rows = csv.writer(record, lineterminator="\n")
-    rows.writerows((path, f"sha256={_digest(content)}", len(content)) for path, content in whole.items())
-    rows.writerow((f"{info}/RECORD", "", ""))
-    whole[f"{info}/RECORD"] = record.getvalue().encode()
-    path = folder / f"{dist}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in whole.items():
-            entry = zipfile.ZipInfo(name, (2020, 2, 2, 0, 0, 0))
-            entry.external_attr = (0o100755 if name in executable else 0o100644) << 16
-            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
-    return path
-
-
-def _digest(content: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+    modes = dict.fromkeys(executable, stat.S_IFREG | 0o755)
+    return make_wheel(folder, dist, version, files, metadata=metadata.encode(), modes=modes)
 
 
 def build_wheels(folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nox_linkenv.request import Outcome
+from tests.backend import backend_text
 from tests.environment import clean_environment
 from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, PipFailedError
@@ -23,36 +24,19 @@ if TYPE_CHECKING:
 
 #: A backend that writes into what it builds which version of it was at work, and with which settings.
 _BACKEND: Final = """
-    import base64, hashlib, os, time, zipfile
 
-    INFO = "demo-1.0.dist-info"
-    FILES = {
-        f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: demo\\nVersion: 1.0\\n",
-        f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-    }
+    import time
 
     def prepare_metadata_for_build_wheel(directory, config_settings=None):
-        os.mkdir(os.path.join(directory, INFO))
-        for name, text in FILES.items():
-            with open(os.path.join(directory, name), "w") as stream:
-                stream.write(text)
-        return INFO
+        return write_info(directory, "demo", "1.0")
 
     def build_wheel(directory, config_settings=None, metadata_directory=None):
         if "TINY_LOG" in os.environ:
             with open(os.environ["TINY_LOG"], "a") as stream:
                 print("built", file=stream)
             time.sleep(2)
-        files = {"demo.py": f"BACKEND = VERSION\\nSETTINGS = {config_settings!r}\\n", **FILES}
-        rows = []
-        for path, text in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            rows.append(f"{path},sha256={digest},{len(text.encode())}\\n")
-        with zipfile.ZipFile(os.path.join(directory, "demo-1.0-py3-none-any.whl"), "w") as archive:
-            for path, text in files.items():
-                archive.writestr(path, text)
-            archive.writestr(f"{INFO}/RECORD", "".join([*rows, f"{INFO}/RECORD,,\\n"]))
-        return "demo-1.0-py3-none-any.whl"
+        files = {"demo.py": f"BACKEND = VERSION\\nSETTINGS = {config_settings!r}\\n"}
+        return write_wheel(directory, "demo", "1.0", files)
 """
 _PYPROJECT: Final = '[build-system]\nrequires = ["tinybackend"]\nbuild-backend = "tinybackend"\n'
 
@@ -62,7 +46,7 @@ def project(tmp_path: Path) -> Path:
     wheels = tmp_path / "wheels"
     wheels.mkdir()
     for version in ("1.0", "2.0"):
-        text = textwrap.dedent(_BACKEND).replace("BACKEND = VERSION", f"BACKEND = {version!r}")
+        text = backend_text(_BACKEND).replace("BACKEND = VERSION", f"BACKEND = {version!r}")
         make_wheel(wheels, "tinybackend", version, {"tinybackend.py": text.encode()})
     make_wheel(wheels, "other", "1.0", {"other.py": b""})
     (tmp_path / "constraints.txt").write_text("tinybackend==1.0\n")

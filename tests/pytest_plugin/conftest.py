@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(shared_dir: Path) -> Path:
     """A directory that all workers of this run have in common."""
-    base = tmp_path_factory.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "pytest_plugin"
+    place = shared_dir / "pytest_plugin"
     place.mkdir(exist_ok=True)
     furnish_wheels(place)
     return place

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 
-from tests.environment import clean_environment
+from tests.shared import ROOT, make_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.pytest_plugin.tool import Suite
 
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
-_ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
-def oldest(shared: Path) -> str:
-    place = shared / "oldest"
-    with FileLock(shared / "oldest.lock"):
-        if not (place / "done").exists():
-            _run(sys.executable, "-m", "virtualenv", "--quiet", str(place))
-            python = str(place / "bin" / "python")
-            _run(python, "-m", "pip", "install", "--quiet", "pytest==7.4.*", "pytest-xdist<3.6", str(_ROOT))
-            (place / "done").touch()
-    return str(place / "bin" / "python")
-
-
-def _run(*command: str) -> None:
-    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}{done.stderr}"
+def oldest(shared_dir: Path) -> str:
+    return str(make_host(shared_dir, "oldest-pytest", "pytest==7.4.*", "pytest-xdist<3.6", str(ROOT)).python)
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from filelock import FileLock
 
+from tests.backend import IN_TREE, backend_text
+from tests.shared import once
 from tests.unit.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -21,80 +22,51 @@ if TYPE_CHECKING:
 __all__ = ["Suite", "furnish_wheels", "wait_for"]
 
 #: A project whose backend needs nothing and writes down when it builds.
-_PYPROJECT: Final = """
-[build-system]
-requires = []
-build-backend = "backend"
-backend-path = ["."]
-
+_PYPROJECT: Final = f"""{IN_TREE}
 [project]
 name = "shopping"
 version = "1.0"
 """
 _BACKEND: Final = """
-import base64, hashlib, os, zipfile
 
-WHEEL = "shopping-1.0-py3-none-any.whl"
-INFO = "shopping-1.0.dist-info"
-FILES = {
-    f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: shopping\\nVersion: 1.0\\nRequires-Dist: basket\\n",
-    f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
-    f"{INFO}/entry_points.txt": "[console_scripts]\\nshopping = shopping:main\\n",
-}
+    MORE = {
+        "more": "Requires-Dist: basket\\n",
+        "entry_points": "[console_scripts]\\nshopping = shopping:main\\n",
+    }
 
-def prepare_metadata_for_build_wheel(directory, config_settings=None):
-    os.mkdir(os.path.join(directory, INFO))
-    for name, text in FILES.items():
-        with open(os.path.join(directory, name), "w") as stream:
-            stream.write(text)
-    return INFO
+    def prepare_metadata_for_build_wheel(directory, config_settings=None):
+        return write_info(directory, "shopping", "1.0", **MORE)
 
-def write(directory, files):
-    rows = []
-    with zipfile.ZipFile(os.path.join(directory, WHEEL), "w") as archive:
-        for name, text in files.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            rows.append(f"{name},sha256={digest},{len(text.encode())}\\n")
-            archive.writestr(name, text)
-        archive.writestr(f"{INFO}/RECORD", "".join([*rows, f"{INFO}/RECORD,,\\n"]))
-    return WHEEL
+    def build_wheel(directory, config_settings=None, metadata_directory=None):
+        with open(os.environ["BUILDS"], "a") as stream:
+            stream.write("built\\n")
+        with open("shopping.py") as stream:
+            return write_wheel(directory, "shopping", "1.0", {"shopping.py": stream.read()}, **MORE)
 
-def build_wheel(directory, config_settings=None, metadata_directory=None):
-    with open(os.environ["BUILDS"], "a") as stream:
-        stream.write("built\\n")
-    with open("shopping.py") as stream:
-        return write(directory, {"shopping.py": stream.read(), **FILES})
+    def build_editable(directory, config_settings=None, metadata_directory=None):
+        return write_wheel(directory, "shopping", "1.0", {"shopping.pth": os.getcwd() + "\\n"}, **MORE)
 
-def build_editable(directory, config_settings=None, metadata_directory=None):
-    return write(directory, {"shopping.pth": os.getcwd() + "\\n", **FILES})
-
-prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+    prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 """
 
 
 def furnish_wheels(place: Path) -> None:
     """Make the wheels that suites install: ``basket`` in two versions, and ``trolley``, which has a program."""
-    wheels = place / "wheels"
-    with FileLock(place / "wheels.lock"):
-        if (wheels / "done").exists():
-            return
-        wheels.mkdir()
-        for version in ("1.0", "2.0"):
-            files = {
-                "basket/__init__.py": f"VERSION = {version!r}\n".encode(),
-                "basket/deep/__init__.py": b"",
-                "basket/deep/data.txt": b"data\n",
-            }
-            make_wheel(wheels, "basket", version, files)
-        program = b"def main():\n    import sys\n    print(sys.prefix)\n"
-        make_wheel(
-            wheels,
-            "trolley",
-            "1.0",
-            {"trolley.py": program},
-            entry_points="[console_scripts]\ntrolley = trolley:main\n",
-        )
-        (wheels / "done").touch()
+    once(place / "wheels", _make_wheels)
+
+
+def _make_wheels(wheels: Path) -> None:
+    wheels.mkdir()
+    for version in ("1.0", "2.0"):
+        files = {
+            "basket/__init__.py": f"VERSION = {version!r}\n".encode(),
+            "basket/deep/__init__.py": b"",
+            "basket/deep/data.txt": b"data\n",
+        }
+        make_wheel(wheels, "basket", version, files)
+    program = b"def main():\n    import sys\n    print(sys.prefix)\n"
+    points = "[console_scripts]\ntrolley = trolley:main\n"
+    make_wheel(wheels, "trolley", "1.0", {"trolley.py": program}, entry_points=points)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +99,7 @@ class Suite:
     def add_project(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
         """Make the suite's directory a project; return what tells how often it has been built."""
         (self.root / "pyproject.toml").write_text(_PYPROJECT)
-        (self.root / "backend.py").write_text(_BACKEND)
+        (self.root / "backend.py").write_text(backend_text(_BACKEND))
         (self.root / "shopping.py").write_text("def main():\n    print('shopping')\n")
         builds = self.temporary.parent / "builds"
         builds.touch()

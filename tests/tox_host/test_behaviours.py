@@ -11,7 +11,8 @@ from tests.tox_host.cases import CASES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.tox_host.tool import Host, Project
+    from tests.shared import Host
+    from tests.tox_host.tool import Project
 
 #: Where tox and this package meet; the rest is tox's own in every version.
 OLDEST = (

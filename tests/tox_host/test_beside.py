@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 
 from nox_linkenv.env.receipt import read_receipt
-from tests.tox_host.conftest import run_checked
-from tests.tox_host.tool import Host, Project, Run
+from tests.shared import ROOT, Host, make_host, run_checked
+from tests.tox_host.tool import Project, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
-_ROOT = Path(__file__).parents[2]
 _THREE = """\
 [tox]
 env_list = linked, uv, plain, unnamed
@@ -39,22 +37,10 @@ runner = virtualenv
 """
 
 
-def _host(directory: Path, name: str, *requirements: str) -> Host:
-    """Return a tox with *requirements*, in an environment that all workers share."""
-    place, done = directory / name, directory / f"{name}.done"
-    python = place / "bin" / "python"
-    with FileLock(directory / f"{name}.lock"):
-        if not done.exists():
-            run_checked(sys.executable, "-m", "virtualenv", "--quiet", str(place))
-            run_checked(str(python), "-m", "pip", "install", "--quiet", *requirements)
-            done.touch()
-    return Host(name, python)
-
-
 def test_provisioned_by_requires(make: Callable[[Host], Project], shared_dir: Path) -> None:
-    project = make(_host(shared_dir, "bare", "tox"))
+    project = make(make_host(shared_dir, "bare-tox", "tox"))
     wheels = project.root.parent / "dist"
-    run_checked(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(wheels), str(_ROOT))
+    run_checked(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(wheels), str(ROOT))
     config = "[tox]\nrequires = nox-linkenv[tox]\nskipsdist = true\n[testenv]\nrunner = linked\ndeps = tiny\n"
     places = f"{wheels} {project.root / 'wheels'}"
     # tox itself comes from the index, and this project from where its release candidate lies
@@ -67,7 +53,7 @@ def test_provisioned_by_requires(make: Callable[[Host], Project], shared_dir: Pa
 
 
 def test_beside_tox_uv(make: Callable[[Host], Project], shared_dir: Path) -> None:
-    project = make(_host(shared_dir, "uv", f"{_ROOT}[tox]", "tox-uv"))
+    project = make(make_host(shared_dir, "tox-uv", f"{ROOT}[tox]", "tox-uv"))
     wheels = project.root / "wheels"
     env = {"TOX_DISABLED_EXTERNAL_PLUGINS": "", "UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheels)}
     done = project.tox(Run(("run",), config=_THREE, env=env))

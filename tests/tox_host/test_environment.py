@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from tests.tox_host.tool import Host, Outcome, Project
+    from tests.shared import Host
+    from tests.tox_host.tool import Outcome, Project
 
 _VERSION = 'commands = python -c "import tiny; print(tiny.VERSION)"'
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.parity.snapshot import Tree
-    from tests.tox_host.tool import Host
+    from tests.shared import Host
 
 _PYTHONS = ("3.9", "3.12", "3.13")
 _PACKAGED = """\

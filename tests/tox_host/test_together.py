@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.backend import IN_TREE
 from tests.tox_host.tool import ORACLE, PEER, Project, Run, ini
 
 if TYPE_CHECKING:
-    from tests.tox_host.tool import Host
+    from tests.shared import Host
 
 _VERSION = 'commands = python -c "import tiny, needy; print(tiny.VERSION)"'
 _SLOW_BACKEND = """\
@@ -107,9 +108,7 @@ def _write_slow(path: Path, marker: Path) -> None:
     source = path.parent / "slow-1.0"
     source.mkdir()
     (source / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: slow\nVersion: 1.0\n")
-    (source / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
-    )
+    (source / "pyproject.toml").write_text(IN_TREE)
     (source / "backend.py").write_text(_SLOW_BACKEND.format(marker=str(marker)))
     with tarfile.open(path, "w:gz") as archive:
         archive.add(source, source.name)

@@ -17,19 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-__all__ = ["ORACLE", "PEER", "Host", "Outcome", "Project", "Run", "ini"]
+    from tests.shared import Host
+
+__all__ = ["ORACLE", "PEER", "Outcome", "Project", "Run", "ini"]
 
 #: tox's own runner, with real pip: by definition right.
 ORACLE: Final = "virtualenv"
 PEER: Final = "linked"
-
-
-@dataclass(frozen=True, slots=True)
-class Host:
-    """A tox to be run: ``newest`` or ``oldest``, and the python that has it."""
-
-    name: str
-    python: Path
 
 
 @dataclass(frozen=True, slots=True)

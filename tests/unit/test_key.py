@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nox_linkenv.resolve.arguments import parse
-from nox_linkenv.resolve.key import Key, Unkeyable, changed, request_key
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.wheel import Scheme
 from tests.environment import clean_environment
 from tests.unit.wheels import make_wheel
@@ -436,6 +437,14 @@ def test_lock_files(project: Project, old: str, new: str, pinned: bool | None) -
             assert not project.key("-r", name, "b").pinned
 
 
+@pytest.mark.parametrize("url", ["git+https://h/x@{}", "git+ssh://git@h/x.git@{}#subdirectory=y"])
+def test_a_commit_named_in_full(project: Project, url: str) -> None:
+    key = project.key("x @ " + url.format("a" * 40))
+    assert not key.pinned
+    assert key != project.key("x @ " + url.format("b" * 40))
+    assert isinstance(project.ask("-e", url.format("a" * 40) + "#egg=x"), Unkeyable)
+
+
 LOCAL: Final = "a local project is among the requirements"
 VCS: Final = "a version control system is among the requirements"
 UNKEYABLE: Final = {
@@ -453,6 +462,9 @@ UNKEYABLE: Final = {
     "git+https://h/x": VCS,
     "x @ git+https://h/x": VCS,
     "x[a] @ hg+ssh://h/x": VCS,
+    "x @ git+https://h/x@main": VCS,
+    f"x @ git+https://h/x@{'a' * 7}": VCS,
+    f"x @ hg+https://h/x@{'a' * 40}": VCS,
     "ftp://h/x.zip": "a URL is unknown",
     "file://host/x.whl": "a file: URL names another host",
     "x @ ./x": "the requirement x is not understood",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from filelock import FileLock
 
 from nox_linkenv.config import Settings
 from nox_linkenv.provision import Provision
 from tests.capabilities import Capability, require, require_python
+from tests.shared import once
 from tests.warm.tool import Site, site
 
 if TYPE_CHECKING:
@@ -30,22 +30,16 @@ def _plain_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str], Path]:
+def template(shared_dir: Path) -> Callable[[str], Path]:
     """Return a function from a version to a store that holds the bare environment of its interpreter."""
-    base = tmp_path_factory.getbasetemp()
-    place = (base if worker_id == "master" else base.parent) / "warm"
-    place.mkdir(exist_ok=True)
 
     def made(version: str) -> Path:
-        store = place / f"store-{version}"
-        with FileLock(place / f"{version}.lock"):
-            if not store.exists():
-                partly = place / f"partly-{version}"
-                prefix = str((place / f"env-{version}").resolve())
-                provision = Provision(prefix, Settings(store=str(partly)), session="template")
-                provision.create(str(require_python(version)), ())
-                partly.rename(store)
-        return store
+        def make(store: Path) -> None:
+            prefix = str((shared_dir / f"env-{version}").resolve())
+            provision = Provision(prefix, Settings(store=str(store)), session="template")
+            provision.create(str(require_python(version)), ())
+
+        return once(shared_dir / f"warm-{version}", make)
 
     return made
 

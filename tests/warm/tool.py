@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.closing import Closing, close
 from nox_linkenv.config import Settings
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
-from nox_linkenv.provision import Outcome, Provision, Request
+from nox_linkenv.provision import Provision
+from nox_linkenv.request import Outcome, Request
 from nox_linkenv.store.roots import Root, register_root
 from nox_linkenv.upkeep import perform
 from tests.environment import clean_environment

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING
+
+from nox_linkenv.env.activation import activated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from nox_linkenv.request import Request
 
 __all__ = ["CapturedPip", "CommandFailedError", "command_environment", "run_command"]
-
-#: Variables by which the interpreter that runs pytest would reach into the environment's.
-_FOREIGN = ("PYTHONHOME", "PYTHONPATH", "__PYVENV_LAUNCHER__")
 
 
 class CommandFailedError(subprocess.CalledProcessError):
@@ -31,16 +29,16 @@ class CommandFailedError(subprocess.CalledProcessError):
         return "\n".join([f"{shlex.join(self.cmd)} ended with exit code {self.returncode}", *left_out, *shown])
 
 
-def command_environment(bin_directory: str, env: Mapping[str, str | None] | None) -> dict[str, str]:
-    """Return the variables for commands of an environment: as if it had been activated.
+def command_environment(prefix: str, env: Mapping[str, str | None] | None) -> dict[str, str]:
+    """Return the variables for commands of the environment at *prefix*: as if it had been activated.
+
+    The interpreter that runs pytest must not reach into it.
 
     Args:
         env: variables to set besides, or with ``None`` to unset.
     """
-    found = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-    found["VIRTUAL_ENV"] = os.path.dirname(bin_directory)
-    found["PATH"] = os.pathsep.join([bin_directory, *filter(None, [found.get("PATH")])])
-    for name, value in (env or {}).items():
+    found = activated(prefix)
+    for name, value in {"PYTHONPATH": None, **(env or {})}.items():
         if value is None:
             found.pop(name, None)
         else:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
     from nox_linkenv.plugins.pytest.place import Place
-    from nox_linkenv.plugins.pytest.session import Session, Wanted
+    from nox_linkenv.plugins.pytest.session import Session
+    from nox_linkenv.plugins.pytest.wanted import Wanted
 
 __all__ = ["CommandFailedError", "LinkedEnvironment", "LinkedVenv", "LinkedVenvFactory"]
 
@@ -119,7 +120,7 @@ class LinkedEnvironment:
         arguments = ["--upgrade"] * upgrade + [os.fspath(argument) for argument in extra_args]
         for requirement in requirements:
             arguments += ["-e"] * editable + [os.fspath(requirement)]
-        environ = command_environment(str(self.bin), env)
+        environ = command_environment(str(self.path), env)
         request = Request(tuple(arguments), environ, os.path.abspath(cwd or os.getcwd()))
         with self._session.timed("install"):
             outcome = place.install(request, CapturedPip(str(self.python), request))
@@ -215,7 +216,7 @@ class LinkedEnvironment:
         __tracebackhide__ = True
         return run_command(
             command,
-            env=command_environment(str(self.bin), env),
+            env=command_environment(str(self.path), env),
             cwd=None if cwd is None else os.fspath(cwd),
             check=check,
             input=input,

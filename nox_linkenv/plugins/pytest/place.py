@@ -192,18 +192,16 @@ class Place(Provision):
 
     def furnish(self, receipt: Receipt) -> None:
         """Link what the plans of *receipt* link, and leave all else of them to the caller."""
-        from nox_linkenv.env.plan import Plan
-        from nox_linkenv.outfit import Outfit
+        from nox_linkenv.outfit import Outfit, stored_plan
 
         own = self.receipt
         assert own is not None
         remove_receipt(self.prefix)
         outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
         for name in receipt.plans:
-            text = self.store.read(name)
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                if text is not None:
-                    outfit.put_on(name, Plan.loads(text).links, [])
+            plan = stored_plan(self.store, name)
+            if plan is not None:
+                outfit.put_on(name, plan.links, [])
 
     def finish_like(self, receipt: Receipt) -> None:
         """Finish an environment that has become what the one with *receipt* is."""

@@ -7,19 +7,20 @@ import os
 import re
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from nox_linkenv.config import Settings, load_settings
+from nox_linkenv.env.discovery import MissingPythonError, find_interpreter
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.furnishing import open_store
 from nox_linkenv.plugins.pytest import base_directory, is_offline, keeps, pythons, run_of
 from nox_linkenv.plugins.pytest.directory import RunDirectory, remove_run
 from nox_linkenv.plugins.pytest.environment import LinkedEnvironment, LinkedVenv, LinkedVenvFactory
-from nox_linkenv.plugins.pytest.interpreters import MissingPythonError, find_python
 from nox_linkenv.plugins.pytest.place import Place, Pool, ProjectUnderTest
+from nox_linkenv.plugins.pytest.wanted import Wanted, wanted_by
 from nox_linkenv.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -29,42 +30,9 @@ if TYPE_CHECKING:
     from nox_linkenv.request import Outcome
     from nox_linkenv.store import Store
 
-__all__ = ["Session", "Wanted", "end", "function_environments", "required_python", "session_environments"]
+__all__ = ["Session", "end", "function_environments", "required_python", "session_environments"]
 
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an environment is made with.
-
-    Args:
-        requirements: what is installed in it at once.
-        python: its interpreter; ``None`` for the run's.
-        system_packages: whether it sees the packages of its base interpreter.
-        extra_args: arguments for virtualenv.
-    """
-
-    requirements: tuple[str, ...] = ()
-    python: str | None = None
-    system_packages: bool = False
-    extra_args: tuple[str, ...] = ()
-
-    def but(
-        self,
-        *,
-        requirements: tuple[str, ...],
-        python: str | None = None,
-        system_packages: bool | None = None,
-        extra_args: tuple[str, ...] | None = None,
-    ) -> Wanted:
-        """Return the same with other *requirements*, and with whatever else is not ``None``."""
-        return Wanted(
-            requirements,
-            self.python if python is None else python,
-            self.system_packages if system_packages is None else system_packages,
-            self.extra_args if extra_args is None else extra_args,
-        )
 
 
 class Session:
@@ -120,7 +88,7 @@ class Session:
         if wanted is None:
             wanted = next(iter(pythons(self.config)), sys.executable)
         if wanted not in self._pythons:
-            self._pythons[wanted] = find_python(wanted, self.store, age=self.settings.resolution_age)
+            self._pythons[wanted] = find_interpreter(wanted, self.store, age=self.settings.resolution_age)
         return self._pythons[wanted]
 
     def make(self, name: str, wanted: Wanted) -> Place:
@@ -229,7 +197,7 @@ def end(config: pytest.Config, run: str) -> None:
 def function_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenv]:
     """Yield the value of ``linked_venv``."""
     session = Session.of(request.config)
-    wanted = _of_marker(request)
+    wanted = wanted_by(request)
     if wanted.python is None and "linked_python" in request.fixturenames:
         wanted = replace(wanted, python=request.getfixturevalue("linked_python"))
     session.journal.begin(request.node)
@@ -259,35 +227,6 @@ def required_python(request: pytest.FixtureRequest) -> str:
         session.python(wanted)
     except MissingPythonError as error:
         pytest.skip(str(error))
-    return wanted
-
-
-def _of_marker(request: pytest.FixtureRequest) -> Wanted:
-    """Return what the markers of the test ask for; the closest one wins, value by value."""
-
-    def values(
-        requirements: tuple[str, ...] = (),
-        *,
-        python: str | None = None,
-        system_packages: bool | None = None,
-        extra_args: tuple[str, ...] | None = None,
-    ) -> Wanted:
-        if isinstance(requirements, str):
-            raise TypeError("requirements is a sequence of strings, not one string")
-        return wanted.but(
-            requirements=tuple(os.fspath(each) for each in requirements) or wanted.requirements,
-            python=python,
-            system_packages=system_packages,
-            extra_args=None if extra_args is None else tuple(extra_args),
-        )
-
-    wanted = Wanted()
-    for marker in reversed(list(request.node.iter_markers("linked_venv"))):
-        try:
-            wanted = values(*marker.args, **marker.kwargs)
-        except TypeError as error:
-            reason = str(error).replace(f"{values.__qualname__}()", "it")
-            raise pytest.UsageError(f"{request.node.nodeid}: the marker linked_venv: {reason}") from None
     return wanted
 
 

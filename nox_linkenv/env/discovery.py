@@ -1,4 +1,4 @@
-"""Finding the interpreters that tests ask for."""
+"""Finding the interpreter that virtualenv takes for a specification; its answers are remembered."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import time
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.interpreters import recall_interpreter, remember_interpreter
-from nox_linkenv.errors import LinkenvError
+from nox_linkenv.errors import EnvError
 
 if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
-__all__ = ["MissingPythonError", "find_python"]
+__all__ = ["MissingPythonError", "find_interpreter"]
 
 
-class MissingPythonError(LinkenvError):
+class MissingPythonError(EnvError):
     """There is no interpreter of this kind on this machine."""
 
 
-def find_python(wanted: str, store: Store, *, age: float) -> str:
-    """Return the absolute path of the interpreter that virtualenv takes for *wanted*.
+def find_interpreter(spec: str | None, store: Store, *, age: float) -> str:
+    """Return the absolute path of the interpreter for *spec*.
 
     Args:
-        wanted: a version such as ``3.12``, a name or a path.
+        spec: a version such as ``3.12``, a name or a path; ``None`` for the interpreter that runs this.
         store: where answers are remembered.
         age: the most seconds that an answer is good for.
 
@@ -32,17 +32,17 @@ def find_python(wanted: str, store: Store, *, age: float) -> str:
         MissingPythonError: there is none.
     """
     __tracebackhide__ = True
-    if wanted == sys.executable:
+    if spec is None or spec == sys.executable:
         return getattr(sys, "_base_executable", sys.executable)
-    search = (store, wanted, os.environ, os.getcwd())
+    search = (store, spec, os.environ, os.getcwd())
     path = recall_interpreter(*search, now=time.time(), age=age)
     if path is None:
-        path = _ask_virtualenv(wanted)
+        path = _ask_virtualenv(spec)
         remember_interpreter(*search, path, now=time.time())
     return path
 
 
-def _ask_virtualenv(wanted: str) -> str:
+def _ask_virtualenv(spec: str) -> str:
     import logging
     import tempfile
 
@@ -58,15 +58,17 @@ def _ask_virtualenv(wanted: str) -> str:
     reason: BaseException | None = None
     try:
         with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
-            arguments = ["--python", wanted, os.path.join(scratch, "env")]
+            arguments = ["--python", spec, os.path.join(scratch, "env")]
             found = session_via_cli(arguments, setup_logging=False).interpreter.system_executable
     except (RuntimeError, SystemExit) as error:
         reason = error
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+    if not found and os.path.isabs(spec) and os.path.exists(spec):
+        return spec  # what is wrong with it, virtualenv says when the environment is made
     if not found:
         raise MissingPythonError(
-            f"There is no Python {wanted} here", remedy="Install it, or name another one."
+            f"There is no Python {spec} here", remedy="Install it, or name another one."
         ) from reason
     return found

@@ -1,0 +1,121 @@
+"""The nox backend ``linked``.
+
+nox has no plugin system: the backend is entered into its table, and ``nox.command.run``, through which every command
+of a session passes, is wrapped, so that ``session.install`` in a linked environment is answered here.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import nox.command
+import nox.virtualenv
+from nox.logger import logger
+from nox.sessions import Result, SessionRunner
+
+from nox_linkenv.errors import LinkenvError
+from nox_linkenv.plugins.nox.environment import BACKEND, LinkedEnv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["BACKEND", "LinkedEnv", "register"]
+
+_LOGGERS: Final = ("filelock", "virtualenv", "python_discovery", "distlib")
+_INSTALL: Final = ("python", "-m", "pip", "install")
+_run: Callable[..., str | bool] = nox.command.run
+_execute: Callable[[SessionRunner], Result] = SessionRunner.execute
+
+
+def _command_run(args: Sequence[str], **options: Any) -> str | bool:
+    """Stand in for ``nox.command.run``: answer ``session.install`` in a linked environment, pass on all else."""
+    environment = LinkedEnv.at((options.get("paths") or [""])[0])
+    if shutil.which("python", path=os.pathsep.join(options.get("paths") or [])) is None:
+        return _run(args, **options)  # nox refuses a python from outside of the environment
+    codes = options.get("success_codes")
+    if codes is not None and 0 not in codes:
+        return _run(args, **options)  # success is to fail: nox knows how to say that
+    if environment is None or tuple(args[:4]) != _INSTALL or options.get("external") != "error":
+        return _run(args, **options)
+    from nox_linkenv.plugins.nox.installing import install
+
+    return install(environment, [os.fspath(argument) for argument in args], options, run=_run)
+
+
+def _session_execute(runner: SessionRunner) -> Result:
+    """Stand in for ``SessionRunner.execute``: when the session is over, and timed, look at its environment."""
+    result = _execute(runner)
+    if isinstance(runner.venv, LinkedEnv) and runner.venv.opened:
+        try:
+            runner.venv.close()
+            runner.venv.clean_up(success=bool(result))
+        except (LinkenvError, OSError) as error:
+            logger.warning(str(error))
+    return result
+
+
+def register() -> None:
+    """Enter the backend into nox's tables.  Calling it again does nothing.
+
+    Where nox has changed so that this cannot work, it is left as it was and a warning says so.
+    """
+    global _execute, _run
+    if BACKEND in nox.virtualenv.ALL_VENVS:
+        return
+    problem = _self_check()
+    if problem is not None:
+        logger.warning(f"nox-linkenv does not know this version of nox ({problem}); its backend is not available.")
+        return
+    for name in _LOGGERS:  # libraries whose log would appear in nox's
+        logging.getLogger(name).setLevel(logging.WARNING)
+    nox.virtualenv.ALL_VENVS[BACKEND] = LinkedEnv
+    _make_optional()
+    _run = nox.command.run
+    nox.command.run = _command_run  # type: ignore[assignment]
+    _execute = SessionRunner.execute
+    SessionRunner.execute = _session_execute  # type: ignore[assignment, method-assign]
+
+
+def _self_check() -> str | None:
+    """Return what of nox is not as this module needs it, or ``None``."""
+    parameters = inspect.signature(nox.command.run).parameters
+    missing = {"env", "silent", "paths", "success_codes", "log", "external"} - parameters.keys()
+    if missing:
+        return f"nox.command.run has no {', '.join(sorted(missing))}"
+    if not isinstance(nox.virtualenv.ALL_VENVS, dict):
+        return "its table of backends is no dictionary"
+    return None
+
+
+class _Optional(Mapping[str, bool]):
+    """nox's table of optional backends with ours in it; nox's own is asked late, because asking runs uv."""
+
+    def __init__(self, original: Callable[[], Mapping[str, bool]]) -> None:
+        self._original = original
+
+    def __getitem__(self, name: str) -> bool:
+        return True if name == BACKEND else self._original()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._original(), BACKEND])
+
+    def __len__(self) -> int:
+        return len(self._original()) + 1
+
+
+def _make_optional() -> None:
+    """Let ``"linked|virtualenv"`` pass: only optional backends may have a fallback."""
+    module = sys.modules["nox.virtualenv"]
+    tables = module.__dict__.get("OPTIONAL_VENVS")
+    if isinstance(tables, dict):
+        tables[BACKEND] = True
+        return
+    original = getattr(module, "_optional_venvs", None)
+    if original is not None:
+        module._optional_venvs = lambda: _Optional(original)  # type: ignore[attr-defined]

@@ -1,0 +1,196 @@
+"""The linked environment, as nox knows its environments."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+import weakref
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import nox.command
+import nox.virtualenv
+from nox.logger import logger
+from nox.virtualenv import VirtualEnv
+
+from nox_linkenv.config import load_settings
+from nox_linkenv.env.interpreters import recall_interpreter, remember_interpreter
+from nox_linkenv.errors import CaptureError, EnvError, LinkenvError, StoreUnwritableError
+from nox_linkenv.provision import Provision
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Iterator
+
+__all__ = ["BACKEND", "LinkedEnv", "reported"]
+
+BACKEND: Final = "linked"
+_environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDictionary()
+
+
+class LinkedEnv(VirtualEnv):
+    """A virtual environment whose packages are linked from the store."""
+
+    def __init__(self, location: str, interpreter: str | None = None, **options: Any) -> None:
+        options.pop("venv_backend", None)
+        self._options = dict(options)
+        super().__init__(location, interpreter, **options)
+        self._asked = interpreter
+        self._provision: Provision | None = None
+        _environments[self.bin] = self
+
+    @classmethod
+    def at(cls, directory: str) -> LinkedEnv | None:
+        """Return the linked environment whose programs are in *directory*."""
+        return _environments.get(directory)
+
+    @property
+    def venv_backend(self) -> str:
+        """The name by which the backend is chosen."""
+        return BACKEND
+
+    @venv_backend.setter
+    def venv_backend(self, value: str) -> None:
+        """Accept what older versions of nox assign."""
+
+    @property
+    def allowed_globals(self) -> Any:
+        """The programs from outside that a session may run: nox's own answer, asked late, because asking runs uv."""
+        return _UvNames(lambda: super(LinkedEnv, self).allowed_globals)
+
+    @property
+    def opened(self) -> bool:
+        """Whether the store has been opened for it."""
+        return self._provision is not None
+
+    @property
+    def provision(self) -> Provision:
+        """What provisions this environment; the store is opened when it is first asked for."""
+        if self._provision is None:
+            settings = load_settings(directory=os.getcwd())
+            name = os.path.basename(self.location)
+            self._provision = Provision(self.location.replace(os.sep, "/"), settings, session=name)
+        return self._provision
+
+    @property
+    def _resolved_interpreter(self) -> str:
+        """Return nox's own answer, remembered for as long as a resolution is."""
+        known = self._resolved is not None or not isinstance(self.interpreter, str)
+        if known or getattr(self, "download_python", "auto") == "always":
+            return super()._resolved_interpreter
+        assert isinstance(self.interpreter, str)
+        store, settings = self.provision.store, self.provision.settings
+        search = (store, self.interpreter, os.environ, os.getcwd())
+        path = recall_interpreter(*search, now=time.time(), age=settings.resolution_age)
+        if path is None:
+            path = super()._resolved_interpreter
+            remember_interpreter(*search, path, now=time.time())
+        self._resolved = path
+        return path
+
+    def create(self) -> bool:
+        """Create the environment, or reuse the one that stands there if nox was told to."""
+        parent = os.path.dirname(self.location)
+        for name in ("_ensure_gitignore", "_ensure_cachedir_tag"):  # nox 2026.4.10 and later
+            ensure = getattr(nox.virtualenv, name, None)
+            if ensure is not None:
+                from pathlib import Path
+
+                ensure(Path(parent))
+        if self.reuse_existing and os.path.exists(self.location) and self._reusable():
+            self._plain().create()  # which finds the same, and says so in nox's own words
+            self._reused = True
+            return False
+        resolved = self._resolved_interpreter
+        logger.info(
+            f"Creating virtual environment ({BACKEND}) using {os.path.basename(resolved)} in {self.location_name}"
+        )
+        interpreter = self._absolute(resolved)
+        with reported():
+            try:
+                made = self.provision.create(interpreter, self.venv_params or ())
+            except (CaptureError, StoreUnwritableError):
+                made = False  # virtualenv's own message and exit code are the ones to show
+            if not made:
+                self._by_virtualenv()
+                self._adopt(interpreter)
+        return True
+
+    def _reusable(self) -> bool:
+        """Ask nox's own checks; an environment of ours counts as the virtualenv it is."""
+        with reported():
+            self.provision.check()
+        checks = ("_check_reused_environment_links", "_check_reused_environment_interpreter")
+        return self._check_reused_environment_type() and all(
+            getattr(self, name)() for name in checks if hasattr(self, name)
+        )
+
+    def _check_reused_environment_type(self) -> bool:
+        """Any environment with pip will do, but not conda's, uv's, or an unfinished one of ours."""
+        unfinished = self.provision.receipt is None and os.path.isdir(os.path.join(self.location, ".linkenv"))
+        return not unfinished and self._plain()._check_reused_environment_type()
+
+    def _plain(self) -> VirtualEnv:
+        return VirtualEnv(self.location_name, self._asked, venv_backend="virtualenv", **self._options)
+
+    def _by_virtualenv(self) -> None:
+        plain = self._plain()
+        plain.reuse_existing = False
+        logger.addFilter(_is_news)
+        try:
+            plain.create()
+        finally:
+            logger.removeFilter(_is_news)
+
+    def _adopt(self, interpreter: str) -> None:
+        with contextlib.suppress(EnvError):  # no pip in it: whatever is asked of it, the user gets python's own answer
+            self.provision.adopt(interpreter)
+
+    def _absolute(self, resolved: str) -> str:
+        return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
+
+    def close(self) -> None:
+        """Look at the environment after its session: say what was changed, note what is worth preparing."""
+        environ = {**os.environ, **{name: value or "" for name, value in self.env.items()}}
+        for message in self.provision.close(environ):
+            logger.warning(message)
+
+    def clean_up(self, *, success: bool) -> None:
+        """Remove the environment if the settings say so; one that nox was told to reuse stays."""
+        from nox_linkenv.cleanup import remove_environment, wants_removal
+
+        if not self.reuse_existing and wants_removal(self.provision.settings.cleanup, success=success):
+            remove_environment(self.provision.store, self.provision.prefix)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Hold back what has been said already."""
+    return not record.getMessage().startswith("Creating virtual environment")
+
+
+class _UvNames(Sequence[object]):
+    """nox's names of uv; whether another name is among them can be said without running it."""
+
+    def __init__(self, original: Callable[[], Sequence[object]]) -> None:
+        self._original = original
+
+    def __contains__(self, name: object) -> bool:
+        return ("uv" in str(name) or "UV" in os.environ) and name in self._original()
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._original()[index]
+
+    def __len__(self) -> int:
+        return len(self._original())
+
+
+@contextlib.contextmanager
+def reported() -> Iterator[None]:
+    """Turn our errors into a failed session with one clear message."""
+    try:
+        yield
+    except LinkenvError as error:
+        logger.error(str(error))
+        raise nox.command.CommandFailed(str(error)) from error

@@ -1,0 +1,103 @@
+"""Answering ``session.install`` in a linked environment."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shlex
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import nox.command
+from nox.logger import logger
+from nox.popen import popen
+
+from nox_linkenv.plugins.nox.environment import reported
+from nox_linkenv.request import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from nox_linkenv.plugins.nox.environment import LinkedEnv
+
+__all__ = ["install"]
+
+
+def install(
+    environment: LinkedEnv, command: Sequence[str], options: Mapping[str, Any], *, run: Callable[..., str | bool]
+) -> str | bool:
+    """Answer the *command* of ``session.install`` in *environment*; return what ``nox.command.run`` would.
+
+    Args:
+        options: those that nox runs it with.
+        run: nox's own ``nox.command.run``.
+    """
+    if options.get("log", True):
+        logger.info(" ".join([command[0], shlex.join(command[1:])]))
+    env: Mapping[str, str | None] = options.get("env") or os.environ
+    request = Request(
+        tuple(command[4:]), {name: value for name, value in env.items() if value is not None}, os.getcwd()
+    )
+    with reported():
+        outcome = environment.provision.install(request, _SessionPip(command, options, run))
+    logger.info(f"linked: {outcome.message}")
+    for warning in outcome.warnings:
+        logger.warning(warning)
+    if outcome.installed:
+        line = " ".join(["Successfully installed", *sorted(f"{name}-{version}" for name, version in outcome.installed)])
+        stream = options.get("stdout")
+        if options.get("silent"):
+            logger.output(line)
+        else:
+            print(line, file=stream if hasattr(stream, "write") else sys.stdout, flush=True)
+    return "" if options.get("silent") else True
+
+
+class _SessionPip:
+    """Runs pip as nox would run it for ``session.install``.
+
+    Args:
+        command: of the session, which begins with ``python -m pip install``.
+        options: those that nox runs it with.
+        run: nox's own ``nox.command.run``.
+    """
+
+    def __init__(self, command: Sequence[str], options: Mapping[str, Any], run: Callable[..., str | bool]) -> None:
+        self.command = command
+        self.options = options
+        self.run = run
+
+    def ask(self, arguments: Sequence[str]) -> bool:
+        """Run the user's own command through nox, whose messages it makes, with *arguments* added behind its back."""
+        codes = []
+
+        def asking(command: Sequence[str], **options: Any) -> tuple[int, str]:
+            code, output = popen([*command, *arguments], **options)
+            codes.append(code)
+            return code, output if code else ""
+
+        nox.command.popen = asking  # type: ignore[assignment, attr-defined]
+        try:
+            self.run(self.command, **{**self.options, "log": False})
+        finally:
+            nox.command.popen = popen  # type: ignore[attr-defined]
+        return codes[-1] == 0
+
+    def fetch(self, arguments: Sequence[str]) -> bool:
+        quiet = {**self.options, "silent": True, "stdout": None, "stderr": subprocess.STDOUT}
+        code, _ = self._popen([*self.command[:3], *arguments], quiet)
+        return code == 0
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        options = {**self.options, "log": False}
+        return bool(self.run((*self.command[:4], *arguments), **options))
+
+    def _popen(self, command: Sequence[str], options: Mapping[str, Any]) -> tuple[int, str]:
+        known = inspect.signature(popen).parameters
+        env = options.get("env")
+        return popen(
+            [nox.command.which(command[0], options["paths"]), *command[1:]],
+            env=None if env is None else {name: value for name, value in env.items() if value is not None},
+            **{name: options[name] for name in options if name in known and name != "env"},
+        )

@@ -1,0 +1,104 @@
+"""pip's own configuration: the files that it reads, and the settings in them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.resolve.inputs import UnkeyableError, read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["HARMLESS", "configurations", "setting_name", "settings_in"]
+
+
+#: Settings of pip that do not change its answer, as in ``PIP_NO_COLOR``.
+HARMLESS: Final = frozenset(
+    {
+        # what it prints, logs and asks
+        "progress-bar", "no-color", "quiet", "verbose", "log", "log-file", "local-log", "debug", "no-input",
+        "root-user-action", "no-warn-script-location", "no-warn-conflicts", "no-python-version-warning",
+        "disable-pip-version-check", "auto-complete",
+        # how an index is reached, not what it says
+        "timeout", "default-timeout", "retries", "resume-retries", "cert", "client-cert", "proxy", "no-proxy-env",
+        "keyring-provider", "user-agent-user-data",
+        # where downloads are kept
+        "cache-dir", "no-cache-dir", "no-clean",
+        # whether it runs at all, and what it does after it has answered
+        "require-virtualenv", "require-venv", "exists-action", "compile", "no-compile",
+    }
+)  # fmt: skip
+
+
+def configurations(environ: Mapping[str, str], prefix: str, directory: str) -> Iterator[tuple[str, str]]:
+    """Yield path and text of every configuration file that pip finds.
+
+    Like pip, it passes over what cannot be opened.
+
+    Args:
+        environ: the variables that pip runs with.
+        prefix: absolute path of the environment.
+        directory: absolute path of the directory that pip runs in.
+
+    Raises:
+        UnkeyableError: one is not in UTF-8.
+    """
+    for name in _places(environ, prefix):
+        path = os.path.join(directory, name)
+        data = read_file(path)
+        if data is not None:
+            try:
+                yield path, data.decode("utf-8")
+            except UnicodeDecodeError:
+                raise UnkeyableError(f"{path} is not in UTF-8") from None
+
+
+def _places(environ: Mapping[str, str], prefix: str) -> list[str]:
+    """Return where pip looks for configuration files.
+
+    Source: https://pip.pypa.io/en/stable/topics/configuration/#location
+    """
+    single = environ.get("PIP_CONFIG_FILE")
+    if single == os.devnull:
+        return []
+    home = environ.get("HOME", os.path.expanduser("~"))
+    if os.name == "nt":
+        shared = [os.path.join(environ.get("PROGRAMDATA", ""), "pip", "pip.ini")]
+        user = [os.path.join(home, "pip", "pip.ini"), os.path.join(environ.get("APPDATA", ""), "pip", "pip.ini")]
+        site = os.path.join(prefix, "pip.ini")
+    else:
+        shared = [
+            os.path.join(base, "pip", "pip.conf")
+            for base in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+        ]
+        shared += ["/etc/pip.conf", "/Library/Application Support/pip/pip.conf"]
+        config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
+        user = [os.path.join(home, ".pip", "pip.conf"), os.path.join(config, "pip", "pip.conf")]
+        user.append(os.path.join(home, "Library", "Application Support", "pip", "pip.conf"))
+        site = os.path.join(prefix, "pip.conf")
+    return [*shared, *user, site, *([single] if single else [])]
+
+
+def settings_in(path: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield name and value of the settings for ``pip install`` in *text*, that of the configuration file at *path*.
+
+    Raises:
+        UnkeyableError: it is none.
+    """
+    import configparser  # only where there is something to read
+
+    parser = configparser.RawConfigParser()
+    try:
+        parser.read_string(text)
+    except configparser.Error:
+        raise UnkeyableError(f"{path} cannot be read") from None
+    for section in ("global", "install"):
+        if parser.has_section(section):
+            for name, value in parser.items(section):
+                yield setting_name(name), value
+
+
+def setting_name(name: str) -> str:
+    """Return *name* of a variable or in a configuration file as pip compares it."""
+    return name.lower().replace("_", "-").removeprefix("--")

@@ -1,0 +1,114 @@
+"""What a request depends on where it names local archives, directories of archives, or indexes on this disk.
+
+Imported only by requests that do.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.resolve.inputs import ABSENT, UnkeyableError, digest, read_file, stamp
+from nox_linkenv.resolve.specifiers import ARCHIVES
+
+if TYPE_CHECKING:
+    from nox_linkenv.resolve.inputs import Inputs
+
+__all__ = ["add_archive", "add_find_links", "add_index", "seen_on_path"]
+
+#: Archives up to this many bytes are digested; of larger ones the inode's data must do.
+_DIGESTED: Final = 64 << 20
+#: Projects in a local index, each of which costs two calls of stat.
+_PROJECTS: Final = 10_000
+_LINKS: Final = re.compile(r"href", re.I)
+_REMOTE_LINKS: Final = re.compile(r"""href\s*=\s*["']?\s*https?://""", re.I)
+
+
+def add_archive(inputs: Inputs, path: str) -> None:
+    """Add the wheel or sdist at *path*."""
+    kind = "wheel" if path.lower().endswith(".whl") else "sdist"
+    content = digest(read_file(path) or b"") if os.stat(path).st_size <= _DIGESTED else stamp(path)
+    inputs.add(f"local {kind} {inputs.shown(path)}", f"{path}\0{content}")
+
+
+def add_find_links(inputs: Inputs, path: str) -> None:
+    """Add the directory of archives, or the page of links, at *path*.
+
+    Raises:
+        UnkeyableError: more than what it lists may depend on it.
+    """
+    name = f"find-links {inputs.shown(path)}"
+    if os.path.isdir(path):
+        parts: list[str] = [path]
+        try:
+            with os.scandir(path) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            raise UnkeyableError(f"{path} cannot be listed") from None
+        for entry in found:
+            if "htm" in entry.name.lower():
+                parts += [entry.name, _page(inputs, entry.path)]
+            elif entry.is_dir() and entry.name.lower().endswith(ARCHIVES):
+                raise UnkeyableError(f"{entry.path} may be taken for an archive")
+            else:
+                parts += [entry.name, stamp(entry.path)]
+        inputs.add(f"{name}/", "\0".join(parts))
+    elif os.path.isfile(path):
+        page = "htm" in os.path.basename(path).lower()
+        inputs.add(name, f"{path}\0{_page(inputs, path) if page else stamp(path)}")
+    else:
+        inputs.add(name, ABSENT)
+
+
+def _page(inputs: Inputs, path: str) -> str:
+    """Return the digest of the page of links at *path*, which must name no local files."""
+    data = read_file(path) or b""
+    text = data.decode("latin-1")
+    if "<base" in text.lower() or len(_LINKS.findall(text)) != len(_REMOTE_LINKS.findall(text)):
+        raise UnkeyableError(f"{inputs.shown(path)} may link to local files")
+    return digest(data)
+
+
+def add_index(inputs: Inputs, path: str) -> None:
+    """Add the index in the directory *path*, as it shows in the inodes of its pages.
+
+    pip reads the pages of the projects it meets, and which these are is not known here: so all count.  A file that
+    a page links to is not looked at: where the page gives no hash of it, it could be another one under its name.
+
+    Raises:
+        UnkeyableError: it cannot be looked through.
+    """
+    name = f"local index {inputs.shown(path)}"
+    try:
+        with os.scandir(path) as entries:
+            projects = sorted(entry.name for entry in entries)
+    except (FileNotFoundError, NotADirectoryError):
+        inputs.add(name, ABSENT)
+        return
+    except OSError:
+        raise UnkeyableError(f"{path} cannot be listed") from None
+    if len(projects) > _PROJECTS:
+        raise UnkeyableError(f"the local index {path} is too large to be checked")
+    parts = [path]
+    for project in projects:
+        directory = f"{path}{os.sep}{project}"
+        parts += [project, stamp(directory), stamp(f"{directory}{os.sep}index.html")]
+    inputs.add(name, "\0".join(parts))
+
+
+def seen_on_path(value: str, directory: str) -> str:
+    """Return the *value* of PYTHONPATH with the distributions that pip, run in *directory*, finds there."""
+    parts = [value]
+    for entry in value.split(os.pathsep):
+        path = os.path.join(directory, entry)
+        try:
+            names = sorted(os.listdir(path))
+        except OSError:
+            parts += [path, stamp(path)]
+            continue
+        for name in names:
+            if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
+                files = (os.path.join(path, name, file) for file in ("METADATA", "PKG-INFO"))
+                parts += [name, stamp(os.path.join(path, name)), *map(stamp, files)]
+    return "\0".join(parts)

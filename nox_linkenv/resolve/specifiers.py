@@ -1,0 +1,162 @@
+"""What requirements and locations name: a distribution, an archive, a directory, or something far away.
+
+What pip would understand in another way is never guessed at: it raises
+:class:`~nox_linkenv.resolve.inputs.UnkeyableError`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.resolve.inputs import UnkeyableError, refuse_nul
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ARCHIVES", "Specifier", "file_named", "local_place", "specifier", "without_extras"]
+
+
+@dataclass(frozen=True, slots=True)
+class Specifier:
+    """What a requirement asks for.
+
+    Args:
+        exact: whether it is of the form ``name==version``.
+        path: of the local file, if it is one.
+    """
+
+    exact: bool = False
+    path: str | None = None
+
+
+#: Ends of the names that pip takes for archives, in lower case.
+ARCHIVES: Final = (
+    ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma",
+)  # fmt: skip
+_NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
+_PLAIN: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?", re.ASCII)
+_EXACT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+", re.ASCII)
+_DIRECT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*@\s*(\S+)", re.ASCII)
+#: A commit named in full never moves, unlike a branch or a tag.
+_COMMIT: Final = re.compile(r"git\+[a-z]+://\S+@[0-9a-f]{40}(?:#\S*)?")
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_TRAILING_EXTRAS: Final = re.compile(r"(.+?)\s*\[[^\]]+\]")
+_SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
+
+
+def without_extras(text: str) -> str:
+    """Return *text* without ``[extras]`` at its end."""
+    found = _TRAILING_EXTRAS.fullmatch(text)
+    return text if found is None else found[1]
+
+
+def specifier(text: str, directory: str) -> Specifier:
+    """Return what the requirement *text* asks for, in pip's order: URL, existing path, ``name @ URL``, name.
+
+    Paths are relative to *directory*, the working directory, even in a requirement file.
+
+    Raises:
+        UnkeyableError: a local project, a VCS, or something that is not understood.
+    """
+    refuse_nul(text)
+    text = text.strip()
+    if (scheme := _SCHEME.match(text)) is not None and os.path.splitdrive(text)[0] == "":
+        return _url(scheme[1], text.split("; ", 1)[0].strip(), directory)
+    name = text.split(";", 1)[0].strip()
+    bare = without_extras(name)
+    if name.startswith(".") or any(separator in name for separator in _SEPARATORS):
+        # ".." is resolved in the text and not on the disk, as pip does.
+        path = os.path.normpath(os.path.join(directory, bare))
+        if os.path.lexists(path):
+            return _local(path)
+    elif bare.lower().endswith(ARCHIVES) and os.path.lexists(path := os.path.join(directory, bare)):
+        return _local(path)
+    if (direct := _DIRECT.match(text)) is not None:
+        url = direct[1]
+        if (scheme := _SCHEME.match(url)) is None:
+            raise UnkeyableError(f"the requirement {name.partition('@')[0].strip()} is not understood")
+        return _url(scheme[1], url, directory)
+    if _PLAIN.fullmatch(name) is None:
+        raise UnkeyableError("a requirement is not understood")
+    return Specifier(exact=_EXACT.fullmatch(name) is not None)
+
+
+def _url(scheme: str, url: str, directory: str) -> Specifier:
+    if scheme.lower() in {"http", "https"}:
+        return Specifier()
+    if scheme == "file":
+        return _local(os.path.normpath(_file_path(url, directory)))
+    if _COMMIT.fullmatch(url) is not None:
+        return Specifier()
+    raise UnkeyableError("a version control system is among the requirements" if "+" in scheme else "a URL is unknown")
+
+
+def _local(path: str) -> Specifier:
+    if os.path.isdir(path):
+        raise UnkeyableError("a local project is among the requirements")
+    if not os.path.isfile(path) or not path.lower().endswith(ARCHIVES):
+        raise UnkeyableError(f"{path} is not an archive")
+    return Specifier(path=path)
+
+
+def _file_path(url: str, directory: str) -> str:
+    """Return the path that the ``file:`` URL *url* names, a relative one as relative to *directory*.
+
+    Raises:
+        UnkeyableError: it names another host, or nothing that can be a path.
+    """
+    from urllib.parse import unquote, urlsplit
+
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise UnkeyableError("a URL is not understood") from None
+    if parts.netloc not in {"", "localhost"} or os.name == "nt":
+        raise UnkeyableError("a file: URL names another host")
+    path = unquote(parts.path)
+    refuse_nul(path)
+    return os.path.join(directory, path)
+
+
+def local_place(location: str, directory: str, environ: Mapping[str, str]) -> str | None:
+    """Return the absolute path that *location*, of find-links or of an index, names; ``None`` where it is far away.
+
+    Raises:
+        UnkeyableError: pip may take it for something else.
+    """
+    refuse_nul(location)
+    if location.startswith("~"):
+        home = environ.get("HOME")
+        literal = os.path.lexists(os.path.join(directory, location))
+        if literal or location[1:2] not in {"", os.sep} or not home:
+            raise UnkeyableError("a path begins with ~")
+        location = home + location[1:]
+    if location.startswith("file:"):
+        return os.path.normpath(_file_path(location, directory))
+    lowered = location.lower()
+    if lowered.startswith(("http://", "https://")):
+        return None
+    if ":" in os.path.splitdrive(location)[1]:
+        raise UnkeyableError(f"the location {lowered.partition(':')[0]}: is not known")
+    return os.path.normpath(os.path.join(directory, location))
+
+
+def file_named(name: str, base: str) -> str:
+    """Return the absolute path of the requirement file *name*, relative to *base*.
+
+    Raises:
+        UnkeyableError: it is a URL, or pips differ in which file it is.
+    """
+    refuse_nul(name)
+    if ":" in os.path.splitdrive(name)[1]:
+        raise UnkeyableError("a requirement file is a URL")
+    path = os.path.join(base, name)
+    plain = os.path.normpath(path)
+    # Newer pips resolve ".." in the text, older ones on the disk.
+    if ".." in name and os.path.realpath(path) != os.path.realpath(plain):
+        raise UnkeyableError(f"{name} leads through a symbolic link")
+    return plain

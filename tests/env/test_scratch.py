@@ -1,0 +1,63 @@
+"""Environments that are gone in a moment, and what is left of those whose process was killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_linkenv.env.scratch import scratch, scratch_name
+from nox_linkenv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KILLED = """
+import os, sys
+from nox_linkenv.env.scratch import scratch
+from nox_linkenv.store import Store
+with scratch(Store.open(sys.argv[1]).layout, "env") as directory:
+    os.mkdir(f"{directory}/env")
+    print(directory, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def root() -> Iterator[Path]:
+    """A directory with a path so short that environments below it can be linked."""
+    with tempfile.TemporaryDirectory(prefix="linkenv-test-") as directory:
+        yield Path(directory)
+
+
+def test_what_a_killed_process_left_goes_with_the_next(root: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(root)], capture_output=True, text=True, check=False)
+    left = Path(done.stdout.strip())
+    assert (left / "env").is_dir()
+    with scratch(Store.open(root).layout, "env") as directory:
+        assert not left.exists()
+        assert Path(directory).parent == left.parent
+        with scratch(Store.open(root).layout, "env"):  # of a process that lives
+            assert Path(directory).is_dir()
+    assert list(left.parent.iterdir()) == []
+
+
+def test_others_are_left_alone(root: Path) -> None:
+    """Of another container the process numbers say nothing."""
+    layout = Store.open(root).layout
+    with scratch(layout, "env") as directory:
+        place = Path(directory).parent
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
+    pid, machine = int(dead.stdout), scratch_name().partition("-")[2][:6]
+    other = "0" * 6 if machine != "0" * 6 else "1" * 6
+    names = [f"{pid}-{other}{'a' * 6}", f"{os.getpid()}-{machine}{'a' * 6}", "something else"]
+    for name in names:
+        (place / name).mkdir()
+    (place / f"{pid}-{machine}{'a' * 6}").mkdir()
+    with scratch(layout, "env") as directory:
+        assert {path.name for path in place.iterdir()} == {*names, Path(directory).name}
