@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.audit import audit_links, imported, keeps_modes
+from nox_linkenv.env.audit import audit_links, fresh_bytecode, imported, keeps_modes
 from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nox_linkenv.config import Settings
+    from nox_linkenv.env.contents import Content
+    from nox_linkenv.env.plan import Plan
+    from nox_linkenv.env.skeleton import Skeleton
     from nox_linkenv.store import Store
 
 __all__ = ["Closing", "close"]
@@ -51,11 +55,17 @@ def close(
     environ: Mapping[str, str],
     *,
     began: float,
+    untouched: bool = False,
+    read: Mapping[str, Plan | Skeleton] = MappingProxyType({}),
 ) -> Closing:
     """Look at the environment at *prefix* after its session, which *began* so many seconds after the epoch.
 
     Objects that were edited through their links are taken out of the store at once, so that no other environment
     gets them; the next one that needs them fetches their wheel again.
+
+    Args:
+        untouched: whether nothing has run in it since it was made; each file was looked at then.
+        read: plans and skeletons by name which have been read already.
     """
     closing = Closing()
     closing.tasks.trash.extend(find_trash(os.path.dirname(prefix)))
@@ -68,22 +78,21 @@ def close(
     edited: dict[str, tuple[str, int, int]] = {}  # source -> path, size, modification time
     replaced: list[str] = []
     removed: list[str] = []
-    for content in contents(store, prefix, receipt):
+    for content in contents(store, prefix, receipt, read=read):
         links = content.links
-        at = content.current
-        current = links if len(at) == len(links.paths) else links.selected(at)
-        audit = audit_links(prefix, bases, current, modes_kept=modes_kept)
-        for position in audit.edited:
-            number = at[position]
-            edited.setdefault(links.sources[number], (links.paths[number], links.sizes[number], links.mtimes[number]))
-        replaced.extend(links.paths[at[position]] for position in audit.replaced)
-        removed.extend(links.paths[at[position]] for position in audit.removed)
-        if settings.bytecode:
-            modules = sources(links, content.empty, receipt.facts)
-            seen = _wanted(prefix, modules, receipt, environ, began)
-            if seen:
-                task = CompileTask(content.name, receipt.interpreter, receipt.facts, seen, modules)
-                closing.tasks.compile.append(task)
+        if not untouched:
+            at = content.current
+            current = links if len(at) == len(links.paths) else links.selected(at)
+            audit = audit_links(prefix, bases, current, modes_kept=modes_kept)
+            for position in audit.edited:
+                number = at[position]
+                edited.setdefault(
+                    links.sources[number], (links.paths[number], links.sizes[number], links.mtimes[number])
+                )
+            replaced.extend(links.paths[at[position]] for position in audit.replaced)
+            removed.extend(links.paths[at[position]] for position in audit.removed)
+            if settings.bytecode:
+                closing.tasks.compile.extend(_compile(prefix, content, receipt, environ, began))
         if settings.spares and _plain(receipt) and wants_spare(store, prefix, content.name, links):
             closing.tasks.spares.append(SpareTask(content.name, receipt.facts))
     closing.tasks.trash.extend(_leftovers(prefix))
@@ -131,14 +140,19 @@ def _leftovers(prefix: str) -> Iterator[str]:
             yield aside
 
 
-def _wanted(
-    prefix: str, modules: Mapping[str, str], receipt: Receipt, environ: Mapping[str, str], began: float
-) -> list[str]:
-    """Return the paths of the modules whose bytecode the next environment should have.
+def _compile(
+    prefix: str, content: Content, receipt: Receipt, environ: Mapping[str, str], began: float
+) -> Iterator[CompileTask]:
+    """Yield the task to compile the modules of *content* whose bytecode the next environment should have.
 
     Those are the ones that this session imported; where its interpreters may leave no bytecode, that cannot be
     seen, and all of them are.
     """
-    if environ.get("PYTHONDONTWRITEBYTECODE"):
-        return sorted(modules)
-    return sorted(imported(prefix, modules, receipt.facts.cache_tag, since=began))
+    hidden = bool(environ.get("PYTHONDONTWRITEBYTECODE"))
+    fresh = {} if hidden else fresh_bytecode(prefix, content.links.directories, since=began)
+    if not hidden and not fresh:
+        return
+    modules = sources(content.links, content.empty, receipt.facts)
+    wanted = sorted(modules if hidden else imported(modules, fresh, receipt.facts.cache_tag))
+    if wanted:
+        yield CompileTask(content.name, receipt.interpreter, receipt.facts, wanted, modules)

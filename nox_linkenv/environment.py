@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.config import Settings
     from nox_linkenv.env.build import Builder
+    from nox_linkenv.env.plan import Plan
 
 __all__ = ["Environment"]
 
@@ -49,6 +50,7 @@ class Environment:
         self.began = clock()
         self._receipt: Receipt | None = None
         self._builder: Builder | None = None
+        self._read: dict[str, Plan | Skeleton] = {}  # until the end of the session, which looks at them again
 
     @property
     def builder(self) -> Builder:
@@ -96,7 +98,8 @@ class Environment:
 
     def _furnish(self, name: str, skeleton: Skeleton, interpreter: str, parameters: Sequence[str]) -> bool:
         outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
-        result = outfit.put_on(name, skeleton.links, [])
+        texts = self.builder.texts(skeleton)
+        result = outfit.put_on(name, skeleton.links, [], texts)
         damaged = joined(skeleton.links.selected(result.report.damaged), self.builder.damaged(skeleton.copies))
         if damaged.paths:
             from nox_linkenv.repair import discard
@@ -107,9 +110,11 @@ class Environment:
             if captured is None:
                 return False
             skeleton = captured
-            result = outfit.put_on(name, skeleton.links, [])
-        self.builder.skeleton(skeleton)
+            texts = self.builder.texts(skeleton)
+            result = outfit.put_on(name, skeleton.links, [], texts)
+        self.builder.skeleton(skeleton, texts=texts, kept=result.kept)
         outfit.record(name, result)
+        self._read[name] = skeleton
         receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
         self._finish(furnished(receipt, self.builder))
         return True
@@ -183,21 +188,25 @@ class Environment:
             and serves(former, self.builder)
         )
 
-    def close(self, environ: Mapping[str, str]) -> list[str]:
+    @without_collector
+    def close(self, environ: Mapping[str, str], *, untouched: bool = False) -> list[str]:
         """Look at the environment after its session; return lines that say what the session changed.
 
         What is worth preparing for the next session is scheduled for when this process has ended.
 
         Args:
             environ: the variables that the session's commands ran with.
+            untouched: whether nothing has run in the environment since this object made it.
         """
         from nox_linkenv.closing import close
         from nox_linkenv.upkeep import Tasks, schedule
 
         if self.receipt is not None:
             self._register(self.receipt, until=self.clock())
-        closing = close(self.store, self.prefix, self.receipt, self.settings, environ, began=self.began)
+        where = (self.store, self.prefix, self.receipt, self.settings, environ)
+        closing = close(*where, began=self.began, untouched=untouched, read=self._read)
         schedule(self.store, Tasks(trash=self.trash))
         schedule(self.store, closing.tasks)
         self.trash = []
+        self._read = {}
         return closing.messages

@@ -172,6 +172,7 @@ class Provision(Environment):
         self.builder.private(plan, contents=contents, kept=result.kept)
         self.builder.touch(receipt.facts.site_packages)
         outfit.record(name, result)
+        self._read[name] = plan
         self._receipt = furnished(replace(receipt, session=self.session, plans=(*receipt.plans, name)), self.builder)
         write_receipt(self.prefix, self._receipt)
         return [*notes, *filter(None, [report.explain()])]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.env.looks import expected_looks, looks, looks_of_all
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nox_linkenv.env.links import Links
 
-__all__ = ["Audit", "audit_links", "imported", "keeps_modes"]
+__all__ = ["Audit", "audit_links", "fresh_bytecode", "imported", "keeps_modes"]
 
 
 #: Seconds by which the filesystem's clock may be behind: a tick, or the two seconds that the coarsest ones keep.
@@ -88,21 +88,26 @@ def _same(status: os.stat_result, path: str) -> bool:
         return False
 
 
-def imported(prefix: str, modules: Mapping[str, str], cache_tag: str, *, since: float) -> set[str]:
-    """Return those of *modules* (paths) for which an interpreter may have left bytecode of its own.
+def fresh_bytecode(prefix: str, directories: Iterable[str], *, since: float) -> dict[str, set[str]]:
+    """Return the names of all bytecode in those of *directories* in which an interpreter may have left some.
 
     Args:
         since: seconds since the epoch; directories of bytecode that have not changed since hold nothing new.
     """
-    names: dict[str, set[str]] = {}
-    found = set()
+    found = {directory: _entries_since(f"{prefix}/{directory}/__pycache__", since) for directory in directories}
+    return {directory: names for directory, names in found.items() if names}
+
+
+def imported(modules: Iterable[str], fresh: Mapping[str, set[str]], cache_tag: str) -> Iterator[str]:
+    """Yield those of *modules* (paths) for which an interpreter may have left bytecode of its own.
+
+    Args:
+        fresh: what :func:`fresh_bytecode` found.
+    """
     for path in modules:
         directory, _, name = path.rpartition("/")
-        if directory not in names:
-            names[directory] = _entries_since(f"{prefix}/{directory}/__pycache__", since)
-        if names[directory] and f"{name[:-3]}.{cache_tag}.pyc" in names[directory]:
-            found.add(path)
-    return found
+        if f"{name[:-3]}.{cache_tag}.pyc" in fresh.get(directory, ()):
+            yield path
 
 
 def _entries_since(directory: str, since: float) -> set[str]:

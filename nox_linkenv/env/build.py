@@ -50,16 +50,25 @@ class Builder:
     behind: tuple[Layout, ...] = ()
     since: int = 0
 
-    def skeleton(self, skeleton: Skeleton) -> None:
+    def texts(self, skeleton: Skeleton) -> dict[str, bytes]:
+        """Return the contents, by path, of the texts of *skeleton*."""
+        return {path: fill(text, self.prefix).encode() for path, text, _ in skeleton.texts}
+
+    def skeleton(self, skeleton: Skeleton, *, texts: Mapping[str, bytes], kept: Container[str] = ()) -> None:
         """Write what *skeleton* does not link: symlinks, texts and copies.  The directories exist, the files do not.
+
+        Args:
+            texts: what :meth:`texts` gave.
+            kept: texts which are there already.
 
         Raises:
             OSError: the directory cannot be written.
         """
         for path, target in skeleton.symlinks:
             self._symlink(fill(target, self.prefix), f"{self.prefix}/{path}")
-        for path, content, executable in skeleton.texts:
-            self._write(path, fill(content, self.prefix).encode(), executable=executable)
+        for path, _, executable in skeleton.texts:
+            if path not in kept:
+                self._write(path, texts[path], executable=executable)
         for path, source in skeleton.copies:
             self._copy(path, source)
 

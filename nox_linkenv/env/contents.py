@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -13,7 +14,7 @@ from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.skeleton import Skeleton
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from nox_linkenv.env.links import Links
     from nox_linkenv.env.receipt import Receipt
@@ -39,28 +40,35 @@ class Content:
     current: list[int]
 
 
-def contents(store: Store, prefix: str, receipt: Receipt) -> Iterator[Content]:
+def contents(
+    store: Store,
+    prefix: str,
+    receipt: Receipt,
+    *,
+    read: Mapping[str, Plan | Skeleton] = MappingProxyType({}),
+) -> Iterator[Content]:
     """Yield the contents of the environment at *prefix*, the latest first.
 
     Distributions without a RECORD have been uninstalled or replaced since, by pip and on purpose; they are left out.
+
+    Args:
+        read: plans and skeletons by name which have been read already.
     """
     replaced: set[str] = set()
     taken: set[str] = set()
     for name in reversed(receipt.plans):
-        text = store.read(name)
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            if text is None:
+            plan = read.get(name) or Plan.loads(store.read(name) or "")
+            if not isinstance(plan, Plan):
                 continue
-            plan = Plan.loads(text)
             gone = {canonicalize_name(entry[0]) for entry in plan.distributions if _is_gone(f"{prefix}/{entry[2]}")}
             current = [at for at in _current(plan, replaced | gone) if plan.links.paths[at] not in taken]
             yield Content(name, plan.links, [path for path, _ in plan.empty], current)
             replaced.update(canonicalize_name(entry[0]) for entry in plan.distributions)
             taken.update(plan.links.paths)
-    text = store.read(receipt.skeleton) if receipt.skeleton else None
     with contextlib.suppress(ValueError, KeyError, TypeError):
-        if receipt.skeleton and text is not None:
-            skeleton = Skeleton.loads(text)
+        if receipt.skeleton is not None:
+            skeleton = read.get(receipt.skeleton) or Skeleton.loads(store.read(receipt.skeleton) or "")
             metadata = [path for path in skeleton.links.directories if path.endswith(".dist-info")]
             replaced.update(_seed(path) for path in metadata if _is_gone(f"{prefix}/{path}"))
             former = tuple(replaced.intersection(map(_seed, metadata)))

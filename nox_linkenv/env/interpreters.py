@@ -10,14 +10,15 @@ import hashlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nox_linkenv.store import Store
 
-__all__ = ["recall_interpreter", "remember_interpreter"]
+__all__ = ["Search", "recall", "recall_interpreter", "remember", "remember_interpreter"]
 
 #: Variables which choose interpreters: PATH, and those of version managers.
 _VARIABLES: Final = ("PATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON_INSTALL_DIR")
@@ -36,50 +37,88 @@ def recall_interpreter(
         environ, directory: variables and directory of the search.
         now, age: seconds since the epoch, and the most seconds that may have passed.
     """
-    text = store.read(_name(spec, environ, directory))
-    if text is None:
-        return None
-    try:
-        data = json.loads(text)
-        path: str = data["path"]
-        if 0 <= now - data["time"] < age and data["seen"] == _seen(path, environ, directory):
-            return path
-    except (ValueError, KeyError, TypeError, OSError):
-        pass
-    return None
+    data = recall(Search(store, spec, environ, directory), now=now, age=age)
+    return None if data is None else str(data["path"])
 
 
 def remember_interpreter(
     store: Store, spec: str, environ: Mapping[str, str], directory: str, path: str, *, now: float
 ) -> None:
     """Remember that the interpreter at *path* was found for *spec*."""
+    remember(Search(store, spec, environ, directory), path, now=now)
+
+
+class Search(NamedTuple):
+    """What decides which interpreter is found.
+
+    Args:
+        store: where it is remembered.
+        spec: what was asked for, such as ``3.12``.
+        environ, directory: variables and directory of the search.
+        files: absolute paths of more files that may be there, or not, and decide.
+    """
+
+    store: Store
+    spec: str
+    environ: Mapping[str, str]
+    directory: str
+    files: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The name of the file in the store that holds the answer."""
+        chosen = {
+            name: value for name, value in self.environ.items() if name in _VARIABLES or name.startswith(_FAMILIES)
+        }
+        key = json.dumps([self.spec, sys.executable, self.directory, chosen], sort_keys=True)
+        return f"interpreters/{hashlib.sha256(key.encode()).hexdigest()}.json"
+
+    def seen(self, path: str) -> list[list[int]]:
+        """Return what could be seen to change: the interpreter, the directories of PATH, the choosing files."""
+        return [_stamp(place) for place in self._places(path)]
+
+    def _places(self, path: str) -> Iterator[str]:
+        yield path
+        yield from self.environ.get("PATH", "").split(os.pathsep)
+        pyenv = self.environ.get("PYENV_ROOT") or os.path.join(self.environ.get("HOME", ""), ".pyenv")
+        yield from (os.path.join(pyenv, "version"), os.path.join(pyenv, "versions"))
+        directory = self.directory
+        while True:
+            yield from (os.path.join(directory, name) for name in _FILES)
+            parent = os.path.dirname(directory)
+            if parent == directory:
+                break
+            directory = parent
+        yield from self.files
+
+
+def recall(search: Search, *, now: float, age: float) -> dict[str, Any] | None:
+    """Return the ``path`` of the interpreter remembered, and its details, or ``None`` as :func:`recall_interpreter`.
+
+    Args:
+        now, age: seconds since the epoch, and the most seconds that may have passed.
+    """
+    text = search.store.read(search.name)
+    if text is None:
+        return None
+    try:
+        data: dict[str, Any] = json.loads(text)
+        if 0 <= now - data["time"] < age and data["seen"] == search.seen(data["path"]):
+            return data
+    except (ValueError, KeyError, TypeError, OSError):
+        pass
+    return None
+
+
+def remember(search: Search, path: str, *, now: float, details: Mapping[str, object] = MappingProxyType({})) -> None:
+    """Remember that the interpreter at *path* was found, and *details*, which are plain.
+
+    Raises:
+        TypeError, ValueError: *details* cannot be written as JSON.
+    """
     if os.path.isabs(path):
-        data = {"path": path, "time": now, "seen": _seen(path, environ, directory)}
-        store.note(_name(spec, environ, directory), json.dumps(data))
-
-
-def _name(spec: str, environ: Mapping[str, str], directory: str) -> str:
-    chosen = {name: value for name, value in environ.items() if name in _VARIABLES or name.startswith(_FAMILIES)}
-    key = json.dumps([spec, sys.executable, directory, chosen], sort_keys=True)
-    return f"interpreters/{hashlib.sha256(key.encode()).hexdigest()}.json"
-
-
-def _seen(path: str, environ: Mapping[str, str], directory: str) -> list[list[int]]:
-    """Return what the search could have seen change: the interpreter, the directories of PATH, the choosing files."""
-    return [_stamp(place) for place in _places(path, environ, directory)]
-
-
-def _places(path: str, environ: Mapping[str, str], directory: str) -> Iterator[str]:
-    yield path
-    yield from environ.get("PATH", "").split(os.pathsep)
-    pyenv = environ.get("PYENV_ROOT") or os.path.join(environ.get("HOME", ""), ".pyenv")
-    yield from (os.path.join(pyenv, "version"), os.path.join(pyenv, "versions"))
-    while True:
-        yield from (os.path.join(directory, name) for name in _FILES)
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            break
-        directory = parent
+        data = {**details, "path": path, "time": now, "seen": search.seen(path)}
+        search.store.note(search.name, json.dumps(data))
 
 
 def _stamp(path: str) -> list[int]:

@@ -15,6 +15,7 @@ import os
 import stat
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.build import EMPTY_MTIME
@@ -61,7 +62,7 @@ class Private:
 
     Args:
         content: all of it.
-        timed: whether its modification time is the one of empty files.
+        timed: whether its modification time is the one of empty files, else it is that of its writing.
     """
 
     content: bytes
@@ -162,8 +163,16 @@ class _Taking:
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
         self.expected = expected_looks(links)
         self.packages = self._packages(links.paths)
-        self.index = dict(zip(links.paths, itertools.count(), strict=False))
-        self.known = set(links.directories)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The position of each link by its path; needed only where something has changed."""
+        return dict(zip(self.links.paths, itertools.count(), strict=False))
+
+    @cached_property
+    def known(self) -> set[str]:
+        """The directories."""
+        return set(self.links.directories)
 
     def run(self) -> Leftover:
         owners = self._packages([path + "/" for path in self.links.directories])
@@ -209,6 +218,8 @@ class _Taking:
             and not (private.timed and status.st_mtime != EMPTY_MTIME)
             and (not private.content or _read(file) == private.content)
         ):
+            if not private.timed:
+                os.utime(file)  # as if it had just been written: the last session may have dated it
             return True
         os.unlink(file)
         return False

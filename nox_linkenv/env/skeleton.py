@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["HARMLESS", "KEPT_PARAMETERS", "Skeleton", "creator", "fits", "skeleton_name", "stored_skeleton"]
+__all__ = [
+    "HARMLESS",
+    "KEPT_PARAMETERS",
+    "Skeleton",
+    "creator",
+    "fits",
+    "is_configured",
+    "skeleton_name",
+    "stored_skeleton",
+]
 
 #: Parameters of virtualenv under which the result depends on nothing but the interpreter and virtualenv itself.
 KEPT_PARAMETERS: Final = re.compile(
@@ -92,6 +101,12 @@ def fits(prefix: str) -> bool:
     )
 
 
+def is_configured(environ: Mapping[str, str]) -> bool:
+    """Return whether virtualenv reads a configuration file of the user's."""
+    config = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.exists(os.path.join(config, "virtualenv", "virtualenv.ini"))
+
+
 def creator() -> str:
     """Return what else decides how virtualenv makes an environment: its version and the interpreter that runs it.
 
@@ -119,10 +134,7 @@ def skeleton_name(
     """
     if not all(KEPT_PARAMETERS.fullmatch(parameter) for parameter in parameters):
         return None
-    config = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    if any(name.startswith("VIRTUALENV_") and name not in HARMLESS for name in environ):
-        return None
-    if os.path.exists(os.path.join(config, "virtualenv", "virtualenv.ini")):
+    if any(name.startswith("VIRTUALENV_") and name not in HARMLESS for name in environ) or is_configured(environ):
         return None
     try:
         real = os.path.realpath(interpreter)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from nox_linkenv.store.manifest import Manifest, StoredFile
+from typing import TYPE_CHECKING
+
 from nox_linkenv.store.store import Store
 
+if TYPE_CHECKING:
+    from nox_linkenv.store.manifest import Manifest, StoredFile
+
 __all__ = ["Manifest", "Store", "StoredFile"]
+
+
+def __getattr__(name: str) -> object:
+    """Import manifests when they are first asked for: the warm path has none."""
+    if name in {"Manifest", "StoredFile"}:
+        from nox_linkenv.store import manifest
+
+        return getattr(manifest, name)
+    raise AttributeError(name)

@@ -55,6 +55,11 @@ def _write_lock(root: Path) -> None:
 
 _VERSION: Final = 'commands = python -c "import tiny; print(tiny.VERSION)"'
 _TWO: Final = "[testenv:a]\nlabels = first\n[testenv:b]\nlabels = second"
+_PLACES: Final = (
+    "set_env = WHERE={env_site_packages_dir}\ncommands = "
+    "python -c \"import os; print(os.environ['WHERE'], '{env_bin_dir}', '{env_python}', '{py_dot_ver}')\""
+)
+_FOUND: Final = "commands = python -c \"print('{env_site_packages_dir}', '{env_bin_dir}', '{py_dot_ver}')\""
 _IMPORTED: Final = 'commands = python -c "import stray"'
 _LOCK: Final = """\
 lock-version = "1.0"
@@ -117,6 +122,15 @@ CASES: Final = {
     "result_json": Case(
         (Run(("run", "--result-json", "journal.json"), config=_packaged("package = wheel\ndeps = other")),), (0,), "OK"
     ),
+    "result_json_again": Case(
+        (
+            Run(config=ini("deps = other")),
+            Run(("run", "-r", "--result-json", "journal.json")),
+            Run(("run", "--result-json", "journal.json")),
+        ),
+        (0, 0, 0),
+        "OK",
+    ),
     "devenv": Case(
         (Run(("devenv", "-e", "py", "venv"), config=ini("deps = other", tox="")),),
         (0,),
@@ -124,6 +138,11 @@ CASES: Final = {
     ),
     "list": Case((Run(("list",), config=ini("description = what it is for")),), (0,), "what it is for"),
     "config": Case((Run(("config", "-e", "py"), config=ini("deps = tiny")),), (0,), "install_command"),
+    "config_of_what_is_there": Case(
+        (Run(config=ini("deps = tiny")), Run(("config", "-e", "py"))), (0, 0), "env_python"
+    ),
+    "substitutions": Case((Run(config=ini(_FOUND)), Run(("run", "-r"))), (0, 0), "site-packages"),
+    "substitutions_in_variables": Case((Run(config=ini(_PLACES)), Run(("run", "-r"))), (0, 0), "site-packages"),
     "exec": Case((Run(("exec", "--", "python", "-c", "import tiny"), config=ini("deps = tiny")),), (0,), "OK"),
     "depends": Case(
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.capabilities import require_python
 from tests.tox_host.tool import ORACLE, Run, ini
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     import pytest
 
     from tests.shared import Host
-    from tests.tox_host.tool import Project
+    from tests.tox_host.tool import Outcome, Project
 
 _VERSION = 'commands = python -c "import tiny; print(tiny.VERSION)"'
 
@@ -54,6 +55,44 @@ def test_second_time_needs_no_pip(project: Project) -> None:
     assert "linked: reused the resolution" in project.log("install_deps")
 
 
+def _asked_virtualenv(told: Outcome) -> bool:
+    """Return whether a session of virtualenv was made: it loads the seeders."""
+    return "virtualenv.seed.embed.via_app_data" in told.output
+
+
+def test_second_time_asks_virtualenv_nothing(project: Project) -> None:
+    seen = {"PYTHONPROFILEIMPORTTIME": "1"}
+    config = ini("deps = tiny\ncommands =", runner="linked")
+    first, *later = (project.tox(Run(args, config=config, env=seen)) for args in (("run",), ("run", "-r"), ("run",)))
+    assert _asked_virtualenv(first)
+    assert [told.code for told in later] == [0, 0], later[0].output
+    assert not any(map(_asked_virtualenv, later))
+    assert _asked_virtualenv(project.tox(Run(("run", "-r"), env={**seen, "LINKENV_RESOLUTION_AGE": "0"})))
+
+
+def test_interpreter_that_goes(project: Project) -> None:
+    """What was found is not believed once the directory that it was found in has changed."""
+    real = require_python("3.11")
+    programs = project.root / "programs"
+
+    def comes(root: Path) -> None:
+        programs.mkdir()
+        (programs / "python3.11").symlink_to(real)
+
+    def goes(root: Path) -> None:
+        (programs / "python3.11").unlink()
+
+    config = ini("base_python = python3.11\ndeps = tiny", tox="skipsdist = true\nskip_missing_interpreters = false")
+    env = {"PATH": str(programs), "HOME": str(project.root)}
+    told = project.same_on_both(
+        Run(config=config, env=env, before=comes),
+        Run(("run", "-r"), env=env),
+        Run(("run", "-r"), env=env, before=goes),
+    )
+    assert [outcome.code for outcome in told] == [0, 0, 1]
+    assert "could not find python interpreter" in told[-1].output
+
+
 def test_unfinished_is_made_anew(project: Project) -> None:
     project.tox(Run(config=ini(f"deps = tiny\n{_VERSION}", runner="linked")))
     (project.root / ".tox/py/.linkenv/receipt.json").unlink()
@@ -92,6 +131,16 @@ def test_edited_in_place(project: Project) -> None:
     told = project.tox(Run(("run", "-r"), config=ini(f"deps = tiny\n{_VERSION}", runner="linked")))
     assert told.code == 0, told.output
     assert "EDITED" not in (_packages(project) / "tiny.py").read_text()
+
+
+def test_edited_between_runs(project: Project) -> None:
+    """Only where an environment was made by this very run, and nothing has run in it, need nothing be looked at."""
+    project.tox(Run(config=ini("deps = tiny", runner="linked")))
+    with (_packages(project) / "tiny.py").open("a") as stream:
+        stream.write("EDITED = 1\n")
+    told = project.tox(Run(("run", "--notest")))
+    assert told.code == 0, told.output
+    assert "The session py edited a file" in told.output
 
 
 def test_chosen_by_option(project: Project) -> None:

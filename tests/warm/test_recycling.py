@@ -37,6 +37,8 @@ _FILES: Final = {
     "demo-1.0.data/data/share/demo/sub/none.txt": b"",
 }
 _INSTALLS: Final = (["demo"], ["second"])
+#: A file of pip's that every environment has for itself, because it is empty.
+_SEED_TEXT: Final = "pip/_internal/operations/__init__.py"
 _IMPORT: Final = "import single, second_module, pip"
 
 
@@ -142,8 +144,8 @@ def _fifo(path: Path) -> None:
 
 
 def _broken_mode(path: Path) -> None:
-    """Change the mode of a directory, or of a file that is nobody else's."""
-    if path.is_dir() or (path.exists() and path.stat().st_nlink == 1):
+    """Change the mode of a directory, or of a file that is nobody else's, as the interpreter's own is."""
+    if not path.is_symlink() and (path.is_dir() or (path.exists() and path.stat().st_nlink == 1)):
         path.chmod(0o700)
 
 
@@ -154,7 +156,7 @@ def _emptied(path: Path) -> None:
 
 
 def _dated(path: Path) -> None:
-    if path.is_dir() or (path.is_file() and path.stat().st_nlink == 1):
+    if not path.is_symlink() and (path.is_dir() or (path.is_file() and path.stat().st_nlink == 1)):
         os.utime(path, (1, 1))
 
 
@@ -186,6 +188,7 @@ _VICTIMS: Final = (
     *(f"{_SITE}/{name}" for name in ("second_module", "second_module/__init__.py", "__pycache__", "pack/__pycache__")),
     *(f"{_SITE}/{name}" for name in ("pack/__pycache__/a.cpython-312.pyc", "pack/__pycache__/empty.cpython-312.pyc")),
     *(f"{_SITE}/{name}" for name in ("demo-1.0.dist-info/RECORD", "demo-1.0.dist-info/INSTALLER", "pip/__init__.py")),
+    *(f"{_SITE}/pip/_internal/operations", f"{_SITE}/{_SEED_TEXT}"),
     *("bin/hello", "bin/greet", "bin/python", "bin/activate", "bin", "share/demo", "share/demo/readme.txt"),
     *(_SITE, "lib", "lib64", "pyvenv.cfg", "lib/python3.12", "share/demo/sub/none.txt", "include"),
 )
@@ -252,6 +255,23 @@ def test_an_untouched_environment_is_taken_over(used: Place) -> None:
     before = (used.packages / "pack").stat().st_ino
     used.session(*_INSTALLS, settings=quiet)
     assert (used.packages / "pack").stat().st_ino == before
+    assert tree(used.prefix) == used.fresh_tree(*_INSTALLS)
+
+
+def test_untouched_seeds_are_taken_over(used: Place) -> None:
+    """Also the files that are not linked: no package of seeds is gone through entry by entry for their sake."""
+    quiet = replace(used.site.settings, spares=False)
+    used.session(*_INSTALLS, settings=quiet)
+    private = used.packages / _SEED_TEXT
+    before = private.stat().st_ino
+    used.session(*_INSTALLS, settings=quiet)
+    assert private.stat().st_ino == before
+    os.utime(private, (1, 1))
+    used.session(*_INSTALLS, settings=quiet)
+    assert private.stat().st_mtime > 1, "the date of the last session is left"
+    private.write_text("edited = 1\n")
+    used.session(*_INSTALLS, settings=quiet)
+    assert private.read_text() == ""
     assert tree(used.prefix) == used.fresh_tree(*_INSTALLS)
 
 

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tox.tox_env.api import ToxEnv
 from tox.tox_env.errors import Fail, Recreate
-from tox.tox_env.python.virtual_env.api import VirtualEnv
 from tox.tox_env.python.virtual_env.package.pyproject import Pep517VirtualEnvPackager
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 
-from nox_linkenv.env.skeleton import HARMLESS
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
+from nox_linkenv.plugins.tox.remembering import Remembering
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings
 
 if TYPE_CHECKING:
@@ -42,12 +41,13 @@ _SET_BY_TOX: Final = {
 }
 
 
-class LinkedEnv(VirtualEnv, ABC):
+class LinkedEnv(Remembering, ABC):
     """What run and package environments have in common."""
 
     def __init__(self, create_args: ToxEnvCreateArgs) -> None:
         self._place: Place | None = None
         self._ready = False
+        self._made = False
         super().__init__(create_args)
 
     def register_config(self) -> None:
@@ -96,18 +96,21 @@ class LinkedEnv(VirtualEnv, ABC):
                 raise Recreate(str(error)) from error
         super().ensure_python_env()
         self._ready = True
+        self.remember()
 
     def create_python_env(self) -> None:
         """Make the environment from the store, or let virtualenv make it where only virtualenv can."""
-        parameters = self._parameters()
+        self._made = False
+        parameters = self.parameters()
         interpreter = str(self.base_python.extra["executable"])
         try:
             if parameters is None:
                 self.place.clear()
             else:
-                interpreter = str(self.creator.interpreter.system_executable)
+                interpreter = self.interpreter()
                 try:
                     if self.place.create(interpreter, parameters):
+                        self._made = True
                         return
                 except EnvError as error:  # virtualenv's own message is the one to show
                     logging.debug("%s", error)
@@ -119,11 +122,13 @@ class LinkedEnv(VirtualEnv, ABC):
         except EnvError as error:  # no pip that works: whatever is asked of it, the user gets pip's answer
             logging.debug("%s", error)
 
-    def _parameters(self) -> list[str] | None:
+    def parameters(self) -> list[str] | None:
         """Return the parameters that tox gives virtualenv, ``None`` where only virtualenv itself knows what they do."""
         spec = "virtualenv_spec" in self.conf and self.conf["virtualenv_spec"]
         if self.conf["download"] or spec:
             return None
+        from nox_linkenv.env.skeleton import HARMLESS
+
         names = {name for name in self.virtualenv_env_vars() if name.startswith("VIRTUALENV_")}
         if names - _SET_BY_TOX - set(HARMLESS):
             return None
@@ -141,12 +146,16 @@ class LinkedEnv(VirtualEnv, ABC):
         ours = [*INSTALL, *packages], [*INSTALL, "--pre", *packages]
         return self.place if command in ours else None
 
+    def _untouched(self) -> bool:
+        """Return whether nothing has run in the environment since it was made, file by file, of what was looked at."""
+        return self._made and isinstance(self._executor, LinkedExecutor) and not self._executor.ran
+
     def _teardown(self) -> None:
         super()._teardown()
         if not self._ready or not os.path.isdir(self.env_dir / ".linkenv"):
             return
         try:
-            for message in self.place.close(self.environment_variables):
+            for message in self.place.close(self.environment_variables, untouched=self._untouched()):
                 logging.warning(message)
         except (LinkenvError, OSError) as error:
             logging.warning("%s", error)
@@ -207,6 +216,9 @@ class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
 
 class LinkedPackager(LinkedEnv, Pep517VirtualEnvPackager, Recycling):
     """The package environment ``linked-pep-517``: build requirements are linked."""
+
+    def _untouched(self) -> bool:
+        return False  # tox has another executor for builds
 
     @staticmethod
     def id() -> str:

@@ -51,6 +51,8 @@ class LinkedExecutor(LocalSubProcessExecutor):
     def __init__(self, colored: bool, provision: Callable[[], Provision | None]) -> None:
         super().__init__(colored)
         self._provision = provision
+        #: Whether any command has been run, pip's included.
+        self.ran = False
 
     def build_instance(
         self, request: ExecuteRequest, options: ExecuteOptions, out: SyncWrite, err: SyncWrite
@@ -61,17 +63,22 @@ class LinkedExecutor(LocalSubProcessExecutor):
         def plain(request: ExecuteRequest, out: SyncWrite, err: SyncWrite) -> ExecuteInstance:
             return build(request, options, out, err)
 
+        def running(request: ExecuteRequest, out: SyncWrite, err: SyncWrite) -> ExecuteInstance:
+            self.ran = True
+            return plain(request, out, err)
+
         if request.run_id.startswith("install_") and request.cmd[: len(INSTALL)] == INSTALL:
             provision = self._provision()
             if provision is not None:
-                return _Installation(plain, provision, request, options, out, err)
-        return plain(request, out, err)
+                return _Installation(plain, running, provision, request, options, out, err)
+        return running(request, out, err)
 
 
 class _Installation(ExecuteInstance):
     def __init__(
         self,
         plain: _Plain,
+        running: _Plain,
         provision: Provision,
         request: ExecuteRequest,
         options: ExecuteOptions,
@@ -80,6 +87,7 @@ class _Installation(ExecuteInstance):
     ) -> None:
         super().__init__(request, options, out, err)
         self._plain = plain
+        self._running = running
         self._provision = provision
 
     @property
@@ -88,7 +96,7 @@ class _Installation(ExecuteInstance):
         return self._plain(self.request, self._out, self._err).cmd
 
     def __enter__(self) -> ExecuteStatus:
-        return _Status(self._plain, self._provision, self.request, self.options, self._out, self._err)
+        return _Status(self._running, self._provision, self.request, self.options, self._out, self._err)
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
