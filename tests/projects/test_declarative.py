@@ -65,9 +65,13 @@ def test_which_are(tmp_path: Path, backend: str) -> None:
     assert fingerprint(Store.open(tmp_path / "store"), str(project)).declarative == (backend in _DECLARATIVE)
 
 
-@pytest.mark.parametrize("editable", [False, True])
 @pytest.mark.parametrize(
-    "backend", [pytest.param(name, marks=() if name == "hatchling" else pytest.mark.slow) for name in _DECLARATIVE]
+    ("backend", "editable"),
+    [
+        pytest.param(name, editable, marks=() if (name, editable) == ("hatchling", True) else pytest.mark.slow)
+        for name in _DECLARATIVE
+        for editable in (False, True)
+    ],
 )
 def test_one_build_serves_every_interpreter(
     tmp_path: Path, root: Path, interpreters: dict[str, Path], hooks: list[str], backend: str, editable: bool
