@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.asking import ask, keep, resolve, wheels_of
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
-from nox_linkenv.errors import OfflineError, WheelError
+from nox_linkenv.errors import WheelError
 from nox_linkenv.making import Maker, fresh, settled
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
@@ -52,7 +52,6 @@ def answer(
     """Build the projects of *request* and install all of it; or say why that is left to pip.
 
     Raises:
-        OfflineError: offline mode is on, and something is not remembered.
         LinkenvError: a wheel was refused, or the store or the environment cannot be written.
         Whatever *pip* raises where pip fails.
     """
@@ -63,7 +62,10 @@ def answer(
         return Unkeyable(reason)
     work = _Work(provision, request, arguments, key, receipt, pip)
     try:
-        return work.remembered() or work.asked()
+        outcome = work.remembered()
+        if outcome is None and provision.settings.offline:
+            return Unkeyable("with its local projects as they are now")
+        return outcome or work.asked()
     except (BackendError, UnknownTreeError, CollisionError, WheelError) as error:
         return Unkeyable(f"a local project is left to pip: {error}")
 
@@ -109,11 +111,6 @@ class _Work:
         Raises:
             BackendError: this is left to pip.
         """
-        if self.provision.settings.offline:
-            raise OfflineError(
-                "Offline, and no resolution of this request is remembered",
-                remedy="Run once without LINKENV_OFFLINE, with the network there.",
-            )
         builds = self._builds()
         resolved = self._resolved(builds) or resolve(self.pip)
         if resolved is None:
