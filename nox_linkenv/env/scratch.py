@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import functools
 import hashlib
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["scratch", "scratch_name", "scratch_place"]
 
-_NAME: Final = re.compile(r"(\d+)-([0-9a-f]{6})[0-9a-f]{6}")
+_NAME: Final = re.compile(r"(\d+)-([a-z2-7]{4})[a-z2-7]{4}")
 
 
 def scratch_place(layout: Layout, inside: str = "") -> str:
@@ -40,14 +41,14 @@ def scratch_place(layout: Layout, inside: str = "") -> str:
     place = os.path.join(os.path.realpath(layout.root), os.path.basename(layout.throwaway))
     with contextlib.suppress(OSError):
         make_directory(place)
-        if os.access(place, os.W_OK) and fits(os.path.join(place, f"{2**22}-{12 * '0'}", inside).rstrip("/")):
+        if os.access(place, os.W_OK) and fits(os.path.join(place, f"{2**22}-{8 * '0'}", inside).rstrip("/")):
             return place
     return os.path.realpath(tempfile.gettempdir())
 
 
 def scratch_name() -> str:
     """Return a name for a directory in :func:`scratch_place` which says whose it is."""
-    return f"{os.getpid()}-{_machine()}{secrets.token_hex(3)}"
+    return f"{os.getpid()}-{_machine()}{_short(secrets.token_bytes(5))}"
 
 
 @contextlib.contextmanager
@@ -79,4 +80,9 @@ def _machine() -> str:
     with contextlib.suppress(OSError):
         parts.append(os.readlink("/proc/self/ns/pid"))
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:6]
+    return _short(hashlib.sha256("\n".join(parts).encode()).digest()[:5])
+
+
+def _short(value: bytes) -> str:
+    """Return the first 20 bits of *value*, five bytes, in four letters: paths of environments must be short."""
+    return base64.b32encode(value).decode().lower()[:4]

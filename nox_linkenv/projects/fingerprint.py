@@ -75,12 +75,14 @@ class Tree:
         entries: what stands at each path relative to *root*: kind, executable bits, content digest or link target;
             and the variables that the build configuration names.
         declarative: whether its build runs no code of its own.
+        editable: whether it was looked at for an editable wheel, to which less of it may count.
     """
 
     project: str
     root: str
     entries: dict[str, str]
     declarative: bool
+    editable: bool
 
     @property
     def digest(self) -> str:
@@ -150,7 +152,7 @@ def fingerprint(
     after = index.dumps()
     if after != before:
         store.note(name, after)  # a store that cannot be written still serves
-    return Tree(real, root, walk.entries, declaration is not None)
+    return Tree(real, root, walk.entries, declaration is not None, editable)
 
 
 def _configuration(project: str, index: Index) -> tuple[Configuration, Declaration | None]:

@@ -97,7 +97,7 @@ def look(store: Store, project: LocalProject, request: Request, prefix: str) -> 
     return fingerprint(
         store,
         project.path,
-        editable=project.editable and not project.configured,
+        editable=project.plainly_editable,
         environ=request.environ,
         skip=[os.path.realpath(prefix)],
     )

@@ -53,6 +53,11 @@ class LocalProject:
     extras: str
     configured: bool = False
 
+    @property
+    def plainly_editable(self) -> bool:
+        """Whether it is to be editable in the way that its backend has without settings."""
+        return self.editable and not self.configured
+
 
 @dataclass(frozen=True, slots=True)
 class Requested:

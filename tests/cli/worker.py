@@ -39,7 +39,10 @@ def check(site: Site, prefix: str, names: list[str], contents: dict[str, str]) -
 
 
 def main() -> None:
-    """Build, check, remove, until the time is over; what is built changes with time, so that much becomes unused."""
+    """Build, check, remove, until the time is over and something was pruned, or for two minutes.
+
+    What is built changes with time, so that much becomes unused.
+    """
     data, seconds, number = json.loads(sys.argv[1]), float(sys.argv[2]), sys.argv[3]
     site = Site(Path(data["root"]), Path(data["interpreter"]), Settings(**data["settings"]), data["environ"])
     chosen = random.Random(number)
@@ -48,7 +51,7 @@ def main() -> None:
     groups = [names[start : start + 3] for start in range(0, len(names), 3)]
     built = 0
     began = time.time()
-    while time.time() < began + seconds:
+    while (spent := time.time() - began) < seconds or (spent < 120 and not os.path.exists(data["stop"])):
         group = groups[int((time.time() - data["began"]) / data["phase"]) % len(groups)]
         wanted = sorted(chosen.sample(group, 2))
         place.session(wanted)

@@ -53,11 +53,11 @@ def test_others_are_left_alone(root: Path) -> None:
     with scratch(layout, "env") as directory:
         place = Path(directory).parent
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    pid, machine = int(dead.stdout), scratch_name().partition("-")[2][:6]
-    other = "0" * 6 if machine != "0" * 6 else "1" * 6
-    names = [f"{pid}-{other}{'a' * 6}", f"{os.getpid()}-{machine}{'a' * 6}", "something else"]
+    pid, machine = int(dead.stdout), scratch_name().partition("-")[2][:4]
+    other = "a" * 4 if machine != "a" * 4 else "b" * 4
+    names = [f"{pid}-{other}{'a' * 4}", f"{os.getpid()}-{machine}{'a' * 4}", "something else"]
     for name in names:
         (place / name).mkdir()
-    (place / f"{pid}-{machine}{'a' * 6}").mkdir()
+    (place / f"{pid}-{machine}{'a' * 4}").mkdir()
     with scratch(layout, "env") as directory:
         assert {path.name for path in place.iterdir()} == {*names, Path(directory).name}

@@ -47,9 +47,7 @@ def test_project_that_changes_while_it_is_built(suite: Suite, monkeypatch: pytes
     written = suite.root / "written-by-a-build"
     text = backend.read_text()
     changed = text.replace('open("shopping.py") as', 'open("written-by-a-build", "a") as log, open("shopping.py") as')
-    backend.write_text(
-        changed.replace("        return write(directory", "        log.write('x')\n        return write(directory")
-    )
+    backend.write_text(changed.replace("return write_wheel(", "log.write('x')\n        return write_wheel(", 1))
     suite.write(MANY)
     for expected in (1, 2):
         suite.run_apart("-q").assert_outcomes(passed=8)

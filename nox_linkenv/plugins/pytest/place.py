@@ -7,8 +7,8 @@ import hashlib
 import json
 import os
 import secrets
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.projects.fingerprint import Tree
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nox_linkenv.request import Outcome, Request
     from nox_linkenv.resolve.pip import Pip
 
-__all__ = ["Place", "Pool", "ProjectUnderTest"]
+__all__ = ["Place", "Pool", "ProjectUnderTest", "View"]
 
 
 class Pool:
@@ -88,6 +88,13 @@ def _is_in_use(prefix: str, aside: str) -> bool:
     return False
 
 
+class View(NamedTuple):
+    """How a project is looked at: the path of its directory, and whether for an editable."""
+
+    path: str
+    editable: bool
+
+
 class ProjectUnderTest:
     """The project whose tests these are.  All installs of a run see it as the first one did.
 
@@ -99,46 +106,48 @@ class ProjectUnderTest:
     def __init__(self, root: str, run: str) -> None:
         self.root = root
         self.run = run
-        self._trees: dict[str, Tree] = {}
+        self._trees: dict[View, Tree] = {}
 
     def holds(self, path: str) -> bool:
         """Return whether *path* is that of the project."""
         return self.root == path or self.root.startswith(f"{path}{os.sep}")
 
-    def named_by(self, request: Request) -> str | None:
-        """Return the path of the project if *request* names it."""
-        for argument in request.arguments:
+    def named_by(self, request: Request) -> View | None:
+        """Return how *request* looks at the project, if it names it."""
+        configured = any(argument.startswith(("-C", "--config-setting")) for argument in request.arguments)
+        for before, argument in zip(("", *request.arguments), request.arguments, strict=False):
             path = os.path.realpath(os.path.join(request.directory, argument.partition("[")[0].strip()))
             if not argument.startswith("-") and self.holds(path) and os.path.isdir(path):
-                return path
+                return View(path, before in ("-e", "--editable") and not configured)
         return None
 
-    def tree(self, path: str) -> Tree | None:
+    def tree(self, view: View) -> Tree | None:
         """Return the tree as the first install of the run has seen it, ``None`` before that."""
-        if path not in self._trees:
-            with contextlib.suppress(OSError, ValueError), open(self._name(path), encoding="utf-8") as stream:
-                self._trees[path] = Tree(**json.load(stream))
-        return self._trees.get(path)
+        if view not in self._trees:
+            with contextlib.suppress(OSError, ValueError), open(self._name(view), encoding="utf-8") as stream:
+                self._trees[view] = Tree(**json.load(stream))
+        return self._trees.get(view)
 
-    def settle(self, path: str, tree: Tree) -> None:
+    def settle(self, tree: Tree) -> None:
         """Have all further installs of the run see *tree*."""
-        self._trees[path] = tree
-        data = {"project": tree.project, "root": tree.root, "entries": tree.entries}
-        staged = f"{self._name(path)}.{os.getpid()}"
+        view = View(tree.project, tree.editable)
+        self._trees[view] = tree
+        staged = f"{self._name(view)}.{os.getpid()}"
         with open(staged, "w", encoding="utf-8") as stream:
-            json.dump(data, stream)
-        os.replace(staged, self._name(path))
+            json.dump(asdict(tree), stream)
+        os.replace(staged, self._name(view))
 
     @contextlib.contextmanager
-    def first(self, path: str) -> Iterator[None]:
+    def first(self, view: View) -> Iterator[None]:
         """Have the other processes of the run wait while this one installs the project for the first time."""
         from filelock import FileLock
 
-        with FileLock(f"{self._name(path)}-first"):
+        with FileLock(f"{self._name(view)}-first"):
             yield
 
-    def _name(self, path: str) -> str:
-        return f"{self.run}/project-{hashlib.sha256(os.fsencode(path)).hexdigest()[:16]}"
+    def _name(self, view: View) -> str:
+        digest = hashlib.sha256(os.fsencode(view.path)).hexdigest()[:16]
+        return f"{self.run}/{'editable' if view.editable else 'project'}-{digest}"
 
 
 class Place(Provision):
@@ -162,24 +171,25 @@ class Place(Provision):
         super().__init__(prefix, settings, session=session, clock=clock)
         self.pool = pool
         self.project = project
-        self._seen: dict[str, Tree] = {}
+        self._seen: dict[View, Tree] = {}
 
     def install(self, request: Request, pip: Pip) -> Outcome:
         """Install what *request* asks for; the project under test is built by the first install of the run."""
-        path = self.project.named_by(request)
-        if path is None or self.project.tree(path) is not None:
+        view = self.project.named_by(request)
+        if view is None or self.project.tree(view) is not None:
             return super().install(request, pip)
-        with self.project.first(path):
+        with self.project.first(view):
             outcome = super().install(request, pip)
-            if path in self._seen and self.project.tree(path) is None:
-                self.project.settle(path, self._seen[path])
+            if view in self._seen and self.project.tree(view) is None:
+                self.project.settle(self._seen[view])
         return outcome
 
     def look(self, project: LocalProject, request: Request) -> Tree:
         """Return the tree of *project*; that of the project under test as the first install of the run saw it."""
-        settled = self.project.tree(project.path) if self.project.holds(project.path) else None
+        view = View(project.path, project.plainly_editable)
+        settled = self.project.tree(view) if self.project.holds(project.path) else None
         tree = super().look(project, request) if settled is None else settled
-        self._seen.setdefault(project.path, tree)
+        self._seen.setdefault(view, tree)
         return tree
 
     def unsettled(self, tree: Tree) -> Tree | None:
@@ -187,7 +197,7 @@ class Place(Provision):
         if not self.project.holds(tree.project):
             return None
         marked = replace(tree, entries={**tree.entries, "the run": self.project.run})
-        self.project.settle(tree.project, marked)
+        self.project.settle(marked)
         return marked
 
     def furnish(self, receipt: Receipt) -> None:
