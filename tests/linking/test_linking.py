@@ -362,3 +362,28 @@ def test_copy_is_private(tmp_path: Path) -> None:
     assert (target.stat().st_mode, target.stat().st_mtime_ns) == (source.stat().st_mode, source.stat().st_mtime_ns)
     with pytest.raises(FileExistsError):
         copy_file(str(source), str(target))
+
+
+def test_a_source_that_was_away_for_a_moment_is_linked(files: Files) -> None:
+    """Somebody removes it after it was looked at and stores it again before anyone asks why the link failed."""
+    path = Path(files.sources[2])
+
+    def link(source: str, target: str) -> None:
+        if source == str(path) and not away:
+            away.append(path.read_bytes())
+            status = path.stat()
+            path.unlink()
+            try:
+                os.link(source, target)
+            finally:
+                path.write_bytes(away[0])
+                path.chmod(stat.S_IMODE(status.st_mode))
+                os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.link(source, target)
+
+    away: list[bytes] = []
+    inodes: list[int] = []
+    report = files.link(mode=LinkMode.HARDLINK, operations=Operations(link=link), inodes=inodes)
+    assert (report.linked, report.damaged, report.copied.total()) == (5, [], 0)
+    assert inodes[2] == path.stat().st_ino
+    check(files)
