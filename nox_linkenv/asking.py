@@ -25,14 +25,14 @@ from nox_linkenv.resolve.report import Origin, Resolved, parse_report
 from nox_linkenv.resolve.unmodelled import configures_builds, unmodelled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.provision import Provision
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["ask", "keep", "resolve", "wheels_of"]
+__all__ = ["ask", "keep", "reported", "resolve", "wheels_of"]
 
 
 def ask(
@@ -123,11 +123,20 @@ def wheels_of(
 
 def resolve(pip: Pip) -> list[Resolved] | None:
     """Return what pip would install, ``None`` where it failed and that was allowed."""
+    text = reported(pip.ask)
+    return None if text is None else parse_report(text)
+
+
+def reported(run: Callable[[Sequence[str]], bool]) -> str | None:
+    """Return the report of pip that *run* has it write, given options which also keep it from installing.
+
+    Returns ``None`` where *run* returns false, or pip has written none.
+    """
     with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
         report = Path(directory) / "report.json"
-        if not pip.ask(["--dry-run", "--report", str(report)]) or not report.exists():
+        if not run(["--dry-run", "--report", str(report)]) or not report.exists():
             return None
-        return parse_report(report.read_text(encoding="utf-8"))
+        return report.read_text(encoding="utf-8")
 
 
 def keep(provision: Provision, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:

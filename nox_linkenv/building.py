@@ -10,14 +10,13 @@ Whatever fails here is left to pip, which then fails, or succeeds, in its own wo
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.asking import ask, keep, resolve, wheels_of
+from nox_linkenv.asking import ask, keep, reported, resolve, wheels_of
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import WheelError
 from nox_linkenv.making import Maker, fresh, settled
@@ -154,12 +153,10 @@ class _Work:
         paths = [os.path.join(self.store.layout.base, build.archive) for build in builds]
         wheels = dict(zip(self.key.requested.projects, paths, strict=True))
         arguments = standing_in(self.key.requested, wheels)
-        with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
-            report = Path(directory) / "report.json"
-            asked = ["install", "--dry-run", "--report", str(report), *(arguments or [])]
-            if arguments is None or not self.pip.fetch(asked) or not report.exists():
-                return None
-            return read_answer_for(report.read_text(encoding="utf-8"), wheels, self.request.directory)
+        if arguments is None:
+            return None
+        text = reported(lambda options: self.pip.fetch(["install", *options, *arguments]))
+        return None if text is None else read_answer_for(text, wheels, self.request.directory)
 
     def _why(self) -> str:
         before = last_inputs(self.store, (self.provision.prefix, *self.request.arguments))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 from dataclasses import dataclass, replace
@@ -94,6 +95,11 @@ class Maker:
         dropped = {"PYTHONPATH", "PYTHONHOME"} | ({"PIP_CONSTRAINT"} if pip >= _UNCONSTRAINED else set())
         self.environ = {name: value for name, value in request.environ.items() if name not in dropped}
 
+    @functools.cached_property
+    def around(self) -> list[object]:
+        """What the build depends on besides the tree, the interpreter and what it requires."""
+        return [self.project.path, self.project.editable, self.requested.config, surroundings(self.environ)]
+
     def make(self, tree: Tree) -> Made:
         """Return the build of the project, whose *tree* is known; one process builds while others wait for it.
 
@@ -146,8 +152,7 @@ class Maker:
         )
         if isinstance(key, Unkeyable):
             raise BackendError(f"its requirements cannot be keyed: {key.reason}")
-        parts = [key.digest, self.project.path, self.project.editable, self.requested.config]
-        return digest_of([*parts, surroundings(self.environ), self.receipt.interpreter])
+        return digest_of([key.digest, *self.around, self.receipt.interpreter])
 
     def _requirements(self, requirements: Sequence[str]) -> Request:
         arguments = [*index_arguments(self.requested.others), "--", *requirements]
@@ -215,8 +220,7 @@ class Maker:
         if wheels is None:
             raise BackendError("its requirements cannot be linked")
         counted = sorted(digest for name, digest in wheels.items() if name not in _ALIKE)
-        parts = [self.project.path, self.project.editable, self.requested.config, surroundings(self.environ)]
-        return digest_of(["for every interpreter", *parts, counted])
+        return digest_of(["for every interpreter", *self.around, counted])
 
     def _elsewhere(self, environment: BuildEnvironment, depends: str, tree: Tree) -> Build | None:
         """Return the build for another interpreter that would come of *tree* for this one, too."""

@@ -11,7 +11,8 @@ from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, donor_of
-from nox_linkenv.env.recycle import Donor, Leftover, Private, State, read_state, record_state, state_name, take_over
+from nox_linkenv.env.recycle import Donor, Leftover, Private, take_over
+from nox_linkenv.env.state import State, read_state, record_state, state_name
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes, discarded_names
 from nox_linkenv.store.spares import take_spare

@@ -9,14 +9,12 @@ its files' sizes, dates and modes need a look.  Packages with other directories 
 
 from __future__ import annotations
 
-import array
 import itertools
 import os
 import stat
-import time
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from nox_linkenv.env.build import EMPTY_MTIME
 from nox_linkenv.env.looks import expected_looks, looks, looks_of_all
@@ -25,27 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from nox_linkenv.env.links import Links
+    from nox_linkenv.env.state import State
     from nox_linkenv.env.walk import Walk
 
-__all__ = ["Donor", "Leftover", "Private", "State", "read_state", "record_state", "state_name", "take_over"]
-
-#: A change within the clock's tick of the one before has the same time.  Nanoseconds; ticks are 10 ms at most.
-_RACY: Final = 20_000_000
-#: The same for filesystems which keep whole seconds, or two.
-_RACY_SECONDS: Final = 3_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """What was true of a tree when it was recorded.
-
-    Args:
-        inodes: number of the inode of each link, 0 where it is not one of the store's.
-        changes: status-change time of each directory in nanoseconds, 0 where it may still change unseen.
-    """
-
-    inodes: Sequence[int]
-    changes: Sequence[int]
+__all__ = ["Donor", "Leftover", "Private", "take_over"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,43 +65,6 @@ class Leftover:
     positions: list[int]
     kept: set[str] = field(default_factory=set)
     changes: Sequence[int] = ()
-
-
-def state_name(name: str) -> str:
-    """Return the file name, in our directory of an environment, for the state of a plan or skeleton."""
-    return os.path.basename(name).removesuffix(".json")[:40] + ".state"
-
-
-def record_state(
-    path: str, prefix: str, directories: Sequence[str], inodes: Sequence[int], *, known: Sequence[int] = ()
-) -> None:
-    """Record the state of the tree at *prefix* in the file *path*, as unsigned 64-bit integers of this machine.
-
-    Args:
-        known: status-change times that were seen just now, 0 for the others.
-    """
-    changes = []
-    now = time.time_ns()
-    for directory, change in zip(directories, known or itertools.repeat(0), strict=False):
-        if change == 0:
-            change = os.lstat(f"{prefix}/{directory}").st_ctime_ns
-            racy = _RACY_SECONDS if change % 1_000_000_000 == 0 else _RACY
-            if change >= now - racy:
-                change = 0
-        changes.append(change)
-    with open(path, "wb") as stream:
-        array.array("Q", [*inodes, *changes]).tofile(stream)
-
-
-def read_state(path: str, *, links: int, directories: int) -> State | None:
-    """Return the state that :func:`record_state` wrote of so many *links* and *directories*, or ``None``."""
-    numbers = array.array("Q")
-    try:
-        with open(path, "rb") as stream:
-            numbers.frombytes(stream.read())
-    except (OSError, ValueError):
-        return None
-    return State(numbers[:links], numbers[links:]) if len(numbers) == links + directories else None
 
 
 def take_over(

@@ -11,7 +11,7 @@ from nox_linkenv.env.build import Builder
 from nox_linkenv.env.bytecode import empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY
-from nox_linkenv.env.recycle import record_state, state_name
+from nox_linkenv.env.state import record_state, state_name
 from nox_linkenv.store.files import make_directory, staging_name
 from nox_linkenv.store.spares import spares_directory
 from nox_linkenv.trash import empty_trash

@@ -209,17 +209,13 @@ def link_files(
             except FileExistsError:
                 _unlink(target)
                 link(source, target)
+            except FileNotFoundError:  # it may be there again: somebody has put it back, or stored it anew
+                link(source, target)
+                number = status_of(source).st_ino
             linked += 1
         except OSError as error:
-            failure: OSError | None = error
-            if isinstance(error, FileNotFoundError) and os.path.lexists(source):
-                # It was away for a moment: something else has removed it and stored it again, or put it back.
-                failure = _attempt(link, source, target)
-                number = os.stat(source).st_ino if failure is None else number
-            if failure is None:
-                linked += 1
-            elif os.path.lexists(source):
-                _copy_instead(source, target, failure, refusals, operations, report)
+            if os.path.lexists(source):
+                _copy_instead(source, target, error, refusals, operations, report)
             else:  # it has just been removed: a prune, or a repair
                 report.damaged.append(position)
                 number = 0
@@ -276,14 +272,6 @@ def _copy_instead(
             remedy="Free some space there or check the permissions of the environment's directory.",
         ) from failure
     report.copied[reason] += 1
-
-
-def _attempt(link: Callable[[str, str], object], source: str, target: str) -> OSError | None:
-    try:
-        link(source, target)
-    except OSError as error:
-        return error
-    return None
 
 
 def _unlink(target: str) -> None:

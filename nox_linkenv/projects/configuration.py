@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 from dataclasses import dataclass
@@ -10,11 +11,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["Configuration", "Declaration", "read_configuration", "users_files"]
+__all__ = ["Configuration", "Declaration", "above", "read_declared", "read_run", "users_files"]
 
-#: Files that configure builds, as far as they may name files outside of the project.
+#: Files beside ``pyproject.toml`` that configure builds, as far as they may name files outside of the project.
 _FILES: Final = (
-    "pyproject.toml",
     "setup.cfg",
     "setup.py",
     "MANIFEST.in",
@@ -80,11 +80,18 @@ class Declaration:
         """Return whether nothing in or above the directory *project*, an absolute path, speaks against it."""
         if any(os.path.lexists(os.path.join(project, name)) for name in self.files):
             return False
-        while self.above and (parent := os.path.dirname(project)) != project:
-            project = parent
-            if any(os.path.lexists(os.path.join(project, name)) for name in self.above):
-                return False
-        return True
+        places = [os.path.join(parent, name) for parent in above(project) for name in self.above]
+        return not any(map(os.path.lexists, places))
+
+    def counts(self, name: str, *, inner: str, text: str) -> bool:
+        """Return whether the Python module *name* counts for an editable with its content, not only by being there.
+
+        Args:
+            inner: path of the project within the tree, empty or with ``/`` at its end.
+            text: of ``pyproject.toml``: a module that it names may be read for a version, or copied.
+        """
+        path = name.removeprefix(inner)
+        return path in text or path.startswith(self.copied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ class Configuration:
 
     Args:
         declared: that of ``pyproject.toml``.
-        run: those of files that the build runs, or that other tools read which it runs.
+        run: the same and those of files that the build runs, or that other tools read which it runs.
         helpers: those of modules that the former import, as far as can be told.
     """
 
@@ -108,7 +115,7 @@ class Configuration:
         for found in re.finditer(_ABSOLUTE, self.declared) if rooted else ():
             if os.path.lexists(os.path.expanduser(found["value"] or found["key"])):
                 return _OUT
-        return max(map(_climb, (self.declared, *self.run)))
+        return max(map(_climb, self.run or (self.declared,)))
 
     @property
     def dated(self) -> bool:
@@ -118,7 +125,7 @@ class Configuration:
     @property
     def names_dist(self) -> bool:
         """Whether something in ``dist/`` may be taken into what is built."""
-        return any("dist" in text and re.search(_DIST, text) for text in (self.declared, *self.run))
+        return any("dist" in text and re.search(_DIST, text) for text in self.run or (self.declared,))
 
     def variables(self, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         """Yield those of the variables *environ* that are named: as ``{env:NAME}``, or anywhere in what is run.
@@ -131,26 +138,36 @@ class Configuration:
                 yield name, value
 
 
-def read_configuration(project: str, *, declarative: bool) -> Configuration:
-    """Read what configures the build of the project in the directory *project*.
+def read_declared(project: str) -> Configuration:
+    """Read what configures the build of the project in the directory *project* if ``pyproject.toml`` alone does.
 
-    Args:
-        declarative: whether it is known that ``pyproject.toml`` alone does.
+    Raises:
+        OSError: it is there and cannot be read.
+    """
+    return Configuration(_read(f"{project}/pyproject.toml"))
+
+
+def read_run(project: str, declared: str) -> Configuration:
+    """Read all that configures the build of *project*, whose ``pyproject.toml`` is *declared*.
 
     Raises:
         OSError: a file of it cannot be read.
     """
-    declared = _read(f"{project}/pyproject.toml")
-    if declarative:
-        return Configuration(declared)
     # Modules beside setup.py are what it imports; those of test tools are not.
     modules = {
         name
         for name in os.listdir(project)
         if name.endswith((".py", ".cmake")) and name not in ("noxfile.py", "conftest.py")
     }
-    run = tuple(_read(f"{project}/{name}") for name in sorted({*_FILES, *modules}))
+    run = (declared, *(_read(f"{project}/{name}") for name in sorted({*_FILES, *modules})))
     return Configuration(declared, run, tuple(_helpers(project, run)))
+
+
+def above(directory: str) -> Iterator[str]:
+    """Yield the directories above *directory*, an absolute path, the closest first."""
+    while (parent := os.path.dirname(directory)) != directory:
+        yield parent
+        directory = parent
 
 
 def _helpers(project: str, run: Sequence[str]) -> Iterator[str]:
@@ -181,9 +198,9 @@ def users_files(project: str, environ: Mapping[str, str]) -> Iterator[str]:
         yield os.path.join(config, "git", name)
     if extra := environ.get("DIST_EXTRA_CONFIG"):
         yield extra
-    directory = project
-    while not os.path.lexists(os.path.join(directory, ".git")) and (parent := os.path.dirname(directory)) != directory:
-        directory = parent
+    for inner, directory in itertools.pairwise((project, *above(project))):
+        if os.path.lexists(os.path.join(inner, ".git")):
+            return
         for name in (".gitignore", ".hgignore", "hatch.toml"):
             yield os.path.join(directory, name)
 

@@ -22,17 +22,18 @@ import re
 import stat
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.projects.configuration import Configuration, read_configuration, users_files
+from nox_linkenv.projects.configuration import above, read_declared, read_run, users_files
 from nox_linkenv.projects.git import git_files, index_digest
 from nox_linkenv.projects.index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from nox_linkenv.projects.configuration import Declaration
+    from nox_linkenv.projects.configuration import Configuration, Declaration
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
@@ -130,15 +131,21 @@ def fingerprint(
         configuration, declaration = _configuration(real, index)
         root = real if declaration is not None and not declaration.repository else _repository(real) or real
         depth = 0 if root == real else os.path.relpath(real, root).count(os.sep) + 1
-        if configuration.climb > depth:
+        if declaration is None and configuration.climb > depth:
             raise UnknownTreeError("its build configuration names files outside of the project")
-        walk = _Walk(root, index.files, frozenset([*skip, os.path.realpath(store.layout.root)]), clock())
-        walk.archives = configuration.names_dist
-        if declaration is not None:
-            walk.repository = declaration.repository
-            if editable:
-                inner = "" if root == real else os.path.relpath(real, root).replace(os.sep, "/") + "/"
-                walk.counted = _Counted(inner, configuration.declared, declaration.copied)
+        counted = None
+        if declaration is not None and editable:
+            inner = "" if root == real else os.path.relpath(real, root).replace(os.sep, "/") + "/"
+            counted = partial(declaration.counts, inner=inner, text=configuration.declared)
+        walk = _Walk(
+            root,
+            index.files,
+            frozenset([*skip, os.path.realpath(store.layout.root)]),
+            clock(),
+            repository=declaration is None or declaration.repository,
+            archives=configuration.names_dist,
+            counted=counted,
+        )
         for path in users_files(real, environ):
             walk.file(path, path)
         walk.directory(root, "")
@@ -157,30 +164,11 @@ def fingerprint(
 
 def _configuration(project: str, index: Index) -> tuple[Configuration, Declaration | None]:
     """Return what configures the build of *project*, and what is known of it where it is declarative."""
-    configuration = read_configuration(project, declarative=True)
+    configuration = read_declared(project)
     declaration = index.declared(configuration.declared)
     if declaration is not None and not configuration.climb and declaration.holds(project):
         return configuration, declaration
-    return read_configuration(project, declarative=False), None
-
-
-@dataclass(frozen=True, slots=True)
-class _Counted:
-    """Which Python modules count with their content, and not only by being there.
-
-    Args:
-        inner: path of the project within the tree, empty or with ``/`` at its end.
-        text: of ``pyproject.toml``: a module that it names may be read for a version, or copied.
-        copied: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
-    """
-
-    inner: str
-    text: str
-    copied: tuple[str, ...]
-
-    def __call__(self, name: str) -> bool:
-        path = name.removeprefix(self.inner)
-        return path in self.text or path.startswith(self.copied)
+    return read_run(project, configuration.declared), None
 
 
 class _Walk:
@@ -191,21 +179,29 @@ class _Walk:
         known: digest and stamp of files as last remembered, by their path.
         skip: directories which do not count.
         now: when it starts; nanoseconds since the epoch.
-
-    Attributes:
         repository: whether the state of repositories counts.
         archives: whether the archives in ``dist/`` count.
         counted: tells which Python modules count with their content; without it, all do.
     """
 
-    def __init__(self, root: str, known: dict[str, list[object]], skip: frozenset[str], now: int) -> None:
+    def __init__(
+        self,
+        root: str,
+        known: dict[str, list[object]],
+        skip: frozenset[str],
+        now: int,
+        *,
+        repository: bool,
+        archives: bool,
+        counted: Callable[[str], bool] | None,
+    ) -> None:
         self.root = root
         self.known = known
         self.skip = skip
         self.now = now
-        self.repository = True
-        self.archives = False
-        self.counted: Callable[[str], bool] | None = None
+        self.repository = repository
+        self.archives = archives
+        self.counted = counted
         self.entries: dict[str, str] = {}
         self.trusted: dict[str, list[object]] = {}
 
@@ -290,11 +286,7 @@ def _is_environment(path: str) -> bool:
 
 def _repository(project: str) -> str | None:
     """Return the directory that holds the repository which *project* lies in."""
-    directory = project
-    while True:
+    for directory in (project, *above(project)):
         if any(os.path.lexists(os.path.join(directory, marker)) for marker in _REPOSITORIES):
             return directory
-        parent = os.path.dirname(directory)
-        if parent == directory:
-            return None
-        directory = parent
+    return None

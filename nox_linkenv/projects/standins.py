@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin
 from urllib.request import pathname2url
 
 from nox_linkenv.resolve.arguments import Kind
-from nox_linkenv.resolve.report import Origin, Resolved, parse_report
+from nox_linkenv.resolve.report import Origin, parse_report
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nox_linkenv.projects.requested import LocalProject, Requested
+    from nox_linkenv.resolve.report import Resolved
 
 __all__ = ["read_answer_for", "standing_in"]
 
@@ -57,14 +59,5 @@ def _as_project(item: Resolved, projects: Mapping[str, LocalProject], directory:
     path = os.path.normpath(os.path.join(os.path.realpath(directory), project.named))
     url = urljoin("file:", pathname2url(path))
     info: dict[str, Any] = {"dir_info": {"editable": True} if project.editable else {}, "url": url}
-    return Resolved(
-        name=item.name,
-        version=item.version,
-        url=url,
-        origin=Origin.EDITABLE if project.editable else Origin.DIRECTORY,
-        sha256=None,
-        requested=item.requested,
-        direct_url=json.dumps(info, sort_keys=True),
-        extras=item.extras,
-        commit=None,
-    )
+    origin = Origin.EDITABLE if project.editable else Origin.DIRECTORY
+    return replace(item, url=url, origin=origin, sha256=None, direct_url=json.dumps(info, sort_keys=True))
