@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.capabilities import Capability, require
-from tests.environment import clean_environment
-from tests.interpreters import find_interpreters
+from tests.support.capabilities import Capability, require
+from tests.support.environment import clean_environment
+from tests.support.interpreters import find_interpreters
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,9 +58,9 @@ _HEAVY = (
     "tests/parity/test_big.py",
     "tests/projects/test_backends.py",
     "tests/projects/test_reuse.py",
-    "tests/tox_host/test_behaviours.py",
-    "tests/tox_host/test_parity.py",
-    "tests/tox_host/test_together.py",
+    "tests/plugins/tox/test_behaviours.py",
+    "tests/plugins/tox/test_parity.py",
+    "tests/plugins/tox/test_together.py",
 )
 
 

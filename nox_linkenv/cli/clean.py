@@ -12,7 +12,7 @@ from nox_linkenv.cli.output import Output, bytes_
 if TYPE_CHECKING:
     import argparse
 
-    from nox_linkenv.env.known import Known
+    from nox_linkenv.env.registry import Known
 
 __all__ = ["add"]
 
@@ -34,11 +34,11 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Remove them."""
-    from nox_linkenv.env.known import find_known
+    from nox_linkenv.env.registry import find_known
     from nox_linkenv.errors import SettingsError
+    from nox_linkenv.maintenance.disk_usage import Disk
     from nox_linkenv.store.roots import forget_root
-    from nox_linkenv.store.usage import Disk
-    from nox_linkenv.trash import empty_trash, find_trash, trash_name
+    from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
 
     if arguments.path is None and arguments.older_than is None:
         raise SettingsError("Nothing says which environments", remedy="Name a PATH or an age with --older-than.")

@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Make it."""
     from nox_linkenv.env.receipt import DIRECTORY
     from nox_linkenv.errors import EnvError
-    from nox_linkenv.throwaway import Throwaway
+    from nox_linkenv.provision.ephemeral import Throwaway
 
     settings = settings_of(arguments)
     prefix = os.path.realpath(arguments.env)

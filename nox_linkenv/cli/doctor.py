@@ -30,7 +30,7 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Examine."""
-    from nox_linkenv.cli.examinations import Severity, examine
+    from nox_linkenv.cli.checks import Severity, examine
 
     results = examine(settings_of(arguments), os.path.realpath(arguments.directory))
     output.data(

@@ -11,9 +11,9 @@ from nox_linkenv.cli.output import Output, bytes_
 if TYPE_CHECKING:
     import argparse
 
-    from nox_linkenv.env.known import Known
+    from nox_linkenv.env.registry import Known
+    from nox_linkenv.maintenance.disk_usage import Disk, Tree
     from nox_linkenv.store import Store
-    from nox_linkenv.store.usage import Disk, Tree
 
 __all__ = ["add"]
 
@@ -35,11 +35,11 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show it."""
-    from nox_linkenv.env.known import Known, find_known
     from nox_linkenv.env.receipt import read_receipt
+    from nox_linkenv.env.registry import Known, find_known
     from nox_linkenv.errors import EnvError
+    from nox_linkenv.maintenance.disk_usage import Disk
     from nox_linkenv.store.roots import Root
-    from nox_linkenv.store.usage import Disk
 
     store = opened(settings_of(arguments))
     every = find_known(store)
@@ -69,8 +69,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
 
 
 def _environment(store: Store, known: Known, tree: Tree, every: list[Known], *, packages: bool) -> dict[str, Any]:
-    from nox_linkenv.env.known import stored_inodes
-    from nox_linkenv.store.usage import inodes_below
+    from nox_linkenv.env.registry import stored_inodes
+    from nox_linkenv.maintenance.disk_usage import inodes_below
 
     stored = {} if known.receipt is None else stored_inodes(store, known.prefix, known.receipt)
     others = []
@@ -145,8 +145,8 @@ def _packages(known: Known, stored: dict[int, str]) -> list[dict[str, Any]]:
 
 def _whole(store: Store, disk: Disk, data: dict[str, Any], alone: int) -> None:
     """Add the store, kind by kind, and the totals; what environments share with the store is counted already."""
+    from nox_linkenv.maintenance.disk_usage import metadata_bytes
     from nox_linkenv.store.layers import find_companions
-    from nox_linkenv.store.usage import metadata_bytes
 
     kinds: dict[str, int] = {}
     base = store.layout.base

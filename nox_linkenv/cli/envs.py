@@ -22,8 +22,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """List them."""
-    from nox_linkenv.env.known import check, find_known
-    from nox_linkenv.store.usage import Disk
+    from nox_linkenv.env.registry import check, find_known
+    from nox_linkenv.maintenance.disk_usage import Disk
 
     store = opened(settings_of(arguments))
     found = []

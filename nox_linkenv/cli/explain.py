@@ -110,8 +110,8 @@ def _wheel(store: Store, name: str, position: int) -> dict[str, Any]:
 
 def _connection(receipt: Receipt, prefix: str, path: str, source: str) -> dict[str, Any]:
     """Return how the file is connected with the *source* in its store."""
+    from nox_linkenv.maintenance.disk_usage import shared_extents
     from nox_linkenv.store.layout import Layout
-    from nox_linkenv.store.usage import shared_extents
 
     file = os.path.join(prefix, path)
     candidates = [os.path.join(Layout(place).base, source) for place in receipt.places]

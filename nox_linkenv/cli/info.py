@@ -25,13 +25,13 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show it."""
     from nox_linkenv.cli.probing import arrangement_in, in_words
     from nox_linkenv.config import origins
-    from nox_linkenv.env.known import find_known
+    from nox_linkenv.env.registry import find_known
     from nox_linkenv.linking.probe import existing
-    from nox_linkenv.store.companion import companion_places
+    from nox_linkenv.maintenance.disk_usage import filesystem_of
+    from nox_linkenv.maintenance.units import Kind, Watch
     from nox_linkenv.store.layers import find_companions
     from nox_linkenv.store.layout import FORMAT, Layout
-    from nox_linkenv.store.units import Kind, Watch
-    from nox_linkenv.store.usage import filesystem_of
+    from nox_linkenv.store.link_policy import companion_places
 
     settings = settings_of(arguments)
     root = settings.store_root

@@ -33,8 +33,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Install."""
     from nox_linkenv.env.activation import activated
     from nox_linkenv.errors import EnvError
-    from nox_linkenv.provision import Provision
-    from nox_linkenv.throwaway import Throwaway
+    from nox_linkenv.provision.ephemeral import Throwaway
+    from nox_linkenv.provision.installer import Provision
 
     prefix = os.path.realpath(arguments.env)
     provision = Provision(prefix, settings_of(arguments), session=os.path.basename(prefix))

@@ -61,8 +61,8 @@ def opened(settings: Settings, *, exactly: bool = False) -> Store:
     Raises:
         StoreError: there is none.
     """
+    from nox_linkenv.env.assembly.link_source import open_store
     from nox_linkenv.errors import StoreError
-    from nox_linkenv.furnishing import open_store
     from nox_linkenv.store import Store
     from nox_linkenv.store.layout import Layout
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_linkenv.linking import LinkMode
-from nox_linkenv.store.companion import arrange
 from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.link_policy import arrange
 
 if TYPE_CHECKING:
     from nox_linkenv.config import Settings
-    from nox_linkenv.store.companion import Arrangement
+    from nox_linkenv.store.link_policy import Arrangement
 
 __all__ = ["arrangement_in", "in_words"]
 

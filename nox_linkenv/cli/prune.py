@@ -42,8 +42,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Prune."""
-    from nox_linkenv.env.known import find_known, foreign, protected
-    from nox_linkenv.store.prune import GRACE, Pruning, prune
+    from nox_linkenv.env.registry import find_known, foreign, protected
+    from nox_linkenv.maintenance.prune import GRACE, Pruning, prune
 
     store = opened(settings_of(arguments), exactly=bool(arguments.store))
     now = time.time()

@@ -52,7 +52,7 @@ def requested(arguments: argparse.Namespace) -> list[str]:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run it."""
-    from nox_linkenv.throwaway import throwaway
+    from nox_linkenv.provision.ephemeral import throwaway
 
     settings = settings_of(arguments)
     with throwaway(settings, arguments.python, session="linkenv run") as environment:

@@ -34,8 +34,8 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Verify, and repair."""
-    from nox_linkenv.mending import mend
-    from nox_linkenv.store.verify import Problem, verify
+    from nox_linkenv.maintenance.verify import Problem, verify
+    from nox_linkenv.provision.reverify import mend
 
     settings = settings_of(arguments)
     store = opened(settings, exactly=bool(arguments.store))

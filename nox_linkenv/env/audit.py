@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.env.looks import expected_looks, looks, looks_of_all
+from nox_linkenv.env.stat_signature import expected_looks, looks, looks_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import mtime_of
 from nox_linkenv.env.links import Links
-from nox_linkenv.store.bytecode import bytecode_of
+from nox_linkenv.store.compile import bytecode_of
 from nox_linkenv.store.layout import bytecode_name
 from nox_linkenv.store.objects import discard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store import Store
 
 __all__ = ["EMPTY", "Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]

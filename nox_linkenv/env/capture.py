@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import address, mtime_of
-from nox_linkenv.env.facts import NAME, PREFIX, Facts, fill
+from nox_linkenv.env.interpreter.facts import NAME, PREFIX, Facts, fill
+from nox_linkenv.env.interpreter.probe import learn
 from nox_linkenv.env.links import Links
-from nox_linkenv.env.probe import learn
-from nox_linkenv.env.scratch import scratch
 from nox_linkenv.env.skeleton import Skeleton, fits, stored_skeleton
+from nox_linkenv.env.temporary import scratch
 from nox_linkenv.errors import CaptureError, EnvError
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.objects import put_file

@@ -21,7 +21,7 @@ from nox_linkenv.wheel.model import Scheme
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.env.interpreter.facts import Facts
 
 __all__ = ["Distribution", "find_distributions", "installed_digest", "uninstall"]
 

@@ -22,7 +22,7 @@ from nox_linkenv.wheel.model import EntryPoint, Scheme
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store.manifest import Manifest, StoredFile
 
 __all__ = ["INSTALLER", "CollisionError", "Installable", "Plan", "make_plan", "record_row"]

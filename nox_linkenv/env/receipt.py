@@ -8,8 +8,8 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nox_linkenv.env.build import write_private
-from nox_linkenv.env.facts import Facts
+from nox_linkenv.env.assembly.assembler import write_private
+from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.linking import LinkMode
 
 __all__ = ["DIRECTORY", "Receipt", "donor_of", "read_receipt", "remove_receipt", "write_receipt"]

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.env.facts import Facts
+from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.links import Links
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.projects.configuration import Declaration
+from nox_linkenv.projects.build_config import Declaration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,9 +29,9 @@ class _Rules:
     Args:
         table: its own below ``[tool]``.
         requires: the distributions that a build may require, by their normalized names.
-        repository: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
+        repository: as in :class:`~nox_linkenv.projects.build_config.Declaration`.
         code: keys in its table which bring code of the project into the build.
-        files, above: as in :class:`~nox_linkenv.projects.configuration.Declaration`.
+        files, above: as in :class:`~nox_linkenv.projects.build_config.Declaration`.
         copies: keys in its table which name what editable wheels hold copies of, in some way.
         mapped: such keys below which the keys are the paths of it.
         version: values at ``source`` in its table's ``version`` which read the version from the file at ``path``.

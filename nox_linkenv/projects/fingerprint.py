@@ -26,14 +26,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.projects.configuration import above, read_declared, read_run, users_files
+from nox_linkenv.projects.build_config import above, read_declared, read_run, users_files
 from nox_linkenv.projects.git import git_files, index_digest
-from nox_linkenv.projects.index import Index
+from nox_linkenv.projects.tree_index import Index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from nox_linkenv.projects.configuration import Configuration, Declaration
+    from nox_linkenv.projects.build_config import Configuration, Declaration
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]

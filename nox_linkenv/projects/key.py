@@ -6,18 +6,18 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nox_linkenv.projects.build_cache import digest_of
+from nox_linkenv.projects.build_inputs import surroundings
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
-from nox_linkenv.projects.record import digest_of
-from nox_linkenv.projects.requested import LocalProject, Requested, UnmodelledError, find_projects
-from nox_linkenv.projects.variables import surroundings
+from nox_linkenv.projects.requirements import LocalProject, Requested, UnmodelledError, find_projects
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nox_linkenv.request import Request
-    from nox_linkenv.resolve.arguments import Arguments
     from nox_linkenv.resolve.inputs import Interpreter
+    from nox_linkenv.resolve.pip_arguments import Arguments
+    from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
 
 __all__ = ["ProjectKey", "full_key", "look", "project_key"]

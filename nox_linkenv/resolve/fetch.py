@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from nox_linkenv.resolve.arguments import Arguments, Kind
+from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nox_linkenv.resolve.memory import WheelSource
+    from nox_linkenv.resolve.cache import WheelSource
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Manifest, Store
 

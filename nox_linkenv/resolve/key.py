@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.resolve.arguments import Arguments, Kind
-from nox_linkenv.resolve.configuration import HARMLESS, configurations, setting_name, settings_in
 from nox_linkenv.resolve.inputs import ARGUMENTS, INSTALLED, PIP, Inputs, UnkeyableError
+from nox_linkenv.resolve.pip_arguments import Arguments, Kind
+from nox_linkenv.resolve.pip_config import HARMLESS, configurations, setting_name, settings_in
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_lock, logical_lines, parse_line
 from nox_linkenv.resolve.specifiers import file_named, local_place, specifier, without_extras
 
@@ -274,7 +274,7 @@ class _Collector:
         """Add what *text* depends on; return whether it names exactly one version."""
         found = specifier(text, self.directory)
         if found.path is not None:
-            from nox_linkenv.resolve.local import add_archive
+            from nox_linkenv.resolve.local_files import add_archive
 
             add_archive(self.inputs, found.path)
         return found.exact
@@ -282,18 +282,18 @@ class _Collector:
     def _find_links(self, location: str) -> None:
         path = local_place(location, self.directory, self.environ)
         if path is not None:
-            from nox_linkenv.resolve.local import add_find_links
+            from nox_linkenv.resolve.local_files import add_find_links
 
             add_find_links(self.inputs, path)
 
     def _index(self, location: str) -> None:
         path = local_place(location, self.directory, self.environ)
         if path is not None:
-            from nox_linkenv.resolve.local import add_index
+            from nox_linkenv.resolve.local_files import add_index
 
             add_index(self.inputs, path)
 
     def _seen(self, python_path: str) -> str:
-        from nox_linkenv.resolve.local import seen_on_path
+        from nox_linkenv.resolve.local_files import seen_on_path
 
         return seen_on_path(python_path, self.directory)

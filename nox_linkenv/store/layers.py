@@ -78,7 +78,7 @@ def outdated(own: Layout, names: Iterable[str], since: int) -> set[str]:
     """Return those of *names* whose file may lie in a lower layer of the overlay that the store is on.
 
     Args:
-        since: see :class:`~nox_linkenv.store.companion.Arrangement`.
+        since: see :class:`~nox_linkenv.store.link_policy.Arrangement`.
     """
     found = set()
     for name in names:

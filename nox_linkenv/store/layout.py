@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["ASIDE", "DESCRIPTION", "FORMAT", "LAYER", "Layout"]
+__all__ = ["ASIDE", "DESCRIPTION", "FORMAT", "LAYER", "Layout", "bytecode_name", "object_name", "stem_of"]
 
 #: The store format that this version reads and writes.
 FORMAT: Final = 1
@@ -73,3 +73,8 @@ def object_name(addr: str) -> str:
 def bytecode_name(tag: str, addr: str) -> str:
     """Return the path, relative to the format directory, of the bytecode that the interpreter *tag* made of *addr*."""
     return f"bytecode/{tag}/{addr[:2]}/{addr[2:64]}.pyc"
+
+
+def stem_of(name: str) -> str:
+    """Return what the files in an environment, and spares, are named by that belong to the plan or skeleton *name*."""
+    return os.path.basename(name).removesuffix(".json")[:40]

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.warm.tool import put_wheel
+from tests.provision.tool import put_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.warm.tool import Site
+    from tests.provision.tool import Site
 
 NOXFILE = """
 import nox

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.cli.tool import answer, linkenv, say, start
-from tests.warm.tool import put_wheel
+from tests.provision.tool import put_wheel
 
 if TYPE_CHECKING:
-    from tests.warm.tool import Site
+    from tests.provision.tool import Site
 
 COMMANDS = ("info", "du", "envs", "clean", "prune", "verify", "doctor", "explain", "create", "install", "run")
 

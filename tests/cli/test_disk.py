@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nox_linkenv.linking import LinkMode
-from nox_linkenv.store.usage import metadata_bytes
-from tests.capabilities import Capability
+from nox_linkenv.maintenance.disk_usage import metadata_bytes
 from tests.cli.tool import answer, linkenv
-from tests.warm.tool import put_wheel
+from tests.provision.tool import put_wheel
+from tests.support.capabilities import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.warm.tool import Site
+    from tests.provision.tool import Site
 
 #: ``FICLONE`` of linux/fs.h.
 _FICLONE: Final = 0x40049409

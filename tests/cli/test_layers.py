@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.linking import LinkMode
-from tests.capabilities import Capability
 from tests.cli.tool import answer, say
-from tests.link_modes.filesystems import mounted
-from tests.warm.tool import put_wheel, tree
+from tests.linking.modes.filesystems import mounted
+from tests.provision.tool import put_wheel, tree
+from tests.support.capabilities import Capability
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.warm.tool import Site
+    from tests.provision.tool import Site
 
 _NOW = ("--unused", "--grace", "0s")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.warm.tool import Site
+    from tests.provision.tool import Site
 
 __all__ = ["age", "answer", "linkenv", "say", "start"]
 

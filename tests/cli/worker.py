@@ -17,7 +17,7 @@ from nox_linkenv.config import Settings
 from nox_linkenv.digest import file_digest
 from nox_linkenv.env.contents import contents as contents_of
 from nox_linkenv.store.roots import forget_root
-from tests.warm.tool import Site
+from tests.provision.tool import Site
 
 __all__ = ["main"]
 

@@ -11,7 +11,7 @@ import pytest
 import tomli
 import yaml
 
-from nox_linkenv.projects.variables import PREFIXES, TOOLS, VARIABLES
+from nox_linkenv.projects.build_inputs import PREFIXES, TOOLS, VARIABLES
 from tests.docs.pages import PROJECT, Block, anchors, blocks, links, pages
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.capabilities import Capability
 from tests.docs.pages import PROJECT, blocks
 from tests.docs.running import run_command
-from tests.environment import clean_environment
-from tests.interpreters import find_interpreters
+from tests.support.capabilities import Capability
+from tests.support.environment import clean_environment
+from tests.support.interpreters import find_interpreters
 
 if TYPE_CHECKING:
     from pathlib import Path

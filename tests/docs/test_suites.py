@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import Block, blocks, pages
 from tests.docs.running import run_block
-from tests.unit.wheels import make_wheel
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_linkenv.env.build import Builder, write_private
+from nox_linkenv.env.assembly.assembler import Assembler, write_private
 from nox_linkenv.env.plan import Installable, make_plan
 from nox_linkenv.errors import EnvError
 from nox_linkenv.store import Store
-from tests.capabilities import Capability
 from tests.env.tool import FACTS
 from tests.store.tool import check_whole, mount
-from tests.unit.wheels import make_wheel
+from tests.support.capabilities import Capability
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ _FILES = {
 def build(prefix: Path, store: Store, wheel: Path) -> None:
     plan = make_plan([Installable(store.add(wheel), requested=True)], FACTS)
     prefix.mkdir(exist_ok=True)
-    builder = Builder(str(prefix), store.layout)
+    builder = Assembler(str(prefix), store.layout)
     builder.directories(plan.links.directories)
     assert builder.link(plan.links).explain() is None
     builder.private(plan)
@@ -86,7 +86,7 @@ def test_file_where_a_directory_belongs(tmp_path: Path, store_dir: Path) -> None
     prefix.mkdir()
     (prefix / "lib").write_bytes(b"")
     with pytest.raises(EnvError, match="needs a directory") as caught:
-        Builder(str(prefix), Store.open(store_dir).layout).directories(["lib"])
+        Assembler(str(prefix), Store.open(store_dir).layout).directories(["lib"])
     assert caught.value.path == prefix / "lib"
 
 

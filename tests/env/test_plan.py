@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nox_linkenv.digest import address
-from nox_linkenv.env.facts import NAME, PREFIX, fill
+from nox_linkenv.env.interpreter.facts import NAME, PREFIX, fill
 from nox_linkenv.env.plan import INSTALLER, CollisionError, Installable, Plan, make_plan, record_row
 from nox_linkenv.store import Manifest, StoredFile
 from nox_linkenv.wheel import EntryPoint, Scheme

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_linkenv.env.scratch import scratch, scratch_name
+from nox_linkenv.env.temporary import scratch, scratch_name
 from nox_linkenv.store import Store
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _KILLED = """
 import os, sys
-from nox_linkenv.env.scratch import scratch
+from nox_linkenv.env.temporary import scratch
 from nox_linkenv.store import Store
 with scratch(Store.open(sys.argv[1]).layout, "env") as directory:
     os.mkdir(f"{directory}/env")

@@ -15,11 +15,11 @@ from nox_linkenv.config import Settings
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name
 from nox_linkenv.errors import EnvError
-from nox_linkenv.provision import Provision
+from nox_linkenv.provision.installer import Provision
 from nox_linkenv.store import Store
-from tests.capabilities import require_python
 from tests.env.tool import listing, virtualenv
 from tests.store.tool import check_whole, objects
+from tests.support.capabilities import require_python
 
 _VERSIONS: Final = ("3.9", "3.10", "3.11", "3.12", "3.13")
 

@@ -12,17 +12,17 @@ import pytest
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.installed import Distribution, find_distributions, installed_digest, uninstall
-from nox_linkenv.env.probe import learn
+from nox_linkenv.env.interpreter.probe import learn
 from nox_linkenv.errors import EnvError
-from tests.capabilities import require_python
 from tests.env.tool import Listing, listing, pip, virtualenv
-from tests.environment import clean_environment
-from tests.unit.wheels import make_wheel
+from tests.support.capabilities import require_python
+from tests.support.environment import clean_environment
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nox_linkenv.env.facts import Facts
+    from nox_linkenv.env.interpreter.facts import Facts
 
 _VERSIONS: Final = ("3.9", "3.12")
 _OUTSIDE: Final = "outside"

@@ -8,9 +8,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.env.facts import PREFIX, Facts
+from nox_linkenv.env.interpreter.facts import PREFIX, Facts
 from nox_linkenv.wheel import Scheme
-from tests.environment import clean_environment
+from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

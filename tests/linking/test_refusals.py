@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from nox_linkenv.linking import link_files
-from tests.capabilities import Capability
 from tests.linking.test_linking import check, make
 from tests.store.tool import as_nobody, mount
+from tests.support.capabilities import Capability
 
 #: Links of one inode on ext4.
 _LIMIT = 65_000

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.environment import clean_environment
+from tests.support.environment import clean_environment
 
 PROJECT = Path(__file__).parents[2]
 _LINE = 'import os; os.environ.get("LINKENV_NOX_HOOK") == "0" or __import__("nox_linkenv._hook")._hook.install()'

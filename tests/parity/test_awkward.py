@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.capabilities import require_python
 from tests.parity.compare import OUR_NAME
 from tests.parity.stories import FROM_FILES, FROM_INDEX, PYTHONS, furnish
 from tests.parity.tool import ORACLE, PEER, Made, Story, compare, make
+from tests.support.capabilities import require_python
 
 if TYPE_CHECKING:
     from pathlib import Path

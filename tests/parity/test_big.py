@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.capabilities import require_python
 from tests.parity.stories import BIG, PYTHONS, furnish
 from tests.parity.tool import ORACLE, PEER, compare, make
+from tests.support.capabilities import require_python
 
 if TYPE_CHECKING:
     from pathlib import Path

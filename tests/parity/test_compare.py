@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.capabilities import require_python
 from tests.parity.compare import tree_differences, view_differences
 from tests.parity.snapshot import snapshot
 from tests.parity.stories import furnish
 from tests.parity.tool import ORACLE, Story, compare, make
+from tests.support.capabilities import require_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.capabilities import Capability, require_python
 from tests.parity.inodes import added_bytes, damaged_objects, linkable, objects, unshared
 from tests.parity.stories import BIG, furnish
 from tests.parity.tool import PEER, Made, Story, make, spawn
+from tests.support.capabilities import Capability, require_python
 
 if TYPE_CHECKING:
     from pathlib import Path

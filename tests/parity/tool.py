@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.environment import clean_environment
 from tests.parity.compare import OUR_NAME, tree_differences, view_differences
+from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
     from tests.parity.snapshot import Tree

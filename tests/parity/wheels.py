@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from tests.unit.wheels import make_wheel
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

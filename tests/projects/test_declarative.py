@@ -16,9 +16,9 @@ import tomli
 from nox_linkenv.projects.declarative import declaration_of
 from nox_linkenv.projects.fingerprint import fingerprint
 from nox_linkenv.store import Store
-from tests.environment import clean_environment
 from tests.parity.compare import tree_differences
 from tests.projects.tool import BACKENDS, Bench, make_project
+from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from nox_linkenv.request import Outcome
-from tests.backend import backend_text
-from tests.environment import clean_environment
+from nox_linkenv.resolve.request import Outcome
 from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, PipFailedError
-from tests.unit.wheels import make_wheel
+from tests.support.backend import backend_text
+from tests.support.environment import clean_environment
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

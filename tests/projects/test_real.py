@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.environment import clean_environment
 from tests.parity.tool import run_nox
+from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.errors import OfflineError
-from tests.backend import IN_TREE, backend_text
 from tests.projects.tool import Bench, PipFailedError
+from tests.support.backend import IN_TREE, backend_text
 
 if TYPE_CHECKING:
     from pathlib import Path

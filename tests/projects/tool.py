@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.config import Settings
-from nox_linkenv.provision import Provision
-from nox_linkenv.request import Outcome, Request
-from tests.environment import clean_environment
+from nox_linkenv.provision.installer import Provision
+from nox_linkenv.resolve.request import Outcome, Request
 from tests.parity.snapshot import Tree, snapshot
+from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

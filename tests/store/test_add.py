@@ -14,7 +14,7 @@ from nox_linkenv.errors import WheelError
 from nox_linkenv.store import Manifest, Store
 from nox_linkenv.wheel import EntryPoint, Scheme
 from tests.store.tool import check_whole, listing, objects, sha256, visible
-from tests.unit.wheels import HOSTILE, HostileWheel, make_wheel
+from tests.support.wheels import HOSTILE, HostileWheel, make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,9 +10,9 @@ import pytest
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import Abilities, mount_of
 from nox_linkenv.store import Store
-from nox_linkenv.store.companion import Arrangement, Option, arrange, companion_places, decide
-from tests.capabilities import Capability
+from nox_linkenv.store.link_policy import Arrangement, Option, arrange, companion_places, decide
 from tests.store.tool import mount
+from tests.support.capabilities import Capability
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from typing import Final
 import pytest
 
 from tests.store.tool import ROOT
-from tests.unit.wheels import Member, make_wheel
+from tests.support.wheels import Member, make_wheel
 
 _LIMIT: Final = 200 << 20
 _STORE: Final = """

@@ -12,9 +12,9 @@ import pytest
 
 from nox_linkenv.store import Store
 from nox_linkenv.store.objects import discard, intact
-from tests.capabilities import Capability
 from tests.store.tool import as_nobody, check_whole
-from tests.unit.wheels import make_wheel
+from tests.support.capabilities import Capability
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

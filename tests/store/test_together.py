@@ -14,7 +14,7 @@ import pytest
 
 from nox_linkenv.store import Store
 from tests.store.tool import check_whole, objects, start_child, visible
-from tests.unit.wheels import make_wheel
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path

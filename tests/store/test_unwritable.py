@@ -13,9 +13,9 @@ import pytest
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.store import Store
-from tests.capabilities import Capability
 from tests.store.tool import as_nobody, check_whole, listing, mount, objects, visible
-from tests.unit.wheels import make_wheel
+from tests.support.capabilities import Capability
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from nox.logger import logger
 from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings
-from nox_linkenv.env.interpreters import recall_interpreter, remember_interpreter
+from nox_linkenv.env.interpreter.search_cache import recall_interpreter, remember_interpreter
 from nox_linkenv.errors import CaptureError, EnvError, LinkenvError, StoreUnwritableError
-from nox_linkenv.provision import Provision
+from nox_linkenv.provision.installer import Provision
 
 if TYPE_CHECKING:
     import logging
@@ -159,7 +159,7 @@ class LinkedEnv(VirtualEnv):
 
     def clean_up(self, *, success: bool) -> None:
         """Remove the environment if the settings say so; one that nox was told to reuse stays."""
-        from nox_linkenv.cleanup import remove_environment, wants_removal
+        from nox_linkenv.provision.cleanup import remove_environment, wants_removal
 
         if not self.reuse_existing and wants_removal(self.provision.settings.cleanup, success=success):
             remove_environment(self.provision.store, self.provision.prefix)

@@ -14,7 +14,7 @@ from nox.logger import logger
 from nox.popen import popen
 
 from nox_linkenv.plugins.nox.environment import reported
-from nox_linkenv.request import Request
+from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

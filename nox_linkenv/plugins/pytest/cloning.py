@@ -11,7 +11,7 @@ import re
 import shutil
 import stat
 
-from nox_linkenv.env.build import write_private
+from nox_linkenv.env.assembly.assembler import write_private
 from nox_linkenv.env.receipt import DIRECTORY
 
 __all__ = ["copy_differences"]

@@ -13,7 +13,7 @@ from nox_linkenv.env.activation import activated
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nox_linkenv.request import Request
+    from nox_linkenv.resolve.request import Request
 
 __all__ = ["CapturedPip", "CommandFailedError", "command_environment", "run_command"]
 

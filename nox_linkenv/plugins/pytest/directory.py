@@ -12,7 +12,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import EnvError
-from nox_linkenv.trash import empty_trash, find_trash, trash_name
+from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

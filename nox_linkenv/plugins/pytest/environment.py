@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_linkenv.plugins.pytest.commands import CapturedPip, CommandFailedError, command_environment, run_command
-from nox_linkenv.request import Request
+from nox_linkenv.resolve.request import Request
 from nox_linkenv.wheel.model import Scheme
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from nox_linkenv.plugins.pytest.place import Place
+    from nox_linkenv.plugins.pytest.provision import FixtureProvision
     from nox_linkenv.plugins.pytest.session import Session
-    from nox_linkenv.plugins.pytest.wanted import Wanted
+    from nox_linkenv.plugins.pytest.spec import EnvironmentSpec
 
 __all__ = ["CommandFailedError", "LinkedEnvironment", "LinkedVenv", "LinkedVenvFactory"]
 
@@ -28,7 +28,7 @@ __all__ = ["CommandFailedError", "LinkedEnvironment", "LinkedVenv", "LinkedVenvF
 class LinkedEnvironment:
     """A virtual environment for tests.  It is made when anything of it is first asked for."""
 
-    def __init__(self, session: Session, name: str, wanted: Wanted) -> None:
+    def __init__(self, session: Session, name: str, wanted: EnvironmentSpec) -> None:
         self._session = session
         self._name = name
         self._wanted = wanted
@@ -193,7 +193,7 @@ class LinkedEnvironment:
         return self._session.clone(self._place, self._name, self._wanted)
 
     @functools.cached_property
-    def _place(self) -> Place:
+    def _place(self) -> FixtureProvision:
         __tracebackhide__ = True
         place = self._session.make(self._name, self._wanted)
         self._made = True
@@ -233,7 +233,7 @@ class LinkedVenvFactory:
         defaults: what they are made with, unless a call says otherwise.
     """
 
-    def __init__(self, session: Session, name: str, defaults: Wanted) -> None:
+    def __init__(self, session: Session, name: str, defaults: EnvironmentSpec) -> None:
         self._session = session
         self._name = name
         self._defaults = defaults
@@ -276,7 +276,7 @@ class LinkedVenvFactory:
 class LinkedVenv(LinkedEnvironment):
     """The environment of a test; calling it makes further ones."""
 
-    def __init__(self, session: Session, name: str, wanted: Wanted) -> None:
+    def __init__(self, session: Session, name: str, wanted: EnvironmentSpec) -> None:
         super().__init__(session, name, wanted)
         self._factory = LinkedVenvFactory(session, name, wanted.but(requirements=()))
 

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nox_linkenv.config import Settings, load_settings
-from nox_linkenv.env.discovery import MissingPythonError, find_interpreter
+from nox_linkenv.env.assembly.link_source import open_store
+from nox_linkenv.env.interpreter.discovery import MissingPythonError, find_interpreter
 from nox_linkenv.errors import EnvError, LinkenvError
-from nox_linkenv.furnishing import open_store
 from nox_linkenv.plugins.pytest import base_directory, is_offline, keeps, pythons, run_of
 from nox_linkenv.plugins.pytest.directory import RunDirectory, remove_run
 from nox_linkenv.plugins.pytest.environment import LinkedEnvironment, LinkedVenv, LinkedVenvFactory
-from nox_linkenv.plugins.pytest.place import Place, Pool, ProjectUnderTest
-from nox_linkenv.plugins.pytest.wanted import Wanted, wanted_by
-from nox_linkenv.trash import empty_trash
+from nox_linkenv.plugins.pytest.provision import FixtureProvision, Pool, ProjectUnderTest
+from nox_linkenv.plugins.pytest.spec import EnvironmentSpec, spec_of
+from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nox_linkenv.plugins.pytest.reporting import Journal
-    from nox_linkenv.request import Outcome
+    from nox_linkenv.resolve.request import Outcome
     from nox_linkenv.store import Store
 
 __all__ = ["Session", "end", "function_environments", "required_python", "session_environments"]
@@ -58,7 +58,7 @@ class Session:
         self.pool = Pool()
         self.journal: Journal = Journal()
         config.pluginmanager.register(self.journal, "linkenv-journal")
-        self._places: dict[str, list[Place]] = {}
+        self._places: dict[str, list[FixtureProvision]] = {}
         self._scheduled: set[tuple[object, ...]] = set()
         self._pythons: dict[str, str] = {}
         self._number = 0
@@ -91,7 +91,7 @@ class Session:
             self._pythons[wanted] = find_interpreter(wanted, self.store, age=self.settings.resolution_age)
         return self._pythons[wanted]
 
-    def make(self, name: str, wanted: Wanted) -> Place:
+    def make(self, name: str, wanted: EnvironmentSpec) -> FixtureProvision:
         """Make an environment, without its requirements.
 
         Raises:
@@ -102,7 +102,7 @@ class Session:
         interpreter = self.python(wanted.python)
         parameters = ["--system-site-packages"] * wanted.system_packages + list(wanted.extra_args)
         self._number += 1
-        place = Place(
+        place = FixtureProvision(
             f"{self.directory.home}/{_UNFIT.sub('_', name.rpartition('::')[2])[:24].strip('_')}_{self._number}",
             self.settings,
             session=name,
@@ -116,7 +116,7 @@ class Session:
                 _make_by_virtualenv(place, interpreter, parameters)
         return place
 
-    def clone(self, source: Place, name: str, wanted: Wanted) -> LinkedEnvironment:
+    def clone(self, source: FixtureProvision, name: str, wanted: EnvironmentSpec) -> LinkedEnvironment:
         """Make an environment that is as the one at *source* is."""
         from nox_linkenv.plugins.pytest.cloning import copy_differences
 
@@ -156,7 +156,7 @@ class Session:
         """Let go of the run's directory."""
         self.directory.close()
 
-    def _look_back(self, place: Place) -> None:
+    def _look_back(self, place: FixtureProvision) -> None:
         """See to what the test has changed in linked files, and at the first of a kind have bytecode compiled."""
         receipt = place.receipt
         if receipt is None:
@@ -165,8 +165,8 @@ class Session:
         if kind in self._scheduled:
             return
         self._scheduled.add(kind)
-        from nox_linkenv.closing import close
-        from nox_linkenv.upkeep import start
+        from nox_linkenv.maintenance.background import start
+        from nox_linkenv.provision.session_end import close
 
         settings = replace(self.settings, spares=False)
         closing = close(self.store, place.prefix, receipt, settings, os.environ, began=self.began)
@@ -197,7 +197,7 @@ def end(config: pytest.Config, run: str) -> None:
 def function_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenv]:
     """Yield the value of ``linked_venv``."""
     session = Session.of(request.config)
-    wanted = wanted_by(request)
+    wanted = spec_of(request)
     if wanted.python is None and "linked_python" in request.fixturenames:
         wanted = replace(wanted, python=request.getfixturevalue("linked_python"))
     session.journal.begin(request.node)
@@ -212,7 +212,7 @@ def session_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenvF
     session = Session.of(request.config)
     name = "session"
     try:
-        yield LinkedVenvFactory(session, name, Wanted())
+        yield LinkedVenvFactory(session, name, EnvironmentSpec())
     finally:
         session.finish(name, keep=keeps(request.config) and session.journal.failures > 0)
 
@@ -241,7 +241,7 @@ def _links_reach(store: Store, directory: str) -> bool:
     return True
 
 
-def _make_by_virtualenv(place: Place, interpreter: str, parameters: list[str]) -> None:
+def _make_by_virtualenv(place: FixtureProvision, interpreter: str, parameters: list[str]) -> None:
     from nox_linkenv.plugins.pytest.commands import run_command
 
     shutil.rmtree(place.prefix, ignore_errors=True)

@@ -13,15 +13,15 @@ from tox.tox_env.python.virtual_env.package.pyproject import Pep517VirtualEnvPac
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 
 from nox_linkenv.errors import EnvError, LinkenvError
+from nox_linkenv.plugins.tox.cached_virtualenv import Remembering
 from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
-from nox_linkenv.plugins.tox.remembering import Remembering
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings
 
 if TYPE_CHECKING:
     from tox.execute.api import Execute
     from tox.tox_env.api import ToxEnvCreateArgs
 
-    from nox_linkenv.plugins.tox.place import Place
+    from nox_linkenv.plugins.tox.provision import LinkedProvision
 
 __all__ = ["LinkedEnv", "LinkedPackager", "LinkedRunner", "Recycling"]
 
@@ -45,7 +45,7 @@ class LinkedEnv(Remembering, ABC):
     """What run and package environments have in common."""
 
     def __init__(self, create_args: ToxEnvCreateArgs) -> None:
-        self._place: Place | None = None
+        self._place: LinkedProvision | None = None
         self._ready = False
         self._made = False
         super().__init__(create_args)
@@ -56,18 +56,18 @@ class LinkedEnv(Remembering, ABC):
         add_settings(self.conf, self.core)
 
     @property
-    def place(self) -> Place:
+    def place(self) -> LinkedProvision:
         """What provisions this environment; the store is opened when it is first asked for.
 
         Raises:
             Fail: a setting is wrong, or the store cannot be used.
         """
         if self._place is None:
-            from nox_linkenv.plugins.tox.place import Place
+            from nox_linkenv.plugins.tox.provision import LinkedProvision
 
             prefix = str(self.env_dir).replace(os.sep, "/")
             try:
-                self._place = Place(prefix, read_settings(self.conf), session=self.name)
+                self._place = LinkedProvision(prefix, read_settings(self.conf), session=self.name)
             except LinkenvError as error:
                 raise Fail(str(error)) from error
         return self._place
@@ -139,7 +139,7 @@ class LinkedEnv(Remembering, ABC):
             parameters.append("--copies")
         return parameters
 
-    def _answering(self) -> Place | None:
+    def _answering(self) -> LinkedProvision | None:
         """Return what answers installs, unless the user has an ``install_command`` of their own."""
         command: list[str] = self.conf["install_command"].args
         packages = ["{packages}"]
@@ -184,7 +184,7 @@ class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
         super()._teardown()
         if not self._ready or getattr(self.options, "no_test", False):
             return
-        from nox_linkenv.cleanup import remove_environment, wants_removal
+        from nox_linkenv.provision.cleanup import remove_environment, wants_removal
 
         if wants_removal(self.place.settings.cleanup, success=self.linkenv_exit_code == 0):
             try:

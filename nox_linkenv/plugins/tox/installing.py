@@ -18,14 +18,14 @@ from tox.execute.local_sub_process import LocalSubProcessExecutor
 from tox.execute.stream import SyncWrite
 
 from nox_linkenv.errors import LinkenvError
-from nox_linkenv.request import Request
+from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from tox.execute.request import ExecuteRequest
 
-    from nox_linkenv.provision import Provision
+    from nox_linkenv.provision.installer import Provision
 
 __all__ = ["INSTALL", "LinkedExecutor"]
 

@@ -1,0 +1,252 @@
+"""Taking over what a donor holds of an environment: directories are moved as they are, after a look at every file.
+
+A donor is a tree laid out like an environment: the one that stood here before, or a spare made ahead.  What differs
+from what a fresh environment would have is removed from it; what is missing is left to be linked.
+
+A directory whose status-change time is the recorded one has the same entries as when that was recorded, so that only
+its files' sizes, dates and modes need a look.  Packages with other directories are gone through entry by entry.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import stat
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from nox_linkenv.env.assembly.assembler import EMPTY_MTIME
+from nox_linkenv.env.stat_signature import expected_looks, looks, looks_of_all
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from nox_linkenv.env.assembly.donor import State
+    from nox_linkenv.env.assembly.walk import Walk
+    from nox_linkenv.env.links import Links
+
+__all__ = ["Leftover", "PreviousTree", "Private", "take_over"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousTree:
+    """A tree to take over from: its absolute path and its recorded state."""
+
+    path: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Private:
+    """A file that every environment has for itself.
+
+    Args:
+        content: all of it.
+        timed: whether its modification time is the one of empty files, else it is that of its writing.
+    """
+
+    content: bytes
+    timed: bool
+
+
+@dataclass(slots=True)
+class Leftover:
+    """What was not taken over.
+
+    Args:
+        directories: still to be made, parents first.
+        positions: of the links still to be made.
+        kept: paths of private files that are as they should be.
+        changes: status-change time of each directory of the links, 0 where it must be asked for.
+    """
+
+    directories: list[str]
+    positions: list[int]
+    kept: set[str] = field(default_factory=set)
+    changes: Sequence[int] = ()
+
+
+def take_over(
+    donor: PreviousTree,
+    prefix: str,
+    links: Links,
+    private: Mapping[str, Private],
+    *,
+    roots: Sequence[str],
+) -> Leftover:
+    """Move directories of packages from *donor* into the environment at *prefix*.
+
+    Args:
+        donor: on the same filesystem.
+        prefix: absolute path; its site-packages directories exist.
+        links: what belongs there.
+        private: by path, files which are not links; they are kept where they are the same.
+        roots: site-packages directories; what lies directly in them is moved as a whole.
+    """
+    return _Taking(donor, prefix, links, private, roots).run()
+
+
+class _Taking:
+    """Decides package by package: sure, to be gone through, or not there.
+
+    A package here is a directory directly in site-packages; it is named by its path with a final ``/``.
+    """
+
+    def __init__(
+        self, donor: PreviousTree, prefix: str, links: Links, private: Mapping[str, Private], roots: Sequence[str]
+    ) -> None:
+        self.donor = donor
+        self.prefix = prefix
+        self.links = links
+        self.private = private
+        self.roots = roots
+        # What this process's umask makes of a new directory can be seen on the environment's own; asking the umask
+        # means setting it, which other threads would notice.
+        self.mode = os.stat(prefix).st_mode
+        self.file_mode = stat.S_IFREG | (0o666 & self.mode)
+        self.expected = expected_looks(links)
+        self.packages = self._packages(links.paths)
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """The position of each link by its path; needed only where something has changed."""
+        return dict(zip(self.links.paths, itertools.count(), strict=False))
+
+    @cached_property
+    def known(self) -> set[str]:
+        """The directories."""
+        return set(self.links.directories)
+
+    def run(self) -> Leftover:
+        owners = self._packages([path + "/" for path in self.links.directories])
+        wanted = {package for package in set(owners) if package and self._is_here(package[:-1])}
+        doubtful = self._doubtful(wanted, owners)
+        walk = self._walk() if doubtful else None
+        for package in sorted(wanted):
+            if walk is not None and package in doubtful:
+                walk.check(package[:-1])
+            os.rename(f"{self.donor.path}/{package[:-1]}", f"{self.prefix}/{package[:-1]}")
+        sure = wanted - doubtful
+        done: Container[int] = () if walk is None else walk.done
+        made: Container[str] = () if walk is None else walk.made
+        positions = [at for at, package in enumerate(self.packages) if package not in sure and at not in done]
+        private = zip(self.private, self._packages(list(self.private)), strict=True)
+        kept = {path for path, package in private if package in wanted and self._keep(path)}
+        owned = list(zip(self.links.directories, owners, strict=True))
+        return Leftover(
+            [path for path, package in owned if package not in sure and path not in made],
+            positions,
+            kept,
+            [  # moving a package renews the time of its own directory, not of those below
+                change if package in sure and len(path) >= len(package) else 0
+                for (path, package), change in zip(owned, self.donor.state.changes, strict=True)
+            ],
+        )
+
+    def _walk(self) -> Walk:
+        from nox_linkenv.env.assembly.walk import Walk
+
+        return Walk(self.donor, self.mode, self.index, self.expected, self.known, self.private)
+
+    def _keep(self, path: str) -> bool:
+        """Return whether the environment has the private file *path* as it should be; another one is removed."""
+        file, private = f"{self.prefix}/{path}", self.private[path]
+        status = _status(file)
+        if status is None:
+            return False
+        if (
+            status.st_mode == self.file_mode
+            and status.st_nlink == 1
+            and status.st_size == len(private.content)
+            and not (private.timed and status.st_mtime != EMPTY_MTIME)
+            and (not private.content or _read(file) == private.content)
+        ):
+            if not private.timed:
+                os.utime(file)  # as if it had just been written: the last session may have dated it
+            return True
+        os.unlink(file)
+        return False
+
+    def _packages(self, paths: Sequence[str]) -> list[str]:
+        """Return the package that each of *paths* lies in, or an empty string."""
+        found = [""] * len(paths)
+        for root in self.roots:
+            start, length = root + "/", len(root) + 1
+            found = [
+                path[: path.find("/", length) + 1] if path.startswith(start) else package
+                for path, package in zip(paths, found, strict=True)
+            ]
+        return found
+
+    def _same(self, directory: str, status: os.stat_result, change: int) -> bool:
+        """Return whether *directory* has the mode and the entries that it should have."""
+        if status.st_mode != self.mode:
+            return False
+        return status.st_ctime_ns == change or (change == 0 and self._unchanged(directory))
+
+    def _unchanged(self, directory: str) -> bool:
+        """Return whether a directory whose status-change time says nothing has the entries that it should have.
+
+        Missing ones are found when they are looked at.  Directories that were just moved are of this kind.
+        """
+        inodes = self.donor.state.inodes
+        with os.scandir(f"{self.donor.path}/{directory}") as entries:
+            for entry in entries:
+                path = f"{directory}/{entry.name}"
+                at = self.index.get(path)
+                if at is not None:
+                    if entry.inode() != inodes[at]:
+                        return False
+                elif path in self.known:
+                    if not entry.is_dir(follow_symlinks=False):
+                        return False
+                elif path not in self.private or not entry.is_file(follow_symlinks=False):
+                    return False
+        return True
+
+    def _is_here(self, path: str) -> bool:
+        """Return whether the donor has the directory *path* and the environment has not."""
+        status = _status(f"{self.donor.path}/{path}")
+        there = status is not None and stat.S_ISDIR(status.st_mode)
+        return there and not os.path.lexists(f"{self.prefix}/{path}")
+
+    def _doubtful(self, wanted: set[str], owners: Sequence[str]) -> set[str]:
+        """Return those of the packages *wanted* in which anything may be other than it should be."""
+        base = self.donor.path + "/"
+        doubtful = set()
+        for path, package, change in zip(self.links.directories, owners, self.donor.state.changes, strict=True):
+            if package in wanted and package not in doubtful:
+                status = _status(base + path)
+                if status is None or not self._same(path, status, change):
+                    doubtful.add(package)
+        if 0 in self.donor.state.inodes:  # objects that have been taken out of the store, or were never linked
+            doubtful.update(
+                package for package, inode in zip(self.packages, self.donor.state.inodes, strict=True) if inode == 0
+            )
+            doubtful &= wanted
+        sure = wanted - doubtful
+        chosen = [at for at, package in enumerate(self.packages) if package in sure]
+        expected = [self.expected[at] for at in chosen]
+        try:
+            if looks_of_all(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
+                chosen = []
+        except OSError:
+            pass
+        for at, look in zip(chosen, expected, strict=False):
+            status = _status(base + self.links.paths[at])
+            if status is None or looks(status) != look:
+                doubtful.add(self.packages[at])
+        return doubtful
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None

@@ -1,0 +1,98 @@
+"""Making spares: the links of a stored plan or skeleton, laid out in the store and ready to be moved."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.env.assembly.assembler import Assembler
+from nox_linkenv.env.assembly.donor import record_state, state_name
+from nox_linkenv.env.bytecode import empty_bytecode, read_bytecode
+from nox_linkenv.env.links import Links, joined
+from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.store.files import make_directory, staging_name
+from nox_linkenv.store.spares import spares_directory
+from nox_linkenv.store.trash import empty_trash
+
+if TYPE_CHECKING:
+    from nox_linkenv.env.interpreter.facts import Facts
+    from nox_linkenv.store import Store
+
+__all__ = ["make_spare", "wants_spare"]
+
+#: Below this number of files an environment is linked as fast as moved.
+_WORTHWHILE: Final = 200
+#: Seconds for a finished tree to be old enough that no later change of it can go unseen.
+_SETTLE: Final = 0.1
+#: How many plans and skeletons have a spare; the least recently made go first.
+_MOST: Final = 12
+
+
+def wants_spare(store: Store, prefix: str, name: str, links: Links) -> bool:
+    """Return whether a spare of *links* would save time at the place of the environment *prefix*."""
+    return (
+        len(links.paths) >= _WORTHWHILE
+        and os.stat(prefix).st_dev == os.stat(store.layout.base).st_dev
+        and not _present(spares_directory(store.layout, name))
+    )
+
+
+def make_spare(store: Store, name: str, facts: Facts) -> None:
+    """Make a spare for the stored plan or skeleton *name*, unless there is one or an object is damaged."""
+    directory = spares_directory(store.layout, name)
+    found = _stored(store, name)
+    if found is None or _present(directory):
+        return
+    links, empty = found
+    bytecode = read_bytecode(store, name, facts)
+    everything = links if bytecode is None else joined(links, bytecode.links)
+    staged = staging_name(store.layout.staging)
+    builder = Assembler(staged, store.layout)
+    inodes: list[int] = []
+    try:
+        os.makedirs(f"{staged}/{DIRECTORY}")
+        builder.directories(everything.directories)
+        report = builder.link(everything, inodes=inodes)
+        if report.copied or report.damaged:
+            return
+        builder.empty(empty)
+        if bytecode is not None and bytecode.empty:
+            builder.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode.empty_size))
+        time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
+        record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
+        make_directory(directory)
+        os.rename(staged, f"{directory}/{secrets.token_hex(8)}")
+    finally:
+        empty_trash(staged)
+    _limit(os.path.dirname(directory))
+
+
+def _present(directory: str) -> bool:
+    try:
+        return bool(os.listdir(directory))
+    except FileNotFoundError:
+        return False
+
+
+def _stored(store: Store, name: str) -> tuple[Links, list[tuple[str, bool]]] | None:
+    """Return the links and the empty files (path, executable) of a stored plan; a skeleton has no such files."""
+    import json
+
+    text = store.read(name)
+    try:
+        if text is None:
+            return None
+        data = json.loads(text)
+        return Links.from_json(data["links"]), [(path, bool(executable)) for path, executable in data.get("empty", ())]
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _limit(directory: str) -> None:
+    """Remove the spares beyond the number that is kept."""
+    names = sorted(os.listdir(directory), key=lambda name: os.stat(f"{directory}/{name}").st_mtime_ns)
+    for name in names[:-_MOST]:
+        for spare in os.listdir(f"{directory}/{name}"):
+            empty_trash(f"{directory}/{name}/{spare}")

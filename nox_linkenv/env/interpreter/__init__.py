@@ -1,0 +1,1 @@
+"""Interpreters: finding them, and what is known of each."""

@@ -1,0 +1,130 @@
+"""The environments that are known to use a store, and what can be said about each."""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nox_linkenv.env.audit import audit_links, keeps_modes
+from nox_linkenv.env.bytecode import read_bytecode
+from nox_linkenv.env.contents import contents
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt
+from nox_linkenv.store.layout import Layout, stem_of
+from nox_linkenv.store.roots import Root, find_roots
+
+if TYPE_CHECKING:
+    from nox_linkenv.store import Store
+
+__all__ = ["Known", "State", "check", "find_known", "foreign", "protected", "stored_inodes"]
+
+
+class State(enum.Enum):
+    """Whether an environment is what it was made as."""
+
+    INTACT = "intact"
+    CHANGED = "changed"  # files of packages were replaced or removed: its own business
+    DAMAGED = "damaged"  # files were edited through their links, in the store too
+    UNFINISHED = "unfinished"
+    UNKNOWN = "unknown"  # the store has forgotten what it was made of
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An environment.
+
+    Args:
+        root: as it is registered.
+        receipt: ``None`` where it is not finished.
+    """
+
+    root: Root
+    receipt: Receipt | None
+
+    @property
+    def prefix(self) -> str:
+        return self.root.prefix
+
+    @property
+    def used(self) -> float:
+        """When it was used last, in seconds since the epoch."""
+        return max(self.root.since, self.root.until)
+
+
+def find_known(store: Store) -> list[Known]:
+    """Return the registered environments that still exist and use this store, the least recently used first."""
+    found = [Known(root, read_receipt(root.prefix)) for root in find_roots(store)]
+    return sorted((known for known in found if _uses(known.receipt, store)), key=lambda known: known.used)
+
+
+def _uses(receipt: Receipt | None, store: Store) -> bool:
+    return receipt is None or store.layout.root in (receipt.store, *receipt.places)
+
+
+def protected(known: list[Known]) -> set[str]:
+    """Return the plans and skeletons that the environments *known* were made of, as :func:`stem_of` names them.
+
+    One that is being installed into has no receipt, but the states of what was linked.
+    """
+    found: set[str] = set()
+    for environment in known:
+        if environment.receipt is not None:
+            found.update(map(stem_of, environment.receipt.plans))
+            found.update(map(stem_of, filter(None, [environment.receipt.skeleton])))
+        with contextlib.suppress(OSError):
+            names = os.listdir(f"{environment.prefix}/{DIRECTORY}")
+            found.update(name.removesuffix(".state") for name in names if name.endswith(".state"))
+    return found
+
+
+def foreign(store: Store, known: list[Known]) -> list[str]:
+    """Return the paths of plans and skeletons in other stores by which environments have symlinks into this one."""
+    found: set[str] = set()
+    for receipt in (environment.receipt for environment in known if environment.receipt is not None):
+        if receipt.symlinked:
+            names = (*receipt.plans, *filter(None, [receipt.skeleton]))
+            layouts = [Layout(place) for place in (receipt.store, *receipt.places) if place != store.layout.root]
+            found.update(f"{layout.base}/{name}" for layout in layouts for name in names)
+    return sorted(found)
+
+
+def check(store: Store, known: Known) -> tuple[State, Counter[str]]:
+    """Look at every linked file of an environment; return also how many were ``edited``, ``replaced``, ``removed``."""
+    counts: Counter[str] = Counter()
+    receipt = known.receipt
+    if receipt is None:
+        return State.UNFINISHED, counts
+    names = {*receipt.plans, *filter(None, [receipt.skeleton])}
+    seen = set()
+    bases = [Layout(place).base for place in receipt.places]
+    modes_kept = keeps_modes(known.prefix)
+    for content in contents(store, known.prefix, receipt):
+        seen.add(content.name)
+        links = content.links.selected(content.current)
+        found = audit_links(known.prefix, bases, links, modes_kept=modes_kept)
+        counts.update(edited=len(found.edited), replaced=len(found.replaced), removed=len(found.removed))
+    if counts["edited"]:
+        return State.DAMAGED, counts
+    if counts["replaced"] or counts["removed"]:
+        return State.CHANGED, counts
+    return (State.INTACT if seen == names else State.UNKNOWN), counts
+
+
+def stored_inodes(store: Store, prefix: str, receipt: Receipt) -> dict[int, str]:
+    """Return inode number -> path of those files of its stores which an environment may hold, bytecode included."""
+    found: dict[int, str] = {}
+    device = os.stat(prefix).st_dev
+    bases = [Layout(place).base for place in receipt.places]
+    for content in contents(store, prefix, receipt):
+        bytecode = read_bytecode(store, content.name, receipt.facts)
+        sources = content.links.sources if bytecode is None else [*content.links.sources, *bytecode.links.sources]
+        for source in sources:
+            for base in bases:
+                with contextlib.suppress(OSError):
+                    status = os.stat(path := f"{base}/{source}")
+                    if status.st_dev == device:
+                        found[status.st_ino] = path
+    return found

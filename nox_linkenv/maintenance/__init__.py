@@ -1,0 +1,1 @@
+"""Looking after the store: pruning, verifying, repairing, background work."""

@@ -1,0 +1,143 @@
+"""When everything in a store was used last: units by the times of their files, objects and bytecode by their units."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.maintenance.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
+from nox_linkenv.store.files import names_in
+from nox_linkenv.store.layout import stem_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from nox_linkenv.store.layout import Layout
+
+__all__ = ["Uses", "file_key", "shards"]
+
+_FOREVER: Final = float("inf")
+#: SHA-256 of nothing: its bytecode belongs to no object.
+_EMPTY: Final = 0xE3B0C44298FC1C14
+
+
+class Uses:
+    """The last use of everything, in seconds since the epoch.
+
+    Args:
+        layout: of the store.
+        protected: plans and skeletons that are always in use, as :func:`stem_of` names them.
+    """
+
+    def __init__(self, layout: Layout, protected: Collection[str]) -> None:
+        self.base = layout.base
+        self.protected = protected
+        self.times: dict[str, float] = {}  # of units by name, what refers to them included
+        self._watch = Watch(layout)
+        self._objects: dict[int, float] = {}  # by key
+        self._bytecode: dict[str, dict[int, float]] = {}  # by tag and key
+
+    def look(self) -> list[Unit]:
+        """Look for units that have come since the last look, and return them."""
+        return self.rate(self._watch.new())
+
+    def keep(self, paths: Collection[str]) -> None:
+        """Keep the objects that the plans and skeletons at *paths* name, in other stores."""
+        for path in paths:
+            with contextlib.suppress(OSError), open(path, "rb") as stream:
+                self._objects.update(dict.fromkeys(references(stream.read(), Kind.PLAN), _FOREVER))
+
+    def forget(self, name: str) -> None:
+        """Forget the unit *name*, which has been removed: it may come again."""
+        self._watch.forget(name)
+
+    def rate(self, units: list[Unit]) -> list[Unit]:
+        """Give *units*, and what they refer to, the time of their last use."""
+        by_wheel: dict[str, float] = {}
+        for unit in sorted(units, key=lambda unit: unit.kind is Kind.WHEEL):  # wheels last: others refer to them
+            used = _FOREVER if stem_of(unit.name) in self.protected else unit.time
+            if unit.kind is Kind.WHEEL:
+                used = max(used, by_wheel.get(unit.name[7:9] + unit.name[10:-5], 0.0))
+            self.times[unit.name] = used
+            content = self.read(unit.name)
+            if unit.kind is not Kind.WHEEL:
+                for digest in wheels_of(content):
+                    by_wheel[digest] = max(by_wheel.get(digest, 0.0), used)
+            for key in references(content, unit.kind):
+                if used > self._objects.get(key, 0.0):
+                    self._objects[key] = used
+            for name in unit.lists:
+                for tag, key in pycs(self.read(name)):
+                    known = self._bytecode.setdefault(tag, {})
+                    known[key] = max(known.get(key, 0.0), used)
+        return units
+
+    def read(self, name: str) -> bytes:
+        """Return the content of the file *name*, empty where there is none."""
+        with contextlib.suppress(OSError), open(f"{self.base}/{name}", "rb") as stream:
+            return stream.read()
+        return b""
+
+    def of(self, tag: str | None, key: int) -> float | None:
+        """Return when an object, or bytecode, was used last; ``None`` where nothing refers to it."""
+        if tag is None:
+            return self._objects.get(key)
+        if key == _EMPTY:
+            return _FOREVER
+        return self._bytecode.get(tag, {}).get(key)
+
+    def cutoff(self, limit: int) -> float:
+        """Return the moment before which everything has to go, for the rest to take no more than *limit* bytes."""
+        sizes: Counter[float] = Counter()
+        for directory, tag in shards(self.base, "objects", "bytecode"):
+            shard = os.path.basename(directory)
+            for name, blocks in _blocks(directory):
+                used = self.of(tag, file_key(shard, name))
+                if used is not None:  # the rest goes in any case
+                    sizes[used] += blocks * 512
+        for name, used in self.times.items():
+            with contextlib.suppress(OSError):
+                sizes[used] += os.lstat(f"{self.base}/{name}").st_blocks * 512
+        total = 0
+        for used in sorted(sizes, reverse=True):
+            total += sizes[used]
+            if total > limit and used != _FOREVER:
+                return used + 1e-6
+        return 0.0
+
+
+def shards(base: str, *kinds: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the directories with objects or pycs in the format directory *base*, and the tag of the latter."""
+    for kind in kinds:
+        tops: list[tuple[str, str | None]] = [(f"{base}/objects", None)]
+        if kind == "bytecode":
+            tops = [(f"{base}/bytecode/{tag}", tag) for tag in names_in(f"{base}/bytecode")]
+        for top, tag in tops:
+            yield from ((f"{top}/{shard}", tag) for shard in names_in(top))
+
+
+def file_key(shard: str, name: str) -> int:
+    """Return the key of an object or pyc; -1 for what is none, which is verify's business."""
+    try:
+        return key_of(shard + name)
+    except ValueError:
+        return -1
+
+
+def _blocks(directory: str) -> Iterator[tuple[str, int]]:
+    """Yield the names in *directory* and how many blocks of 512 bytes each has; relative look-ups are the fastest."""
+    relative = os.scandir in os.supports_fd
+    try:
+        descriptor = os.open(directory, os.O_RDONLY) if relative else -1
+    except OSError:
+        return
+    try:
+        with os.scandir(descriptor if relative else directory) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    yield entry.name, entry.stat(follow_symlinks=False).st_blocks
+    finally:
+        if relative:
+            os.close(descriptor)

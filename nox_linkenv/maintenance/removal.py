@@ -1,0 +1,82 @@
+"""Removing files of a store and counting what the disk gets back, or only counting."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.maintenance.disk_usage import Disk, freed_by, has_reflinks
+from nox_linkenv.maintenance.leftovers import find_leftovers
+from nox_linkenv.store.trash import empty_trash
+
+if TYPE_CHECKING:
+    from nox_linkenv.store.layout import Layout
+
+__all__ = ["PATIENCE", "Pruned", "Removal"]
+
+#: Seconds to try to get the exclusive lock.
+PATIENCE: Final = 120.0
+
+
+@dataclass(slots=True)
+class Pruned:
+    """What was removed, or would be.
+
+    Args:
+        removed: how many, by kind.
+        freed: bytes that the disk has got back: of files whose last link it was.
+        linked: bytes of removed files which the disk keeps, because environments hold them.
+        cutoff: what was used before goes; seconds since the epoch.
+    """
+
+    removed: Counter[str] = field(default_factory=Counter)
+    freed: int = 0
+    linked: int = 0
+    cutoff: float = 0.0
+
+
+class Removal:
+    """Removes from one store.
+
+    Args:
+        layout: of the store.
+        pruned: what is counted in.
+        dry: whether to remove nothing.
+    """
+
+    def __init__(self, layout: Layout, pruned: Pruned, *, dry: bool) -> None:
+        self.layout = layout
+        self.pruned = pruned
+        self.dry = dry
+        self.spared: Counter[int] = Counter()  # inode -> links in removed spares, while nothing is really removed
+        self._reflinks = has_reflinks(layout.base)
+
+    def unlink(self, path: str, kind: str | None = None) -> None:
+        """Unlink a file, if it is there."""
+        try:
+            status = os.lstat(path)
+            taken = status.st_blocks * 512
+            links = status.st_nlink - self.spared[status.st_ino] if self.spared else status.st_nlink
+            freed = freed_by(path, taken, reflinks=self._reflinks) if links <= 1 else 0
+            if not self.dry:
+                os.unlink(path)
+        except FileNotFoundError:
+            return
+        self.pruned.freed += freed
+        self.pruned.linked += taken - freed
+        if kind is not None:
+            self.pruned.removed[kind] += 1
+
+    def trash(self, path: str, kind: str) -> None:
+        """Remove a directory tree or file that nobody uses any more."""
+        self.pruned.freed += Disk().tree(path).own
+        self.pruned.removed[kind] += 1
+        if not self.dry:
+            empty_trash(path)
+
+    def leftovers(self, *, now: float, grace: float) -> None:
+        """Remove what killed processes have left; see :func:`~nox_linkenv.maintenance.leftovers.find_leftovers`."""
+        for path in find_leftovers(self.layout, now=now, grace=grace):
+            self.trash(path, "leftovers")

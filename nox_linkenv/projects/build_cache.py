@@ -1,0 +1,168 @@
+"""What has been built, and what was answered to requests with local projects in them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.store.layout import object_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nox_linkenv.store import Manifest, Store
+
+__all__ = [
+    "Build",
+    "ProjectResolution",
+    "ResolvedPart",
+    "digest_of",
+    "keep_archive",
+    "metadata_digest",
+    "read_answer",
+    "read_build",
+    "write",
+]
+
+#: Fields of METADATA that can change what else is installed.
+_FIELDS: Final = ("Name", "Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """A wheel that was built.
+
+    Args:
+        time: when the build's requirements were resolved, in seconds since the epoch.
+        requirements: names of the stored plans of its build environment.
+        wheel: hexadecimal SHA-256 of the wheel.
+        archive: path of the kept wheel relative to the format directory.
+        metadata: digest of what in its METADATA decides about other distributions.
+    """
+
+    time: float
+    requirements: tuple[str, ...]
+    wheel: str
+    archive: str
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPart:
+    """One distribution of an answer.
+
+    Args:
+        name: of the distribution.
+        wheel: hexadecimal SHA-256 of its wheel.
+        requested: whether the user named it.
+        direct_url: content of ``direct_url.json``, or ``None``.
+        requirement: what pip was asked for to get it.
+        project: real path of the local project, ``None`` for what came from elsewhere.
+        metadata: digest of a local project's metadata.
+    """
+
+    name: str
+    wheel: str
+    requested: bool
+    direct_url: str | None
+    requirement: str
+    project: str | None = None
+    metadata: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectResolution:
+    """What pip answered to a request with local projects in it.
+
+    Args:
+        time: when, in seconds since the epoch.
+        parts: all that it would install, in its order.
+    """
+
+    time: float
+    parts: tuple[ResolvedPart, ...]
+
+
+def read_build(store: Store, key: str) -> Build | None:
+    """Return the build with *key*; one whose wheel is not stored any more is none."""
+    try:
+        data = _read(store, "builds", key)
+        build = Build(**{**data, "requirements": tuple(data["requirements"])})
+    except (ValueError, KeyError, TypeError):
+        return None
+    whole = os.path.isfile(f"{store.layout.base}/{build.archive}") and store.manifest(build.wheel) is not None
+    return build if whole else None
+
+
+def read_answer(store: Store, key: str) -> ProjectResolution | None:
+    """Return the answer with *key*."""
+    try:
+        data = _read(store, "answers", key)
+        return ProjectResolution(float(data["time"]), tuple(ResolvedPart(**part) for part in data["parts"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _read(store: Store, kind: str, key: str) -> dict[str, Any]:
+    text = store.use(f"projects/{kind}/{key}.json")
+    if text is None:
+        raise KeyError(key)
+    data: dict[str, Any] = json.loads(text)
+    return data
+
+
+def write(store: Store, key: str, entry: Build | ProjectResolution) -> None:
+    """Keep *entry*; a store that cannot be written does without."""
+    kind = "builds" if isinstance(entry, Build) else "answers"
+    with contextlib.suppress(StoreUnwritableError):
+        store.publish(f"projects/{kind}/{key}.json", json.dumps(asdict(entry)))
+
+
+def keep_archive(store: Store, wheel: str, digest: str) -> str:
+    """Keep a copy of the built *wheel*, from which damaged objects can be stored again; return its relative path.
+
+    Raises:
+        OSError: the store cannot be written.
+    """
+    from nox_linkenv.store.files import publish, staging_name
+
+    name = f"projects/wheels/{digest}/{os.path.basename(wheel)}"
+    target = os.path.join(store.layout.base, name)
+    if not os.path.isfile(target):
+        staged = staging_name(store.layout.staging)
+        try:
+            shutil.copyfile(wheel, staged)
+            publish(staged, target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(staged)
+            raise
+    return name
+
+
+def metadata_digest(store: Store, manifest: Manifest) -> str:
+    """Return a digest of the fields of METADATA that can change what else is installed.
+
+    Raises:
+        OSError: METADATA has gone from the store.
+    """
+    from email.parser import Parser
+
+    name = f"{manifest.dist_info}/METADATA"
+    address = next(file.address for file in manifest.files if file.name == name)
+    path = store.find(object_name(address)) or store.layout.object(address)
+    message = Parser().parsestr(Path(path).read_text(encoding="utf-8"), headersonly=True)
+    fields = [[field, sorted(message.get_all(field, []))] for field in _FIELDS]
+    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+
+
+def digest_of(parts: Sequence[object]) -> str:
+    """Return the hexadecimal SHA-256 of the JSON of *parts*."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()

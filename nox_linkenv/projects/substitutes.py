@@ -1,0 +1,63 @@
+"""Wheels that stand in for local projects when pip is asked: it would build each of them once more for its metadata.
+
+pip's answer is the same either way, because the metadata of a wheel are those that its backend says beforehand
+(PEP 517, PEP 660).  What pip would note about the origin of a directory is put back into the answer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+from urllib.request import pathname2url
+
+from nox_linkenv.resolve.pip_arguments import Kind
+from nox_linkenv.resolve.report import Origin, parse_report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nox_linkenv.projects.requirements import LocalProject, Requested
+    from nox_linkenv.resolve.report import Resolved
+
+__all__ = ["read_answer_for", "standing_in"]
+
+
+def standing_in(requested: Requested, wheels: Mapping[LocalProject, str]) -> list[str] | None:
+    """Return the arguments of *requested* with the path of a wheel for each project; ``None`` where that is no request.
+
+    pip takes requirements in the order of their kinds, first those named as such, then editables; so does this.
+    """
+    if requested.others.values(Kind.EDITABLE):
+        return None
+    arguments = requested.others.again(*Kind)
+    for item in requested.order:
+        arguments.append(item if isinstance(item, str) else f"{wheels[item]}{item.extras}")
+    return arguments
+
+
+def read_answer_for(text: str, wheels: Mapping[LocalProject, str], directory: str) -> list[Resolved]:
+    """Return what pip's report *text* says, with the projects in the place of their wheels.
+
+    Args:
+        directory: absolute path of the directory that pip ran in.
+
+    Raises:
+        ResolutionError: the report cannot be read.
+    """
+    projects = {wheel: project for project, wheel in wheels.items()}
+    return [_as_project(item, projects, directory) for item in parse_report(text)]
+
+
+def _as_project(item: Resolved, projects: Mapping[str, LocalProject], directory: str) -> Resolved:
+    project = projects.get(item.path or "")
+    if project is None:
+        return item
+    # As pip makes it: of the path as it was named, without "..", with links in it as they are.
+    path = os.path.normpath(os.path.join(os.path.realpath(directory), project.named))
+    url = urljoin("file:", pathname2url(path))
+    info: dict[str, Any] = {"dir_info": {"editable": True} if project.editable else {}, "url": url}
+    origin = Origin.EDITABLE if project.editable else Origin.DIRECTORY
+    return replace(item, url=url, origin=origin, sha256=None, direct_url=json.dumps(info, sort_keys=True))

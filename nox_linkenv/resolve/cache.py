@@ -1,0 +1,121 @@
+"""Remembered resolutions: what pip answered to a request, by the request's key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from nox_linkenv.store import Store
+
+__all__ = ["CachedResolution", "WheelSource", "ago", "last_inputs", "recall", "remember", "remembered_wheels"]
+
+
+@dataclass(frozen=True, slots=True)
+class WheelSource:
+    """Where a wheel came from, to fetch it again if it is damaged.
+
+    Args:
+        name: of the distribution.
+        digest: hexadecimal SHA-256 of the wheel.
+        requirement: what pip was asked for to get it; empty for one built from a local project.
+    """
+
+    name: str
+    digest: str
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class CachedResolution:
+    """An answer.
+
+    Args:
+        time: when pip gave it, in seconds since the epoch.
+        pinned: whether the request allows no other answer, so that it never ages.
+        plan: name of the stored plan, ``None`` where nothing was to be installed.
+        wheels: what the plan installs.
+        surroundings: digest of what builds read of their surroundings, where some of the wheels were built.
+    """
+
+    time: float
+    pinned: bool
+    plan: str | None
+    wheels: tuple[WheelSource, ...]
+    surroundings: str | None = None
+
+    def is_fresh(self, now: float, limit: float) -> bool:
+        """Return whether it is less than *limit* seconds old, or never ages; a limit of 0 has nothing reused."""
+        return limit > 0 and (self.pinned or 0 <= now - self.time < limit)
+
+
+def ago(seconds: float) -> str:
+    """Return in words how long ago *seconds* were."""
+    if seconds < 60:
+        return f"{max(0, round(seconds))} s ago"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min ago"
+    return f"{round(seconds / 3600)} h ago"
+
+
+def recall(store: Store, digest: str) -> CachedResolution | None:
+    """Return the answer to the request with the key *digest*, whatever its age, or ``None``."""
+    text = store.read(_name(digest))
+    if text is None:
+        return None
+    try:
+        data = json.loads(text)
+        wheels = tuple(WheelSource(*wheel) for wheel in data["wheels"])
+        return CachedResolution(
+            float(data["time"]), bool(data["pinned"]), data["plan"], wheels, data.get("surroundings")
+        )
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def remember(
+    store: Store, digest: str, answer: CachedResolution, *, place: Sequence[str], inputs: Mapping[str, str]
+) -> None:
+    """Keep *answer*, and the *inputs* of the request as the last ones of its *place*.
+
+    Args:
+        place: what makes two requests the same one to a user: the environment and the arguments.
+    """
+    data = asdict(answer)
+    data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
+    store.note(_name(digest), json.dumps(data))
+    store.note(_place(place), json.dumps(dict(inputs)))
+
+
+def remembered_wheels(store: Store) -> Iterator[WheelSource]:
+    """Yield the wheels of all remembered answers; one may come several times."""
+    for top, _, names in os.walk(store.layout.directory("resolutions")):
+        for name in names:
+            answer = recall(store, os.path.basename(top) + name.removesuffix(".json"))
+            if answer is not None:
+                yield from answer.wheels
+
+
+def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:
+    """Return the inputs of the last request answered by pip at *place*."""
+    text = store.read(_place(place))
+    if text is None:
+        return None
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        return None
+
+
+def _name(digest: str) -> str:
+    return f"resolutions/{digest[:2]}/{digest[2:]}.json"
+
+
+def _place(place: Sequence[str]) -> str:
+    digest = hashlib.sha256(json.dumps(list(place)).encode()).hexdigest()
+    return f"requests/{digest[:2]}/{digest[2:]}.json"

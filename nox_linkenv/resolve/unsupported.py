@@ -1,0 +1,62 @@
+"""Circumstances under which only real pip knows what to do."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.resolve.inputs import UnkeyableError
+from nox_linkenv.resolve.pip_config import configurations, setting_name, settings_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nox_linkenv.resolve.pip_arguments import Arguments
+
+__all__ = ["configures_builds", "unmodelled"]
+
+#: Settings of pip which change where or whether it installs.
+_REDIRECTING: Final = frozenset(
+    {
+        "target", "prefix", "root", "user", "python", "dry-run", "report", "requirement", "editable",
+        "ignore-installed", "src", "source", "source-dir", "source-directory", "only-deps", "only-dependencies",
+        "platform", "python-version", "abi", "implementation", "group", "requirements-from-script",
+    }
+)  # fmt: skip
+#: The option, as options, variables and configuration files name it.
+_CONFIG_SETTINGS: Final = re.compile(r"(--|PIP_|\b)config[-_]settings?\b|-C", re.I)
+
+
+def unmodelled(environ: Mapping[str, str], prefix: str, directory: str) -> str | None:
+    """Return why a request under these variables and configuration files must go to real pip, or ``None``.
+
+    Args:
+        environ: variables that pip runs with.
+        prefix: absolute path of the environment.
+        directory: the directory that pip runs in.
+    """
+    for variable, value in environ.items():
+        name = setting_name(variable[4:]) if variable.startswith("PIP_") else ""
+        if name in _REDIRECTING and value.lower() not in ("", "0", "f", "false", "n", "no", "off"):
+            return f"{variable} is set"
+    try:
+        for path, text in configurations(environ, prefix, directory):
+            for setting, _ in settings_in(path, text):
+                if setting in _REDIRECTING:
+                    return f"{path} sets {setting}"
+    except UnkeyableError as error:
+        return error.reason
+    return None
+
+
+def configures_builds(arguments: Arguments, environ: Mapping[str, str], prefix: str, directory: str) -> bool:
+    """Return whether settings for build backends are given, which reach some distributions of a request and not others.
+
+    Those that requirement files name get none, their own lines apart.
+    Source: https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-C
+    """
+    if any(_CONFIG_SETTINGS.fullmatch(option) for _, option, _ in arguments.options):
+        return True
+    if any(value and _CONFIG_SETTINGS.fullmatch(variable) for variable, value in environ.items()):
+        return True
+    return any(_CONFIG_SETTINGS.search(text) for _, text in configurations(environ, prefix, directory))

@@ -1,0 +1,58 @@
+"""What sessions see of their environment is what they see with nox's virtualenv backend."""
+
+from __future__ import annotations
+
+import ast
+import pickle
+from pathlib import Path
+
+import pytest
+
+from tests.parity.compare import view_differences
+from tests.plugins.nox.tool import Outcome, Project, Run
+from tests.support.shared import Host, once
+
+pytestmark = pytest.mark.network  # the oldest nox is installed from the index
+
+_NOXFILE = Path(__file__).with_name("behaviours.py").read_text()
+_SESSIONS = [
+    node.name for node in ast.parse(_NOXFILE).body if isinstance(node, ast.FunctionDef) and node.decorator_list
+]
+_SKIPPED = {"missing_interpreter", "missing_interpreter_path"}
+_FAILED = {
+    *("unknown_requirement", "conflicting_pins", "conflicting_requirements", "missing_requirements_file"),
+    *("missing_constraints_file", "missing_wheel", "missing_project", "not_a_project", "unknown_option"),
+    *("malformed_requirement", "wrong_hash", "no_arguments", "external_programs", "no_environment", "params_wrong"),
+}
+#: These change installed packages by commands of their own, and it is said at their end.
+_CHANGING = {"returned", "pip_commands"}
+#: What the oldest nox does not know yet: there both backends must fail in the same way, but for a removed variable,
+#: which nox fails to pass on while the linked backend knows what was meant.
+_NEWER = {"env_removed", "without_outer_env"}
+
+
+@pytest.fixture
+def outcomes(host: Host, shared_dir: Path) -> tuple[Outcome, Outcome]:
+    """All sessions on the oracle, then on the peer: run once for each nox."""
+
+    def work(place: Path) -> None:
+        pairs = Project.make(place, host, _NOXFILE).on_both(Run())
+        (place / "outcomes.pickle").write_bytes(pickle.dumps(pairs[0]))
+
+    content = (once(shared_dir / f"behaviours-{host.name}", work) / "outcomes.pickle").read_bytes()
+    found: tuple[Outcome, Outcome] = pickle.loads(content)
+    return found
+
+
+@pytest.mark.parametrize("session", _SESSIONS)
+def test_same_as_virtualenv(host: Host, outcomes: tuple[Outcome, Outcome], session: str) -> None:
+    if host.name == "oldest" and session == "env_removed":
+        pytest.skip("the oldest nox cannot remove a variable")
+    oracle, peer = (outcome.session_part(session) for outcome in outcomes)
+    expected = "skipped" if session in _SKIPPED else "failed" if session in _FAILED else "success"
+    if host.name == "newest" or session not in _NEWER:
+        assert oracle.report[session][0] == expected, oracle.output
+    told = view_differences(oracle.same(), peer.same())
+    if session not in _CHANGING:
+        told += [line for line in peer.output.splitlines() if line.startswith("nox > The session ")]
+    assert not told, "\n".join([*told, "--- the oracle:", oracle.output, "--- here:", peer.output])

@@ -1,0 +1,160 @@
+"""Every way to choose the backend, with the hook of the installed package and by import alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugins.nox.tool import Project, Run
+from tests.support.capabilities import require_python
+
+if TYPE_CHECKING:
+    from tests.support.shared import Host
+
+pytestmark = pytest.mark.network  # the oldest nox is installed from the index
+
+_NOXFILE = """\
+{first}
+import json, os, pathlib
+
+import nox
+
+{options}
+
+@nox.session({arguments})
+def s(session):
+    session.install("tiny")
+    session.run("python", "-c", "import tiny")
+    pathlib.Path("facts").mkdir(exist_ok=True)
+    linked = os.stat(next(pathlib.Path(session.virtualenv.location).rglob("tiny.py"))).st_nlink > 1
+    facts = {{"backend": session.virtualenv.venv_backend, "linked": linked}}
+    pathlib.Path(f"facts/{{session.name}}.json").write_text(json.dumps(facts))
+"""
+
+_OFF = {"LINKENV_NOX_HOOK": "0"}
+#: No uv is found: neither by its own variable, nor on the path, nor beside nox.
+_NO_UV = {"UV": "/absent/uv", "PATH": os.defpath}
+_WAYS = {
+    "argument": ("", 'venv_backend="linked"', Run()),
+    "option": ('nox.options.default_venv_backend = "linked"', "", Run()),
+    "-fb": ("", 'venv_backend="venv"', Run(("-fb", "linked"))),
+    "--force-venv-backend": ("", "", Run(("--force-venv-backend", "linked"))),
+    "-db": ("", "", Run(("-db", "linked"))),
+    "--default-venv-backend": ("", "", Run(("--default-venv-backend", "linked"))),
+    "variable": ("", "", Run(env={"NOX_DEFAULT_VENV_BACKEND": "linked"})),
+    "linked|virtualenv": ("", 'venv_backend="linked|virtualenv"', Run()),
+    "uv|linked": ("", 'venv_backend="uv|linked"', Run(env=_NO_UV)),
+    "linked|uv in a variable": ("", "", Run(env={"NOX_DEFAULT_VENV_BACKEND": "linked|uv"})),
+}
+#: argparse's choices are fixed before the noxfile is read, so that an import in it comes too late for these.
+_HOOK_ONLY = {"-fb", "--force-venv-backend", "-db", "--default-venv-backend"}
+
+
+def _project(tmp_path: Path, host: Host, *, first: str = "", options: str = "", arguments: str = "") -> Project:
+    noxfile = _NOXFILE.format(first=first, options=options, arguments=arguments)
+    return Project.make(tmp_path / "project", host, noxfile)
+
+
+@pytest.mark.parametrize("way", _WAYS)
+def test_chosen_without_an_import(host: Host, tmp_path: Path, way: str) -> None:
+    options, arguments, run = _WAYS[way]
+    outcome = _project(tmp_path, host, options=options, arguments=arguments).nox(run)
+    assert outcome.code == 0, outcome.output
+    assert outcome.facts == {"s": {"backend": "linked", "linked": True}}
+
+
+@pytest.mark.parametrize("way", [way for way in _WAYS if way not in _HOOK_ONLY])
+def test_chosen_by_import_alone(host: Host, tmp_path: Path, way: str) -> None:
+    options, arguments, run = _WAYS[way]
+    project = _project(tmp_path, host, first="import nox_linkenv", options=options, arguments=arguments)
+    outcome = project.nox(Run(run.args, env=run.env | _OFF))
+    assert outcome.code == 0, outcome.output
+    assert outcome.facts == {"s": {"backend": "linked", "linked": True}}
+
+
+def test_import_and_hook_together(host: Host, tmp_path: Path) -> None:
+    project = _project(tmp_path, host, first="import nox_linkenv", arguments='venv_backend="linked"')
+    outcome = project.nox(Run())
+    assert outcome.facts == {"s": {"backend": "linked", "linked": True}}, outcome.output
+
+
+def test_switched_off_hook_leaves_nox_as_it_was(host: Host, tmp_path: Path) -> None:
+    outcome = _project(tmp_path, host, arguments='venv_backend="linked"').nox(Run(env=_OFF))
+    assert outcome.code != 0
+    assert "Expected venv_backend one of" in outcome.output
+    outcome = _project(tmp_path / "other", host).nox(Run(("-fb", "linked"), env=_OFF))
+    assert outcome.code != 0
+    assert "invalid choice: 'linked'" in outcome.output
+
+
+def test_first_choice_is_taken(host: Host, tmp_path: Path) -> None:
+    outcome = _project(tmp_path, host, arguments='venv_backend="virtualenv"').nox(Run())
+    assert outcome.facts == {"s": {"backend": "virtualenv", "linked": False}}, outcome.output
+    uv = shutil.which("uv", path=str(Path(host.python).parent)) or shutil.which("uv")
+    if uv is not None:
+        path = os.pathsep.join((str(Path(uv).parent), os.defpath))
+        project = _project(tmp_path / "other", host, arguments='venv_backend="uv|linked"')
+        outcome = project.nox(Run(env={"PATH": path}))
+        assert outcome.facts["s"]["backend"] == "uv", outcome.output
+
+
+def test_unknown_backend_names_ours_too(host: Host, tmp_path: Path) -> None:
+    outcome = _project(tmp_path, host, arguments='venv_backend="linkde"').nox(Run())
+    assert outcome.code != 0
+    assert "'linked'" in outcome.output
+
+
+def test_parallel(newest: Host, tmp_path: Path) -> None:
+    for version in ("3.11", "3.12"):
+        require_python(version)
+    project = _project(tmp_path, newest, arguments='python=["3.11", "3.12"], venv_backend="linked"')
+    outcome = project.nox(Run(("--parallel", "2", "--allow-parallel")))
+    assert outcome.code == 0, outcome.output
+    assert outcome.facts == {f"s-{version}": {"backend": "linked", "linked": True} for version in ("3.11", "3.12")}
+
+
+@pytest.mark.parametrize("mode", ["fresh", "reuse"])
+def test_script_mode(newest: Host, tmp_path: Path, mode: str) -> None:
+    script = '# /// script\n# dependencies = ["nox", "tiny"]\n# ///\nimport tiny'
+    project = _project(tmp_path, newest, first=script, arguments='venv_backend="none"')
+    noxfile = project.root / "noxfile.py"
+    text = noxfile.read_text()
+    body = 'def s(session):\n    print(json.dumps([tiny.VERSION, tiny.__file__, os.environ.get("NOX_SCRIPT_MODE")]))\n'
+    noxfile.write_text(text[: text.index("def s(")] + body)
+    told = []
+    for backend in ("virtualenv", "linked"):
+        shutil.rmtree(project.envdir, ignore_errors=True)
+        env = {"NOX_SCRIPT_VENV_BACKEND": backend, "NOX_SCRIPT_MODE": mode, "PIP_NO_INDEX": ""}
+        for _ in range(2):
+            outcome = project.nox(Run(env=env))
+            assert outcome.code == 0, outcome.output
+            line = next(line for line in outcome.output.splitlines() if line.startswith("["))
+            told.append(json.loads(line))
+    assert told[2:] == told[:2]
+    assert told[3][0] == "2.0"
+
+
+def test_hook_is_cheap_and_harmless_outside_of_nox(host: Host, tmp_path: Path) -> None:
+    project = _project(tmp_path, host)
+    code = "import sys; print([name for name in sys.modules if name.startswith(('nox', 'virtualenv', 'packaging'))])"
+    done = project.python("-c", code)
+    assert done.stdout.strip() in {"['nox_linkenv', 'nox_linkenv._hook']", "['nox_linkenv._hook', 'nox_linkenv']"}
+    assert done.stderr == ""
+
+
+def test_a_nox_that_changed_under_us_is_left_as_it_was(host: Host, tmp_path: Path) -> None:
+    """A later nox may have other modules: the hook must not break what it does not know."""
+    stub = tmp_path / "stub" / "nox"
+    stub.mkdir(parents=True)
+    (stub / "__init__.py").write_text("")
+    (stub / "_options.py").write_text("CHOICES = ['virtualenv']\n")
+    code = f"import sys; sys.path.insert(0, {str(stub.parent)!r}); import nox._options as o; print(o.CHOICES)"
+    done = _project(tmp_path, host).python("-c", code)
+    assert done.stdout == "['virtualenv']\n", done.stderr
+    assert "Traceback" not in done.stderr
+    assert "linkenv" in done.stderr, "nobody was told"

@@ -1,0 +1,187 @@
+"""Runs real nox on a small project, once on the oracle and once on the peer, at the very same path."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.parity.tool import ORACLE, PEER
+from tests.parity.wheels import write_wheel
+from tests.support.environment import clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.support.shared import Host
+
+__all__ = ["Outcome", "Project", "Run"]
+
+#: Stands first on the path as python and pip: no test may ever install into an interpreter of this machine.
+_GUARD = """\
+#!/bin/sh
+case "$0 $*" in *pip*) echo "$0 $*" >> {record} ;; esac
+exit 97
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One call of nox.
+
+    Args:
+        args: those of nox.
+        backend: instead of the one being tried.
+        env: variables more; an empty one is removed.
+        before: done to the directory of environments first.
+    """
+
+    args: tuple[str, ...] = ()
+    backend: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    before: Callable[[Path], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a user sees of one call of nox."""
+
+    code: int
+    output: str
+    report: dict[str, tuple[str, str | None]]
+    facts: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """The output: backend names, durations, addresses and our lines on requests and changed files aside."""
+        text = re.sub(r"^nox > (linked: |The session ).*\n", "", self.output, flags=re.MULTILINE)
+        text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", text)
+        text = text.replace("Re-using", "Reusing")
+        text = re.sub(r"(successful|Ran \w+ sessions)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
+        return re.sub(r",? \(?took .*", "", text)
+
+    @property
+    def said(self) -> list[str]:
+        """What nox itself said, the call of virtualenv aside."""
+        lines = [line for line in self.text.splitlines() if line.startswith("nox > ")]
+        return [line for line in lines if " -m virtualenv " not in line]
+
+    @property
+    def errors(self) -> list[str]:
+        """The errors that pip or virtualenv told."""
+        lines = [line.removeprefix("nox > ") for line in self.output.splitlines()]
+        return [line for line in lines if re.match(r"(ERROR|\S*error):", line)]
+
+    def session_part(self, name: str) -> Outcome:
+        """Return the part of one session."""
+        start = self.output.find(f"nox > Running session {name}\n")
+        part = re.split(r"\nnox > (?=Running session |Ran \w+ sessions)", self.output[start:], maxsplit=1)[0]
+        report = {name: self.report[name]}
+        return Outcome(self.code, part, report, {name: self.facts.get(name)})
+
+    def same(self) -> dict[str, Any]:
+        """Return what must not depend on the backend."""
+        return {
+            "code": self.code,
+            "report": self.report,
+            "facts": self.facts,
+            "said": self.said,
+            "errors": self.errors,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A directory with a noxfile and ``wheels/``: tiny 1.0 and 2.0, and needy, which requires ``tiny<2``."""
+
+    root: Path
+    host: Host
+
+    @property
+    def store(self) -> Path:
+        return self.root / "store"
+
+    @property
+    def envdir(self) -> Path:
+        return self.root / ".nox"
+
+    @classmethod
+    def make(cls, root: Path, host: Host, noxfile: str) -> Project:
+        wheels = root / "wheels"
+        wheels.mkdir(parents=True)
+        for version in ("1.0", "2.0"):
+            module = f"VERSION = {version!r}\n".encode()
+            write_wheel(wheels, "tiny", version, {"tiny.py": module})
+        write_wheel(wheels, "needy", "1.0", {"needy/__init__.py": b"import tiny\n"}, requires=("tiny<2",))
+        (root / "noxfile.py").write_text(noxfile)
+        (root / "guard").mkdir()
+        for name in ("python", "python3", "pip", "pip3"):
+            (root / "guard" / name).write_text(_GUARD.format(record=root / "escaped.txt"))
+            (root / "guard" / name).chmod(0o755)
+        return cls(root, host)
+
+    def nox(self, run: Run, backend: str = PEER) -> Outcome:
+        """Run nox once, on what stands there."""
+        if run.before is not None:
+            run.before(self.envdir)
+        shutil.rmtree(self.root / "facts", ignore_errors=True)
+        report = self.root / "report.json"
+        report.unlink(missing_ok=True)
+        env = clean_environment() | {
+            "BACKEND": run.backend or backend,
+            "LINKENV_STORE": str(self.store),
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.root / "wheels"),
+            "UV_NO_INDEX": "1",
+            "UV_FIND_LINKS": str(self.root / "wheels"),
+        }
+        command = [str(self.host.python), "-m", "nox", "--report", str(report), *run.args]
+        env |= run.env
+        env["PATH"] = f"{self.root / 'guard'}{os.pathsep}{env['PATH']}"
+        done = subprocess.run(
+            command,
+            cwd=self.root,
+            env={name: value for name, value in env.items() if value},
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=600,
+        )
+        escaped = self.root / "escaped.txt"
+        assert not escaped.exists(), f"pip ran outside of the environment:\n{escaped.read_text()}\n{done.stdout}"
+        facts = {path.stem: json.loads(path.read_text()) for path in (self.root / "facts").glob("*.json")}
+        return Outcome(done.returncode, done.stdout, _report(report), facts)
+
+    def python(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run the python that has nox."""
+        command = [str(self.host.python), *args]
+        return subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
+
+    def on_both(self, *runs: Run) -> list[tuple[Outcome, Outcome]]:
+        """Run nox several times, first all on the oracle, then all on the peer: pairs of their outcomes."""
+        told = []
+        for backend in (ORACLE, PEER):
+            shutil.rmtree(self.envdir, ignore_errors=True)
+            told.append([self.nox(run, backend) for run in runs])
+        return list(zip(*told, strict=True))
+
+    def same_on_both(self, *runs: Run) -> list[Outcome]:
+        """As ``on_both``; fail unless everything that a user sees is the same. Returns what the peer did."""
+        pairs = self.on_both(*runs)
+        for oracle, peer in pairs:
+            assert peer.same() == oracle.same(), f"{peer.output}\n--- the oracle:\n{oracle.output}"
+        return [peer for _, peer in pairs]
+
+
+def _report(path: Path) -> dict[str, tuple[str, str | None]]:
+    if not path.exists():
+        return {}
+    sessions = json.loads(path.read_text())["sessions"]
+    return {item["name"]: (item["result"], item.get("reason")) for item in sessions}

@@ -1,0 +1,44 @@
+"""The two ends of the range of supported tox versions, and a store that all tests share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.plugins.tox.tool import Project
+from tests.support.shared import ROOT, Host, make_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_OLDEST = "4.11.0"
+
+
+@pytest.fixture(scope="session")
+def newest() -> Host:
+    """The tox that runs beside the tests."""
+    return Host.newest()
+
+
+@pytest.fixture(scope="session")
+def oldest(shared_dir: Path) -> Host:
+    """The oldest tox that is supported, with this project as a wheel, in an environment of its own."""
+    return Host("oldest", make_host(shared_dir, "oldest-tox", f"tox=={_OLDEST}", str(ROOT)).python)
+
+
+@pytest.fixture
+def make(tmp_path: Path, shared_dir: Path) -> Callable[[Host], Project]:
+    """Make the small project for a tox."""
+
+    def do(host: Host) -> Project:
+        return Project.make(tmp_path / "project", host, shared_dir / "tox-store")
+
+    return do
+
+
+@pytest.fixture
+def project(make: Callable[[Host], Project], newest: Host) -> Project:
+    """The small project, for the newest tox."""
+    return make(newest)

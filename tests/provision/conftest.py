@@ -1,0 +1,63 @@
+"""A store that knows the interpreters' bare environments already: making those is what takes time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nox_linkenv.config import Settings
+from nox_linkenv.provision.installer import Provision
+from tests.provision.tool import Site, site
+from tests.support.capabilities import Capability, require, require_python
+from tests.support.shared import once
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_OUTER = ("VIRTUALENV_", "PIP_", "LINKENV_")
+
+
+@pytest.fixture(autouse=True)
+def _plain_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the outer world's settings out: what is provisioned in this process sees its variables."""
+    import os
+
+    for name in list(os.environ):
+        if name.startswith(_OUTER) or name == "PYTHONDONTWRITEBYTECODE":
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def template(shared_dir: Path) -> Callable[[str], Path]:
+    """Return a function from a version to a store that holds the bare environment of its interpreter."""
+
+    def made(version: str) -> Path:
+        def make(store: Path) -> None:
+            prefix = str((shared_dir / f"env-{version}").resolve())
+            provision = Provision(prefix, Settings(store=str(store)), session="template")
+            provision.create(str(require_python(version)), ())
+
+        return once(shared_dir / f"warm-{version}", make)
+
+    return made
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, template: Callable[[str], Path]) -> Callable[[str], Site]:
+    """Return a function from a version to a site for its interpreter."""
+
+    def make(version: str) -> Site:
+        require(Capability.HARDLINK)
+        root = tmp_path / f"site-{version}"
+        root.mkdir()
+        return site(root, require_python(version), template(version))
+
+    return make
+
+
+@pytest.fixture
+def here(make_site: Callable[[str], Site]) -> Site:
+    """A site for Python 3.12."""
+    return make_site("3.12")
