@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.env.stat_signature import expected_looks, looks, looks_of_all
+from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,18 +47,18 @@ def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: 
         modes_kept: whether the environment's filesystem keeps modes; exFAT does not.
     """
     audit = Audit()
-    expected = expected_looks(links)
+    expected = expected_signatures(links)
     with contextlib.suppress(OSError):
-        if looks_of_all(prefix, links.paths) == expected:
+        if signatures_of_all(prefix, links.paths) == expected:
             return audit
-    for position, (path, source, look) in enumerate(zip(links.paths, links.sources, expected, strict=True)):
+    for position, (path, source, signature) in enumerate(zip(links.paths, links.sources, expected, strict=True)):
         try:
             status = os.lstat(f"{prefix}/{path}")
         except OSError:
             audit.removed.append(position)
             continue
-        found = looks(status)
-        if found == look or (found[:2] == look[:2] and not modes_kept):
+        found = signature_of(status)
+        if found == signature or (found[:2] == signature[:2] and not modes_kept):
             continue
         if stat.S_ISLNK(status.st_mode) and os.readlink(f"{prefix}/{path}") in [f"{base}/{source}" for base in bases]:
             try:
@@ -66,7 +66,7 @@ def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: 
             except OSError:
                 audit.removed.append(position)
                 continue
-            if looks(status) == look:
+            if signature_of(status) == signature:
                 continue
         same = any(_same(status, f"{base}/{source}") for base in bases)
         (audit.edited if same else audit.replaced).append(position)

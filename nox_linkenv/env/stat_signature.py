@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.links import Links
 
-__all__ = ["StatSignature", "expected_looks", "looks", "looks_of_all"]
+__all__ = ["StatSignature", "expected_signatures", "signature_of", "signatures_of_all"]
 
 #: Modification time in seconds since the epoch, size in bytes, type and permissions.
 StatSignature: TypeAlias = tuple[float, int, int]
 _REGULAR: Final = stat.S_IFREG | 0o644
 _EXECUTABLE: Final = stat.S_IFREG | 0o755
 
-#: Return the looks of a file by its status.
-looks: Callable[[os.stat_result], StatSignature] = attrgetter("st_mtime", "st_size", "st_mode")
+#: Return the signature of a file by its status.
+signature_of: Callable[[os.stat_result], StatSignature] = attrgetter("st_mtime", "st_size", "st_mode")
 
 
-def expected_looks(links: Links) -> list[StatSignature]:
+def expected_signatures(links: Links) -> list[StatSignature]:
     """Return how each file of *links* looks as long as nobody has changed it."""
     modes = [_EXECUTABLE if source[-1] == EXECUTABLE_SUFFIX else _REGULAR for source in links.sources]
     return list(zip(links.mtimes, links.sizes, modes, strict=True))
 
 
-def looks_of_all(directory: str, paths: Iterable[str]) -> list[StatSignature]:
+def signatures_of_all(directory: str, paths: Iterable[str]) -> list[StatSignature]:
     """Return how each of *paths*, relative to *directory*, looks.
 
     Raises:
@@ -39,9 +39,9 @@ def looks_of_all(directory: str, paths: Iterable[str]) -> list[StatSignature]:
     """
     stat_of = os.stat
     if stat_of not in os.supports_dir_fd:
-        return [looks(os.lstat(f"{directory}/{path}")) for path in paths]
+        return [signature_of(os.lstat(f"{directory}/{path}")) for path in paths]
     descriptor = os.open(directory, os.O_RDONLY)
     try:  # the system walks the path to the directory once, and not for every file
-        return [looks(stat_of(path, dir_fd=descriptor, follow_symlinks=False)) for path in paths]
+        return [signature_of(stat_of(path, dir_fd=descriptor, follow_symlinks=False)) for path in paths]
     finally:
         os.close(descriptor)

@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from nox_linkenv.env.assembly.spares import make_spare
+from nox_linkenv.env.assembly.spares import make_prebuilt
 from nox_linkenv.env.bytecode import index_bytecode
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.errors import LinkenvError
@@ -27,7 +27,7 @@ from nox_linkenv.store.trash import empty_trash
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["CompileTask", "SpareTask", "Tasks", "perform", "schedule", "start"]
+__all__ = ["CompileTask", "PrebuildTask", "Tasks", "perform", "schedule", "start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class CompileTask:
 
 
 @dataclass(frozen=True, slots=True)
-class SpareTask:
+class PrebuildTask:
     """Make a spare for a stored plan or skeleton."""
 
     name: str
@@ -76,27 +76,27 @@ class Tasks:
 
     Args:
         compile: bytecode.
-        spares: names of plans and skeletons, with the facts of their interpreter.
+        prebuilds: names of plans and skeletons, with the facts of their interpreter.
         trash: absolute paths to remove.
     """
 
     compile: list[CompileTask] = field(default_factory=list)
-    spares: list[SpareTask] = field(default_factory=list)
+    prebuilds: list[PrebuildTask] = field(default_factory=list)
     trash: list[str] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.compile or self.spares or self.trash)
+        return bool(self.compile or self.prebuilds or self.trash)
 
     def extend(self, other: Tasks) -> None:
         self.compile.extend(other.compile)
-        self.spares.extend(other.spares)
+        self.prebuilds.extend(other.prebuilds)
         self.trash.extend(other.trash)
 
     def dumps(self) -> str:
         return json.dumps(
             {
                 "compile": [task.to_json() for task in self.compile],
-                "spares": [[task.name, task.facts.to_json()] for task in self.spares],
+                "spares": [[task.name, task.facts.to_json()] for task in self.prebuilds],
                 "trash": self.trash,
             }
         )
@@ -106,7 +106,7 @@ class Tasks:
         data = json.loads(text)
         return cls(
             [CompileTask.from_json(task) for task in data["compile"]],
-            [SpareTask(name, Facts.from_json(facts)) for name, facts in data["spares"]],
+            [PrebuildTask(name, Facts.from_json(facts)) for name, facts in data["spares"]],
             list(data["trash"]),
         )
 
@@ -121,9 +121,9 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
                 store.layout, task.python, task.facts.tag, objects, environ=environ, jobs=jobs, lower=store.lower
             )
             index_bytecode(store, task.name, dict(task.modules), task.facts)
-    for spare in {task.name: task for task in tasks.spares}.values():
+    for prebuild in {wanted.name: wanted for wanted in tasks.prebuilds}.values():
         with store.locked():
-            make_spare(store, spare.name, spare.facts)
+            make_prebuilt(store, prebuild.name, prebuild.facts)
     for path in tasks.trash:
         empty_trash(path)
 

@@ -24,7 +24,7 @@ from nox_linkenv.store.files import names_in, staging_name
 from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.layout import ASIDE
 from nox_linkenv.store.roots import find_roots, forget_root
-from nox_linkenv.store.spares import spares_directory
+from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash, find_trash
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class _Prune:
                 self.uses.rate([unit])
                 return
             path += ASIDE
-        self._tree(spares_directory(self.layout, unit.name), "spares")
+        self._tree(prebuilt_directory(self.layout, unit.name), "spares")
         for name in unit.lists:
             self.removal.unlink(f"{self.base}/{name}")
         self.removal.unlink(path, unit.kind.value)
@@ -248,7 +248,9 @@ class _Prune:
     def _spares(self) -> None:
         """Remove spares whose plan or skeleton is gone."""
         here = {
-            spares_directory(self.layout, name) for name, used in self.uses.times.items() if used >= self.pruned.cutoff
+            prebuilt_directory(self.layout, name)
+            for name, used in self.uses.times.items()
+            if used >= self.pruned.cutoff
         }
         orphans = [f"{self.base}/spares/{name}" for name in names_in(f"{self.base}/spares")]
         self._each([path for path in orphans if path not in here], lambda path: self._tree(path, "spares"))

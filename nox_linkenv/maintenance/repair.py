@@ -71,17 +71,17 @@ def repair(
     return f"{found[0].upper()}{found[1:]}; {names} has been fetched again and this environment is right."
 
 
-def link_again(builder: Assembler, links: Links, report: LinkReport) -> None:
+def link_again(assembler: Assembler, links: Links, report: LinkReport) -> None:
     """Make *links*, whose objects have been stored again, and add to *report* what was copied.
 
     Raises:
         DamagedObjectError: they are damaged again.
     """
-    again = builder.link(links)
+    again = assembler.link(links)
     if again.damaged:
         raise DamagedObjectError(
             "Stored files are gone again as soon as they have been stored",
-            path=f"{builder.layout.base}/{links.sources[again.damaged[0]]}",
+            path=f"{assembler.layout.base}/{links.sources[again.damaged[0]]}",
             remedy="Something removes or edits the store's files; linkenv verify names them.",
         )
     report.copied.update(again.copied)

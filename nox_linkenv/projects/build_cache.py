@@ -25,9 +25,9 @@ __all__ = [
     "ResolvedPart",
     "digest_of",
     "keep_archive",
+    "load_build",
+    "load_project_resolution",
     "metadata_digest",
-    "read_answer",
-    "read_build",
     "write",
 ]
 
@@ -90,7 +90,7 @@ class ProjectResolution:
     parts: tuple[ResolvedPart, ...]
 
 
-def read_build(store: Store, key: str) -> Build | None:
+def load_build(store: Store, key: str) -> Build | None:
     """Return the build with *key*; one whose wheel is not stored any more is none."""
     try:
         data = _read(store, "builds", key)
@@ -101,7 +101,7 @@ def read_build(store: Store, key: str) -> Build | None:
     return build if whole else None
 
 
-def read_answer(store: Store, key: str) -> ProjectResolution | None:
+def load_project_resolution(store: Store, key: str) -> ProjectResolution | None:
     """Return the answer with *key*."""
     try:
         data = _read(store, "answers", key)

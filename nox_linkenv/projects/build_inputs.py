@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["PREFIXES", "TOOLS", "VARIABLES", "surroundings", "surroundings_digest"]
+__all__ = ["PREFIXES", "TOOLS", "VARIABLES", "build_inputs", "build_inputs_digest"]
 
 #: Names of variables.
 VARIABLES: Final = frozenset(
@@ -58,7 +58,7 @@ TOOLS: Final = (
 )  # fmt: skip
 
 
-def surroundings(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+def build_inputs(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     """Return the variables that builds read, and which of the programs that they run would be found."""
     found = [
         (name, value)
@@ -73,6 +73,6 @@ def surroundings(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def surroundings_digest(environ: Mapping[str, str]) -> str:
-    """Return the hexadecimal SHA-256 of the :func:`surroundings`."""
-    return hashlib.sha256(json.dumps(surroundings(environ)).encode("utf-8", "surrogatepass")).hexdigest()
+def build_inputs_digest(environ: Mapping[str, str]) -> str:
+    """Return the hexadecimal SHA-256 of the :func:`build_inputs`."""
+    return hashlib.sha256(json.dumps(build_inputs(environ)).encode("utf-8", "surrogatepass")).hexdigest()

@@ -15,8 +15,8 @@ from packaging.version import Version
 from nox_linkenv.env.temporary import scratch
 from nox_linkenv.errors import EnvError
 from nox_linkenv.projects.backend import Backend, BackendError, BuildSystem, read_build_system
-from nox_linkenv.projects.build_cache import Build, digest_of, keep_archive, metadata_digest, read_build, write
-from nox_linkenv.projects.build_inputs import surroundings
+from nox_linkenv.projects.build_cache import Build, digest_of, keep_archive, load_build, metadata_digest, write
+from nox_linkenv.projects.build_inputs import build_inputs
 from nox_linkenv.projects.key import look
 from nox_linkenv.projects.requirements import LocalProject, Requested, index_arguments
 from nox_linkenv.provision.build_environment import BuildEnvironment, BuildPip
@@ -63,7 +63,7 @@ def fresh(provision: Provision, time: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What :meth:`Maker.make` returns.
+    """What :meth:`ProjectBuilder.make` returns.
 
     Args:
         build: of the project.
@@ -98,7 +98,7 @@ class ProjectBuilder:
     @functools.cached_property
     def around(self) -> list[object]:
         """What the build depends on besides the tree, the interpreter and what it requires."""
-        return [self.project.path, self.project.editable, self.requested.config, surroundings(self.environ)]
+        return [self.project.path, self.project.editable, self.requested.config, build_inputs(self.environ)]
 
     def make(self, tree: Tree) -> Made:
         """Return the build of the project, whose *tree* is known; one process builds while others wait for it.
@@ -109,13 +109,13 @@ class ProjectBuilder:
         """
         context = self._context()
         with self.store.locked_for(digest_of(["project", self.project.path])):
-            known = read_build(self.store, digest_of([context, tree.digest]))
+            known = load_build(self.store, digest_of([context, tree.digest]))
             if known is not None and fresh(self.provision, known.time):
                 return Made(known, new=False, exact=True)
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
             shown = now if exact else self.provision.pinned_tree(tree) or now
-            known = known or read_build(self.store, digest_of([context, shown.digest]))
+            known = known or load_build(self.store, digest_of([context, shown.digest]))
             if known is not None and fresh(self.provision, known.time):
                 return Made(known, new=False, exact=exact)
             with scratch(self.store.layout, "env") as directory:
@@ -224,7 +224,7 @@ class ProjectBuilder:
 
     def _elsewhere(self, environment: BuildEnvironment, depends: str, tree: Tree) -> Build | None:
         """Return the build for another interpreter that would come of *tree* for this one, too."""
-        found = read_build(self.store, digest_of([depends, tree.digest])) if tree.declarative else None
+        found = load_build(self.store, digest_of([depends, tree.digest])) if tree.declarative else None
         return found and replace(found, time=environment.oldest, requirements=environment.plans)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nox_linkenv.projects.build_cache import digest_of
-from nox_linkenv.projects.build_inputs import surroundings
+from nox_linkenv.projects.build_inputs import build_inputs
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
 from nox_linkenv.projects.requirements import LocalProject, Requested, UnmodelledError, find_projects
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
@@ -73,7 +73,7 @@ def project_key(
         )
         if isinstance(base, Unkeyable):
             return base
-        around = digest_of([surroundings(request.environ), [project.path for project in requested.projects]])
+        around = digest_of([build_inputs(request.environ), [project.path for project in requested.projects]])
         base = Key(digest_of([base.digest, around]), {**base.inputs, "what builds read": around[:16]}, pinned=False)
         trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.build_cache import digest_of
-from nox_linkenv.projects.build_inputs import surroundings_digest
+from nox_linkenv.projects.build_inputs import build_inputs_digest
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -49,10 +49,10 @@ class SourceBuilds:
             facts=receipt.facts,
             installed="",
         )
-        self._surroundings = (
+        self._build_inputs = (
             None
             if isinstance(key, Unkeyable)
-            else digest_of([key.digest, surroundings_digest(request.environ), receipt.interpreter])
+            else digest_of([key.digest, build_inputs_digest(request.environ), receipt.interpreter])
         )
 
     def known(self, items: Sequence[Resolved]) -> dict[str, Manifest]:
@@ -78,6 +78,6 @@ class SourceBuilds:
     def _name(self, item: Resolved) -> str | None:
         """Return the name of the record of *item*, ``None`` where nothing says that its content stays the same."""
         fixed = item.commit if item.origin is Origin.VCS else item.sha256 if item.origin is Origin.SDIST else None
-        if fixed is None or self._surroundings is None:
+        if fixed is None or self._build_inputs is None:
             return None
-        return f"projects/sources/{digest_of([item.requirement(), self._surroundings])}.json"
+        return f"projects/sources/{digest_of([item.requirement(), self._build_inputs])}.json"

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.requirements import LocalProject, Requested
     from nox_linkenv.resolve.report import Resolved
 
-__all__ = ["read_answer_for", "standing_in"]
+__all__ = ["read_report_for", "with_substitutes"]
 
 
-def standing_in(requested: Requested, wheels: Mapping[LocalProject, str]) -> list[str] | None:
+def with_substitutes(requested: Requested, wheels: Mapping[LocalProject, str]) -> list[str] | None:
     """Return the arguments of *requested* with the path of a wheel for each project; ``None`` where that is no request.
 
     pip takes requirements in the order of their kinds, first those named as such, then editables; so does this.
@@ -38,7 +38,7 @@ def standing_in(requested: Requested, wheels: Mapping[LocalProject, str]) -> lis
     return arguments
 
 
-def read_answer_for(text: str, wheels: Mapping[LocalProject, str], directory: str) -> list[Resolved]:
+def read_report_for(text: str, wheels: Mapping[LocalProject, str], directory: str) -> list[Resolved]:
     """Return what pip's report *text* says, with the projects in the place of their wheels.
 
     Args:

@@ -13,9 +13,9 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import OfflineError
-from nox_linkenv.projects.build_inputs import surroundings_digest
+from nox_linkenv.projects.build_inputs import build_inputs_digest
 from nox_linkenv.projects.sdist_cache import SourceBuilds
-from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, remember
+from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, save_resolution
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Key, Unkeyable
@@ -96,10 +96,12 @@ def ask(
         pinned=isinstance(key, Key) and key.pinned,
         plan=name,
         wheels=tuple(WheelSource(item.name, manifests[item.name].digest, _again(item)) for item in linked),
-        surroundings=surroundings_digest(request.environ) if built else None,
+        build_inputs=build_inputs_digest(request.environ) if built else None,
     )
     if isinstance(key, Key) and key == provision.key(request, arguments, receipt):  # nothing changed meanwhile
-        remember(provision.store, key.digest, answer, place=(provision.prefix, *request.arguments), inputs=key.inputs)
+        save_resolution(
+            provision.store, key.digest, answer, place=(provision.prefix, *request.arguments), inputs=key.inputs
+        )
     outcome = Outcome((), f"asked pip: {why}; nothing to install")
     if name is not None:
         outcome = provision.carry_out(name, plan, receipt, answer, arguments, pip, message=f"asked pip: {why}")

@@ -6,11 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.assembly.apply import Outfit
+from nox_linkenv.env.assembly.apply import LinkApplier
 from nox_linkenv.env.assembly.assembler import environment_errors
 from nox_linkenv.env.assembly.link_source import (
+    assembler_for,
     block_removal,
-    builder_for,
     check_places,
     open_store,
     serves,
@@ -56,16 +56,16 @@ class Environment:
         self.notes: list[str] = []
         self.began = clock()
         self._receipt: Receipt | None = None
-        self._builder: Assembler | None = None
+        self._assembler: Assembler | None = None
         self._read: dict[str, Plan | Skeleton] = {}  # until the end of the session, which looks at them again
 
     @property
-    def builder(self) -> Assembler:
+    def assembler(self) -> Assembler:
         """What builds the environment; how it links is found out when it is first asked for."""
-        if self._builder is None:
-            self._builder, note = builder_for(self.prefix, self.store, self.settings)
+        if self._assembler is None:
+            self._assembler, note = assembler_for(self.prefix, self.store, self.settings)
             self.notes.extend(filter(None, [note]))
-        return self._builder
+        return self._assembler
 
     @property
     def receipt(self) -> Receipt | None:
@@ -100,14 +100,14 @@ class Environment:
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if donor is not None:
             os.rename(donor, donor_of(self.prefix))
-        with block_removal(self.store, self.builder):
-            return self._furnish(name, skeleton, interpreter, parameters)
+        with block_removal(self.store, self.assembler):
+            return self._assemble(name, skeleton, interpreter, parameters)
 
-    def _furnish(self, name: str, skeleton: Skeleton, interpreter: str, parameters: Sequence[str]) -> bool:
-        outfit = Outfit(self.store, self.builder, skeleton.facts, self.settings)
-        texts = self.builder.texts(skeleton)
-        result = outfit.apply_links(name, skeleton.links, [], texts)
-        damaged = joined(skeleton.links.selected(result.report.damaged), self.builder.damaged(skeleton.copies))
+    def _assemble(self, name: str, skeleton: Skeleton, interpreter: str, parameters: Sequence[str]) -> bool:
+        applier = LinkApplier(self.store, self.assembler, skeleton.facts, self.settings)
+        texts = self.assembler.texts(skeleton)
+        result = applier.apply_links(name, skeleton.links, [], texts)
+        damaged = joined(skeleton.links.selected(result.report.damaged), self.assembler.damaged(skeleton.copies))
         if damaged.paths:
             from nox_linkenv.maintenance.repair import discard
 
@@ -117,13 +117,13 @@ class Environment:
             if captured is None:
                 return False
             skeleton = captured
-            texts = self.builder.texts(skeleton)
-            result = outfit.apply_links(name, skeleton.links, [], texts)
-        self.builder.skeleton(skeleton, texts=texts, kept=result.kept)
-        outfit.record(name, result)
+            texts = self.assembler.texts(skeleton)
+            result = applier.apply_links(name, skeleton.links, [], texts)
+        self.assembler.skeleton(skeleton, texts=texts, kept=result.kept)
+        applier.record(name, result)
         self._read[name] = skeleton
         receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
-        self._finish(with_link_source(receipt, self.builder))
+        self._finish(with_link_source(receipt, self.assembler))
         return True
 
     def check(self) -> None:
@@ -192,7 +192,7 @@ class Environment:
             skeleton is not None
             and former.skeleton == skeleton
             and former.store == self.store.layout.root
-            and serves(former, self.builder)
+            and serves(former, self.assembler)
         )
 
     @without_collector

@@ -6,14 +6,14 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.assembly.apply import Outfit, stored_plan
+from nox_linkenv.env.assembly.apply import LinkApplier, stored_plan
 from nox_linkenv.env.assembly.assembler import environment_errors
 from nox_linkenv.env.assembly.link_source import block_removal, with_link_source
 from nox_linkenv.env.links import joined
 from nox_linkenv.env.receipt import Receipt, remove_receipt, write_receipt
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.gc_pause import without_collector
-from nox_linkenv.resolve.cache import CachedResolution, ago, recall
+from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse
 from nox_linkenv.resolve.request import Outcome
@@ -52,7 +52,7 @@ class Provision(Environment):
         key = self.key(request, arguments, receipt)
         full = key if isinstance(key, Key | Unkeyable) else key.full
         if isinstance(full, Key):
-            answer = recall(self.store, full.digest)
+            answer = load_resolution(self.store, full.digest)
             if answer is not None and self._holds(answer, request):
                 outcome = self._replay(answer, receipt, arguments, pip)
                 if outcome is not None:
@@ -110,11 +110,11 @@ class Provision(Environment):
         """Return whether *answer* is young enough, and what was built for it would be built the same way now."""
         if not self.settings.offline and not answer.is_fresh(self.clock(), self.settings.resolution_age):
             return False
-        if answer.surroundings is None:
+        if answer.build_inputs is None:
             return True
-        from nox_linkenv.projects.build_inputs import surroundings_digest
+        from nox_linkenv.projects.build_inputs import build_inputs_digest
 
-        return answer.surroundings == surroundings_digest(request.environ)
+        return answer.build_inputs == build_inputs_digest(request.environ)
 
     @without_collector
     def _replay(self, answer: CachedResolution, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
@@ -144,7 +144,7 @@ class Provision(Environment):
         Raises:
             EnvError, LinkError, DamagedObjectError: it could not be; the environment has no receipt.
         """
-        with block_removal(self.store, self.builder):
+        with block_removal(self.store, self.assembler):
             notes = self._put_in(name, plan, receipt, answer, arguments, pip)
         warnings, self.notes = (*self.notes, *notes), []
         return Outcome(tuple((entry[0], entry[1]) for entry in plan.distributions), message, warnings)
@@ -157,24 +157,24 @@ class Provision(Environment):
             from nox_linkenv.env.installed import uninstall
 
             uninstall(self.prefix, found, receipt.facts)
-        outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
-        contents = self.builder.contents(plan)
-        result = outfit.apply_links(name, plan.links, [path for path, _ in plan.empty], contents)
+        applier = LinkApplier(self.store, self.assembler, receipt.facts, self.settings)
+        contents = self.assembler.contents(plan)
+        result = applier.apply_links(name, plan.links, [path for path, _ in plan.empty], contents)
         report = result.report
         notes = []
         linked = plan.links.selected(report.damaged)
-        damaged = joined(linked, self.builder.damaged([*plan.shebangs, *plan.copies]))
+        damaged = joined(linked, self.assembler.damaged([*plan.shebangs, *plan.copies]))
         if damaged.paths:
             from nox_linkenv.maintenance.repair import link_again, repair
 
             notes.append(repair(self.store, damaged, answer.wheels, arguments, pip, offline=self.settings.offline))
-            link_again(self.builder, linked, report)
-        self.builder.private(plan, contents=contents, kept=result.kept)
-        self.builder.touch(receipt.facts.site_packages)
-        outfit.record(name, result)
+            link_again(self.assembler, linked, report)
+        self.assembler.private(plan, contents=contents, kept=result.kept)
+        self.assembler.touch(receipt.facts.site_packages)
+        applier.record(name, result)
         self._read[name] = plan
         self._receipt = with_link_source(
-            replace(receipt, session=self.session, plans=(*receipt.plans, name)), self.builder
+            replace(receipt, session=self.session, plans=(*receipt.plans, name)), self.assembler
         )
         write_receipt(self.prefix, self._receipt)
         return [*notes, *filter(None, [report.explain()])]

@@ -19,13 +19,13 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import WheelError
 from nox_linkenv.projects.backend import BackendError, read_build_system
-from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, read_answer, write
+from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
 from nox_linkenv.projects.builder import ProjectBuilder, fresh, unchanged_but_products
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.sdist_cache import SourceBuilds
-from nox_linkenv.projects.substitutes import read_answer_for, standing_in
+from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
 from nox_linkenv.provision.cold import ask, keep, reported, resolve, wheels_of
-from nox_linkenv.resolve.cache import CachedResolution, WheelSource, ago, last_inputs, remember
+from nox_linkenv.resolve.cache import CachedResolution, WheelSource, ago, last_inputs, save_resolution
 from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -87,7 +87,7 @@ class _Work:
 
     def remembered(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
-        known = read_answer(self.store, self.key.base.digest)
+        known = load_project_resolution(self.store, self.key.base.digest)
         if known is None or not fresh(self.provision, known.time):
             return None
         builds = self._builds()
@@ -156,11 +156,11 @@ class _Work:
             return None
         paths = [os.path.join(self.store.layout.base, build.archive) for build in builds]
         wheels = dict(zip(self.key.requested.projects, paths, strict=True))
-        arguments = standing_in(self.key.requested, wheels)
+        arguments = with_substitutes(self.key.requested, wheels)
         if arguments is None:
             return None
         text = reported(lambda options: self.pip.fetch(["install", *options, *arguments]))
-        return None if text is None else read_answer_for(text, wheels, self.request.directory)
+        return None if text is None else read_report_for(text, wheels, self.request.directory)
 
     def _why(self) -> str:
         before = last_inputs(self.store, (self.provision.prefix, *self.request.arguments))
@@ -237,4 +237,4 @@ class _Work:
         if all(read_build_system(project.path).keyable for project in self.key.requested.projects):
             place = (self.provision.prefix, *self.request.arguments)
             for key in (self.key.full, now.full):
-                remember(self.store, key.digest, found, place=place, inputs=key.inputs)
+                save_resolution(self.store, key.digest, found, place=place, inputs=key.inputs)

@@ -18,7 +18,7 @@ from nox_linkenv.errors import LinkenvError
 from nox_linkenv.maintenance.leftovers import put_back
 from nox_linkenv.maintenance.verify import Finding, Problem
 from nox_linkenv.provision.ephemeral import ShellPip, throwaway
-from nox_linkenv.resolve.cache import WheelSource, remembered_wheels
+from nox_linkenv.resolve.cache import WheelSource, cached_wheels
 from nox_linkenv.resolve.fetch import fetch_again
 from nox_linkenv.resolve.pip_arguments import parse
 from nox_linkenv.resolve.request import Request
@@ -114,7 +114,7 @@ class _Mending:
 
     def _from_index(self, digest: str) -> bool:
         if self.sources is None:
-            self.sources = {wheel.digest: wheel for wheel in remembered_wheels(self.store)}
+            self.sources = {wheel.digest: wheel for wheel in cached_wheels(self.store)}
         source = self.sources.get(digest)
         if source is None or not source.requirement or self.settings.offline:
             return False

@@ -9,13 +9,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.link_source import check_places
-from nox_linkenv.env.assembly.spares import wants_spare
+from nox_linkenv.env.assembly.spares import wants_prebuilt
 from nox_linkenv.env.audit import audit_links, fresh_bytecode, imported, keeps_modes
 from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.linking import LinkMode
-from nox_linkenv.maintenance.background import CompileTask, SpareTask, Tasks
+from nox_linkenv.maintenance.background import CompileTask, PrebuildTask, Tasks
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import discard, intact
 from nox_linkenv.store.trash import find_trash, trash_name
@@ -93,8 +93,8 @@ def close(
             removed.extend(links.paths[at[position]] for position in audit.removed)
             if settings.bytecode:
                 closing.tasks.compile.extend(_compile(prefix, content, receipt, environ, began))
-        if settings.spares and _plain(receipt) and wants_spare(store, prefix, content.name, links):
-            closing.tasks.spares.append(SpareTask(content.name, receipt.facts))
+        if settings.spares and _plain(receipt) and wants_prebuilt(store, prefix, content.name, links):
+            closing.tasks.prebuilds.append(PrebuildTask(content.name, receipt.facts))
     closing.tasks.trash.extend(_leftovers(prefix))
     for source, (_, size, mtime) in edited.items():
         for layout in layouts:

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["CachedResolution", "WheelSource", "ago", "last_inputs", "recall", "remember", "remembered_wheels"]
+__all__ = [
+    "CachedResolution",
+    "WheelSource",
+    "ago",
+    "cached_wheels",
+    "last_inputs",
+    "load_resolution",
+    "save_resolution",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +48,14 @@ class CachedResolution:
         pinned: whether the request allows no other answer, so that it never ages.
         plan: name of the stored plan, ``None`` where nothing was to be installed.
         wheels: what the plan installs.
-        surroundings: digest of what builds read of their surroundings, where some of the wheels were built.
+        build_inputs: digest of what builds read of variables and tools, where some of the wheels were built.
     """
 
     time: float
     pinned: bool
     plan: str | None
     wheels: tuple[WheelSource, ...]
-    surroundings: str | None = None
+    build_inputs: str | None = None
 
     def is_fresh(self, now: float, limit: float) -> bool:
         """Return whether it is less than *limit* seconds old, or never ages; a limit of 0 has nothing reused."""
@@ -63,7 +71,7 @@ def ago(seconds: float) -> str:
     return f"{round(seconds / 3600)} h ago"
 
 
-def recall(store: Store, digest: str) -> CachedResolution | None:
+def load_resolution(store: Store, digest: str) -> CachedResolution | None:
     """Return the answer to the request with the key *digest*, whatever its age, or ``None``."""
     text = store.read(_name(digest))
     if text is None:
@@ -78,7 +86,7 @@ def recall(store: Store, digest: str) -> CachedResolution | None:
         return None
 
 
-def remember(
+def save_resolution(
     store: Store, digest: str, answer: CachedResolution, *, place: Sequence[str], inputs: Mapping[str, str]
 ) -> None:
     """Keep *answer*, and the *inputs* of the request as the last ones of its *place*.
@@ -92,11 +100,11 @@ def remember(
     store.note(_place(place), json.dumps(dict(inputs)))
 
 
-def remembered_wheels(store: Store) -> Iterator[WheelSource]:
+def cached_wheels(store: Store) -> Iterator[WheelSource]:
     """Yield the wheels of all remembered answers; one may come several times."""
     for top, _, names in os.walk(store.layout.directory("resolutions")):
         for name in names:
-            answer = recall(store, os.path.basename(top) + name.removesuffix(".json"))
+            answer = load_resolution(store, os.path.basename(top) + name.removesuffix(".json"))
             if answer is not None:
                 yield from answer.wheels
 

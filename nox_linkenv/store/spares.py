@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["spares_directory", "take_spare"]
+__all__ = ["prebuilt_directory", "take_prebuilt"]
 
 
-def spares_directory(layout: Layout, name: str) -> str:
+def prebuilt_directory(layout: Layout, name: str) -> str:
     """Return the directory of the spares of a stored plan or skeleton."""
     return f"{layout.base}/spares/{os.path.basename(name).removesuffix('.json')[:40]}"
 
 
-def take_spare(layout: Layout, name: str, target: str) -> str | None:
+def take_prebuilt(layout: Layout, name: str, target: str) -> str | None:
     """Move a spare for *name* to the path *target* and return that; ``None`` where there is none, or not here."""
-    directory = spares_directory(layout, name)
+    directory = prebuilt_directory(layout, name)
     with contextlib.suppress(OSError):
         for spare in os.listdir(directory):
             with contextlib.suppress(OSError):

@@ -35,11 +35,11 @@ _FILES = {
 def build(prefix: Path, store: Store, wheel: Path) -> None:
     plan = make_plan([Installable(store.add(wheel), requested=True)], FACTS)
     prefix.mkdir(exist_ok=True)
-    builder = Assembler(str(prefix), store.layout)
-    builder.directories(plan.links.directories)
-    assert builder.link(plan.links).explain() is None
-    builder.private(plan)
-    builder.touch(FACTS.site_packages)
+    assembler = Assembler(str(prefix), store.layout)
+    assembler.directories(plan.links.directories)
+    assert assembler.link(plan.links).explain() is None
+    assembler.private(plan)
+    assembler.touch(FACTS.site_packages)
 
 
 def test_environment_of_one_wheel(tmp_path: Path, store_dir: Path) -> None:

@@ -16,7 +16,7 @@ from nox_linkenv.env.receipt import DIRECTORY, donor_of
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.trace import trace
 from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes, discarded_names
-from nox_linkenv.store.spares import take_spare
+from nox_linkenv.store.spares import take_prebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nox_linkenv.linking import LinkReport
     from nox_linkenv.store import Store
 
-__all__ = ["Outfit", "Result", "stored_plan"]
+__all__ = ["LinkApplier", "Result", "stored_plan"]
 
 
 @dataclass(slots=True)
@@ -58,15 +58,15 @@ def stored_plan(store: Store, name: str) -> Plan | None:
         return None
 
 
-class Outfit:
+class LinkApplier:
     """Links into one environment, with or without bytecode, taking over what a donor has."""
 
-    def __init__(self, store: Store, builder: Assembler, facts: Facts, settings: Settings) -> None:
+    def __init__(self, store: Store, assembler: Assembler, facts: Facts, settings: Settings) -> None:
         self.store = store
-        self.builder = builder
+        self.assembler = assembler
         self.facts = facts
         self.settings = settings
-        self.ours = f"{builder.prefix}/{DIRECTORY}"
+        self.ours = f"{assembler.prefix}/{DIRECTORY}"
 
     def apply_links(
         self, name: str, links: Links, empty: Sequence[str], texts: Mapping[str, bytes] | None = None
@@ -84,21 +84,21 @@ class Outfit:
             content = empty_bytecode(self.store, self.facts, bytecode.empty_size)
         everything = links if bytecode is None else joined(links, bytecode.links)
         if self.settings.verify:
-            for layout in dict.fromkeys((self.builder.layout, self.store.layout)):
+            for layout in dict.fromkeys((self.assembler.layout, self.store.layout)):
                 discard_changed(layout, everything.sources)
         inodes = [0] * len(everything.paths)
         left = self._take_over(name, everything, inodes, empty, texts or {}, bytecode, content)
-        self.builder.directories(left.directories)
+        self.assembler.directories(left.directories)
         fresh: list[int] = []
-        report = self.builder.link(everything.selected(left.positions), inodes=fresh)
+        report = self.assembler.link(everything.selected(left.positions), inodes=fresh)
         for position, number in zip(left.positions, fresh, strict=True):
             inodes[position] = number
         damaged = [left.positions[at] for at in report.damaged]
         report.damaged = [at for at in damaged if at < len(links.paths)]
         for at in damaged[len(report.damaged) :]:
-            discard(self.builder.layout, everything.sources[at])  # bytecode: upkeep makes it anew
+            discard(self.assembler.layout, everything.sources[at])  # bytecode: upkeep makes it anew
         if bytecode is not None:
-            self.builder.empty_bytecode(bytecode.empty, content, kept=left.kept)
+            self.assembler.empty_bytecode(bytecode.empty, content, kept=left.kept)
         trace(
             "linked",
             name=name,
@@ -112,7 +112,7 @@ class Outfit:
     def record(self, name: str, result: Result) -> None:
         """Record the state of what was put on, when all else has been written, for a later take-over."""
         path = f"{self.ours}/{state_name(name)}"
-        record_state(path, self.builder.prefix, result.links.directories, result.inodes, known=result.changes)
+        record_state(path, self.assembler.prefix, result.links.directories, result.inodes, known=result.changes)
 
     def _take_over(
         self,
@@ -136,9 +136,9 @@ class Outfit:
                 inodes[:] = self._still_good(state.inodes, links.sources)
                 state = State(inodes, state.changes)
                 for root in self.facts.site_packages:
-                    os.makedirs(f"{self.builder.prefix}/{root}", exist_ok=True)
+                    os.makedirs(f"{self.assembler.prefix}/{root}", exist_ok=True)
                 donor = PreviousTree(path, state)
-                return take_over(donor, self.builder.prefix, links, private, roots=self.facts.site_packages)
+                return take_over(donor, self.assembler.prefix, links, private, roots=self.facts.site_packages)
         return Leftover(links.directories, list(range(len(links.paths))))
 
     def _still_good(self, inodes: Sequence[int], sources: Sequence[str]) -> Sequence[int]:
@@ -146,22 +146,22 @@ class Outfit:
 
         A hard link is known by its number; what was cloned or copied, by its source.
         """
-        gone = discarded_inodes(self.builder.layout)
+        gone = discarded_inodes(self.assembler.layout)
         if not gone:
             return inodes
-        if self.builder.mode is LinkMode.HARDLINK:
+        if self.assembler.mode is LinkMode.HARDLINK:
             return [0 if number in gone else number for number in inodes]
-        names = discarded_names(self.builder.layout)
+        names = discarded_names(self.assembler.layout)
         return [0 if source in names else number for number, source in zip(inodes, sources, strict=True)]
 
     def _donors(self, name: str) -> Iterator[str]:
         """Yield the trees to take over from: the environment that stood here before, or a spare."""
-        former = donor_of(self.builder.prefix)
-        if self.builder.mode is LinkMode.SYMLINK:
+        former = donor_of(self.assembler.prefix)
+        if self.assembler.mode is LinkMode.SYMLINK:
             return  # there is nothing to be gained: a symlink is looked at as slowly as it is made
         if os.path.exists(f"{former}/{DIRECTORY}/{state_name(name)}"):
             yield former
-        elif self.settings.spares and self.builder.mode is LinkMode.HARDLINK:
-            spare = take_spare(self.builder.layout, name, f"{self.ours}/{state_name(name)}-spare")
+        elif self.settings.spares and self.assembler.mode is LinkMode.HARDLINK:
+            spare = take_prebuilt(self.assembler.layout, name, f"{self.ours}/{state_name(name)}-spare")
             if spare is not None:
                 yield spare

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["link_from_behind"]
 
 
-def link_from_behind(builder: Assembler, links: Links, report: LinkReport, inodes: list[int] | None) -> None:
+def link_from_behind(assembler: Assembler, links: Links, report: LinkReport, inodes: list[int] | None) -> None:
     """Make the files of *links* which are damaged by *report*, as far as a store behind has them; correct *report*.
 
     Symlinks are made to where the files are; in every other mode the store is filled first, once for all environments.
@@ -27,17 +27,17 @@ def link_from_behind(builder: Assembler, links: Links, report: LinkReport, inode
         StoreUnwritableError: the store cannot be filled.
     """
     start = 0 if inodes is None else len(inodes) - len(links.paths)
-    if builder.mode is LinkMode.SYMLINK:
-        sources = list(builder.behind)
+    if assembler.mode is LinkMode.SYMLINK:
+        sources = list(assembler.behind)
     else:
         wanted = links.selected(report.damaged)
-        bring(builder.layout, builder.behind, zip(wanted.sources, wanted.sizes, wanted.mtimes, strict=True))
-        sources = [builder.layout]
+        bring(assembler.layout, assembler.behind, zip(wanted.sources, wanted.sizes, wanted.mtimes, strict=True))
+        sources = [assembler.layout]
     for layout in sources:
         if not report.damaged:
             break
         made: list[int] = []
-        again = builder.link_from(layout, links.selected(report.damaged), made)
+        again = assembler.link_from(layout, links.selected(report.damaged), made)
         for position, number in zip(report.damaged, made, strict=True):
             if inodes is not None:
                 inodes[start + position] = number

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nox_linkenv.config import Settings
     from nox_linkenv.env.receipt import Receipt
 
-__all__ = ["block_removal", "builder_for", "check_places", "open_store", "serves", "with_link_source"]
+__all__ = ["assembler_for", "block_removal", "check_places", "open_store", "serves", "with_link_source"]
 
 #: In site-packages of a symlinked environment: without its store its modules are not there, and directories of
 #: nothing but broken symlinks would be imported as empty namespace packages.
@@ -53,7 +53,7 @@ def open_store(settings: Settings) -> Store:
         return store  # which serves what it has
 
 
-def builder_for(prefix: str, store: Store, settings: Settings) -> tuple[Assembler, str | None]:
+def assembler_for(prefix: str, store: Store, settings: Settings) -> tuple[Assembler, str | None]:
     """Return what builds the environment at *prefix*, and a line for the user where that is out of the ordinary.
 
     Raises:
@@ -71,8 +71,8 @@ def builder_for(prefix: str, store: Store, settings: Settings) -> tuple[Assemble
 
     known = os.path.isdir(found.source)
     companion = open_companion(found.source, store)
-    builder = Assembler(prefix, companion.layout, mode=found.mode, behind=store.layers, since=found.since)
-    return builder, None if known else found.explain()
+    assembler = Assembler(prefix, companion.layout, mode=found.mode, behind=store.layers, since=found.since)
+    return assembler, None if known else found.explain()
 
 
 def _plain_hardlinks(layout: Layout, directory: str) -> bool:
@@ -89,30 +89,30 @@ def _plain_hardlinks(layout: Layout, directory: str) -> bool:
     )
 
 
-def block_removal(store: Store, builder: Assembler) -> AbstractContextManager[None]:
+def block_removal(store: Store, assembler: Assembler) -> AbstractContextManager[None]:
     """Hold off removal from the store while an environment needs files in it and has no receipt that says so."""
-    return store.locked() if builder.mode is LinkMode.SYMLINK else nullcontext()
+    return store.locked() if assembler.mode is LinkMode.SYMLINK else nullcontext()
 
 
-def serves(receipt: Receipt, builder: Assembler) -> bool:
-    """Return whether the environment with *receipt* was linked as *builder* links, from the same stores."""
-    return receipt.modes == (builder.mode.value,) and receipt.places == _places(builder)
+def serves(receipt: Receipt, assembler: Assembler) -> bool:
+    """Return whether the environment with *receipt* was linked as *assembler* links, from the same stores."""
+    return receipt.modes == (assembler.mode.value,) and receipt.places == _places(assembler)
 
 
-def with_link_source(receipt: Receipt, builder: Assembler) -> Receipt:
-    """Return *receipt* with how *builder* has linked files, and guard a symlinked environment."""
-    modes = dict.fromkeys((*(receipt.modes if receipt.sources else ()), builder.mode.value))
-    sources = dict.fromkeys((*receipt.sources, *_places(builder)))
+def with_link_source(receipt: Receipt, assembler: Assembler) -> Receipt:
+    """Return *receipt* with how *assembler* has linked files, and guard a symlinked environment."""
+    modes = dict.fromkeys((*(receipt.modes if receipt.sources else ()), assembler.mode.value))
+    sources = dict.fromkeys((*receipt.sources, *_places(assembler)))
     receipt = replace(receipt, modes=tuple(modes), sources=tuple(sources))
     if receipt.symlinked:
-        _write_guard(receipt, builder.prefix)
+        _write_guard(receipt, assembler.prefix)
     return receipt
 
 
-def _places(builder: Assembler) -> tuple[str, ...]:
+def _places(assembler: Assembler) -> tuple[str, ...]:
     """Return the roots of the stores whose files the environment may hold."""
-    behind = builder.behind if builder.mode is LinkMode.SYMLINK else ()
-    return (builder.layout.root, *(layout.root for layout in behind if os.path.isdir(layout.base)))
+    behind = assembler.behind if assembler.mode is LinkMode.SYMLINK else ()
+    return (assembler.layout.root, *(layout.root for layout in behind if os.path.isdir(layout.base)))
 
 
 def check_places(receipt: Receipt, prefix: str) -> None:

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.assembler import EMPTY_MTIME
-from nox_linkenv.env.stat_signature import expected_looks, looks, looks_of_all
+from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_of_all
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -105,7 +105,7 @@ class _Taking:
         # means setting it, which other threads would notice.
         self.mode = os.stat(prefix).st_mode
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
-        self.expected = expected_looks(links)
+        self.expected = expected_signatures(links)
         self.packages = self._packages(links.paths)
 
     @cached_property
@@ -229,13 +229,13 @@ class _Taking:
         chosen = [at for at, package in enumerate(self.packages) if package in sure]
         expected = [self.expected[at] for at in chosen]
         try:
-            if looks_of_all(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
+            if signatures_of_all(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
                 chosen = []
         except OSError:
             pass
-        for at, look in zip(chosen, expected, strict=False):
+        for at, signature in zip(chosen, expected, strict=False):
             status = _status(base + self.links.paths[at])
-            if status is None or looks(status) != look:
+            if status is None or signature_of(status) != signature:
                 doubtful.add(self.packages[at])
         return doubtful
 

@@ -13,14 +13,14 @@ from nox_linkenv.env.bytecode import empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.store.files import make_directory, staging_name
-from nox_linkenv.store.spares import spares_directory
+from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
     from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store import Store
 
-__all__ = ["make_spare", "wants_spare"]
+__all__ = ["make_prebuilt", "wants_prebuilt"]
 
 #: Below this number of files an environment is linked as fast as moved.
 _WORTHWHILE: Final = 200
@@ -30,18 +30,18 @@ _SETTLE: Final = 0.1
 _MOST: Final = 12
 
 
-def wants_spare(store: Store, prefix: str, name: str, links: Links) -> bool:
+def wants_prebuilt(store: Store, prefix: str, name: str, links: Links) -> bool:
     """Return whether a spare of *links* would save time at the place of the environment *prefix*."""
     return (
         len(links.paths) >= _WORTHWHILE
         and os.stat(prefix).st_dev == os.stat(store.layout.base).st_dev
-        and not _present(spares_directory(store.layout, name))
+        and not _present(prebuilt_directory(store.layout, name))
     )
 
 
-def make_spare(store: Store, name: str, facts: Facts) -> None:
+def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
     """Make a spare for the stored plan or skeleton *name*, unless there is one or an object is damaged."""
-    directory = spares_directory(store.layout, name)
+    directory = prebuilt_directory(store.layout, name)
     found = _stored(store, name)
     if found is None or _present(directory):
         return
@@ -49,17 +49,17 @@ def make_spare(store: Store, name: str, facts: Facts) -> None:
     bytecode = read_bytecode(store, name, facts)
     everything = links if bytecode is None else joined(links, bytecode.links)
     staged = staging_name(store.layout.staging)
-    builder = Assembler(staged, store.layout)
+    assembler = Assembler(staged, store.layout)
     inodes: list[int] = []
     try:
         os.makedirs(f"{staged}/{DIRECTORY}")
-        builder.directories(everything.directories)
-        report = builder.link(everything, inodes=inodes)
+        assembler.directories(everything.directories)
+        report = assembler.link(everything, inodes=inodes)
         if report.copied or report.damaged:
             return
-        builder.empty(empty)
+        assembler.empty(empty)
         if bytecode is not None and bytecode.empty:
-            builder.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode.empty_size))
+            assembler.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode.empty_size))
         time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
         record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
         make_directory(directory)

@@ -10,7 +10,7 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.stat_signature import looks
+from nox_linkenv.env.stat_signature import signature_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
@@ -66,7 +66,7 @@ class Walk:
                     at = self.index.get(path)
                     if at is not None:
                         status = entry.stat(follow_symlinks=False)
-                        if status.st_ino == inodes[at] and looks(status) == self.expected[at]:
+                        if status.st_ino == inodes[at] and signature_of(status) == self.expected[at]:
                             self.done.add(at)
                         else:
                             self._discard(path, entry)

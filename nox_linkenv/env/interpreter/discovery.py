@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.interpreter.search_cache import recall_interpreter, remember_interpreter
+from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
 from nox_linkenv.errors import EnvError
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def find_interpreter(spec: str | None, store: Store, *, age: float) -> str:
     if spec is None or spec == sys.executable:
         return getattr(sys, "_base_executable", sys.executable)
     search = (store, spec, os.environ, os.getcwd())
-    path = recall_interpreter(*search, now=time.time(), age=age)
+    path = load_interpreter(*search, now=time.time(), age=age)
     if path is None:
         path = _ask_virtualenv(spec)
-        remember_interpreter(*search, path, now=time.time())
+        save_interpreter(*search, path, now=time.time())
     return path
 
 

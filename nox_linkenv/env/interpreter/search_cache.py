@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["Search", "recall", "recall_interpreter", "remember", "remember_interpreter"]
+__all__ = ["Search", "load", "load_interpreter", "save", "save_interpreter"]
 
 #: Variables which choose interpreters: PATH, and those of version managers.
 _VARIABLES: Final = ("PATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON_INSTALL_DIR")
@@ -27,7 +27,7 @@ _FAMILIES: Final = ("PYENV_", "MISE_", "ASDF_", "VIRTUALENV_", "PYTHON_DISCOVERY
 _FILES: Final = (".python-version", ".python-versions", ".tool-versions", "mise.toml", ".mise.toml")
 
 
-def recall_interpreter(
+def load_interpreter(
     store: Store, spec: str, environ: Mapping[str, str], directory: str, *, now: float, age: float
 ) -> str | None:
     """Return the interpreter remembered for *spec*, or ``None`` if there is none or anything has changed since.
@@ -37,15 +37,15 @@ def recall_interpreter(
         environ, directory: variables and directory of the search.
         now, age: seconds since the epoch, and the most seconds that may have passed.
     """
-    data = recall(Search(store, spec, environ, directory), now=now, age=age)
+    data = load(Search(store, spec, environ, directory), now=now, age=age)
     return None if data is None else str(data["path"])
 
 
-def remember_interpreter(
+def save_interpreter(
     store: Store, spec: str, environ: Mapping[str, str], directory: str, path: str, *, now: float
 ) -> None:
     """Remember that the interpreter at *path* was found for *spec*."""
-    remember(Search(store, spec, environ, directory), path, now=now)
+    save(Search(store, spec, environ, directory), path, now=now)
 
 
 class Search(NamedTuple):
@@ -92,8 +92,8 @@ class Search(NamedTuple):
         yield from self.files
 
 
-def recall(search: Search, *, now: float, age: float) -> dict[str, Any] | None:
-    """Return the ``path`` of the interpreter remembered, and its details, or ``None`` as :func:`recall_interpreter`.
+def load(search: Search, *, now: float, age: float) -> dict[str, Any] | None:
+    """Return the ``path`` of the interpreter remembered, and its details, or ``None`` as :func:`load_interpreter`.
 
     Args:
         now, age: seconds since the epoch, and the most seconds that may have passed.
@@ -110,7 +110,7 @@ def recall(search: Search, *, now: float, age: float) -> dict[str, Any] | None:
     return None
 
 
-def remember(search: Search, path: str, *, now: float, details: Mapping[str, object] = MappingProxyType({})) -> None:
+def save(search: Search, path: str, *, now: float, details: Mapping[str, object] = MappingProxyType({})) -> None:
     """Remember that the interpreter at *path* was found, and *details*, which are plain.
 
     Raises:

@@ -16,7 +16,7 @@ from nox.logger import logger
 from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings
-from nox_linkenv.env.interpreter.search_cache import recall_interpreter, remember_interpreter
+from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
 from nox_linkenv.errors import CaptureError, EnvError, LinkenvError, StoreUnwritableError
 from nox_linkenv.provision.installer import Provision
 
@@ -83,10 +83,10 @@ class LinkedEnv(VirtualEnv):
         assert isinstance(self.interpreter, str)
         store, settings = self.provision.store, self.provision.settings
         search = (store, self.interpreter, os.environ, os.getcwd())
-        path = recall_interpreter(*search, now=time.time(), age=settings.resolution_age)
+        path = load_interpreter(*search, now=time.time(), age=settings.resolution_age)
         if path is None:
             path = super()._resolved_interpreter
-            remember_interpreter(*search, path, now=time.time())
+            save_interpreter(*search, path, now=time.time())
         self._resolved = path
         return path
 

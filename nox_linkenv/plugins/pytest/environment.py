@@ -154,7 +154,7 @@ class LinkedEnvironment:
                 uninstall(self._place.prefix, found[canonical], receipt.facts)
             else:
                 self._run([str(self.python), "-m", "pip", "uninstall", "-y", name])
-        self._place.builder.touch(receipt.facts.site_packages)
+        self._place.assembler.touch(receipt.facts.site_packages)
 
     def get_version(self, name: str, *, raises: bool = True) -> Version | None:
         """Return the version of a distribution that is installed in the environment.

@@ -202,16 +202,16 @@ class FixtureProvision(Provision):
 
     def furnish(self, receipt: Receipt) -> None:
         """Link what the plans of *receipt* link, and leave all else of them to the caller."""
-        from nox_linkenv.env.assembly.apply import Outfit, stored_plan
+        from nox_linkenv.env.assembly.apply import LinkApplier, stored_plan
 
         own = self.receipt
         assert own is not None
         remove_receipt(self.prefix)
-        outfit = Outfit(self.store, self.builder, receipt.facts, self.settings)
+        applier = LinkApplier(self.store, self.assembler, receipt.facts, self.settings)
         for name in receipt.plans:
             plan = stored_plan(self.store, name)
             if plan is not None:
-                outfit.apply_links(name, plan.links, [])
+                applier.apply_links(name, plan.links, [])
 
     def finish_like(self, receipt: Receipt) -> None:
         """Finish an environment that has become what the one with *receipt* is."""

@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from nox_linkenv.plugins.tox.provision import LinkedProvision
     from nox_linkenv.plugins.tox.virtualenv_cache import Answers
 
-__all__ = ["Remembering"]
+__all__ = ["CachedVirtualenv"]
 
 
-class Remembering(VirtualEnv, ABC):
+class CachedVirtualenv(VirtualEnv, ABC):
     """Answers tox as a session of virtualenv has answered before."""
 
     def __init__(self, create_args: ToxEnvCreateArgs) -> None:
         self._asked: tuple[list[str], dict[str, str]] | None = None
         self._answers: Answers | None = None
-        self._recalled = False
+        self._looked_up = False
         super().__init__(create_args)
 
     @property
@@ -47,7 +47,7 @@ class Remembering(VirtualEnv, ABC):
         known = self._known()
         return str(self.creator.interpreter.system_executable) if known is None else known.interpreter
 
-    def remember(self) -> None:
+    def save_answers(self) -> None:
         """Remember what virtualenv has answered, if it has been asked."""
         if self._asked is None or self._answers is not None:
             return
@@ -62,20 +62,20 @@ class Remembering(VirtualEnv, ABC):
             scripts=self.env_bin_dir(),
             executable=self.env_python(),
         )
-        Question(self.place.store, self.env_dir, *self._asked).remember(answers, now=time.time())
+        Question(self.place.store, self.env_dir, *self._asked).save(answers, now=time.time())
 
     def _known(self) -> Answers | None:
         """Return what virtualenv has answered before to what it would be asked now."""
-        if not self._recalled:
-            self._recalled = True  # at once: variables may be made of the answers
-            self._answers = self._recall()
+        if not self._looked_up:
+            self._looked_up = True  # at once: variables may be made of the answers
+            self._answers = self._load()
         return self._answers
 
-    def _recall(self) -> Answers | None:
-        from nox_linkenv.plugins.tox.virtualenv_cache import Question, can_be_remembered
+    def _load(self) -> Answers | None:
+        from nox_linkenv.plugins.tox.virtualenv_cache import Question, can_be_cached
 
         specs, environ = self.conf["base_python"], self.virtualenv_env_vars()
-        if self.parameters() is None or not can_be_remembered(self.env_dir, specs, environ):
+        if self.parameters() is None or not can_be_cached(self.env_dir, specs, environ):
             return None
         self._asked = (specs, environ)
         try:
@@ -84,7 +84,7 @@ class Remembering(VirtualEnv, ABC):
             question = Question(self.place.store, self.env_dir, specs, environ)
         except Fail:  # is told when the store is needed
             return None
-        return question.recall(now=time.time(), age=self.place.settings.resolution_age)
+        return question.load(now=time.time(), age=self.place.settings.resolution_age)
 
     def _get_python(self, base_python: list[str]) -> PythonInfo | None:
         known = self._known()

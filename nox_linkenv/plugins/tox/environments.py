@@ -13,7 +13,7 @@ from tox.tox_env.python.virtual_env.package.pyproject import Pep517VirtualEnvPac
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 
 from nox_linkenv.errors import EnvError, LinkenvError
-from nox_linkenv.plugins.tox.cached_virtualenv import Remembering
+from nox_linkenv.plugins.tox.cached_virtualenv import CachedVirtualenv
 from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings
 
@@ -41,7 +41,7 @@ _SET_BY_TOX: Final = {
 }
 
 
-class LinkedEnv(Remembering, ABC):
+class LinkedEnv(CachedVirtualenv, ABC):
     """What run and package environments have in common."""
 
     def __init__(self, create_args: ToxEnvCreateArgs) -> None:
@@ -96,7 +96,7 @@ class LinkedEnv(Remembering, ABC):
                 raise Recreate(str(error)) from error
         super().ensure_python_env()
         self._ready = True
-        self.remember()
+        self.save_answers()
 
     def create_python_env(self) -> None:
         """Make the environment from the store, or let virtualenv make it where only virtualenv can."""

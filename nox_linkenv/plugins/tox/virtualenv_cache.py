@@ -16,7 +16,7 @@ from tox.tox_env.python.api import PythonInfo, VersionInfo
 from tox.version import version as tox_version
 from virtualenv import __version__ as virtualenv_version
 
-from nox_linkenv.env.interpreter.search_cache import Search, recall, remember
+from nox_linkenv.env.interpreter.search_cache import Search, load, save
 from nox_linkenv.env.skeleton import fits, is_configured
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["Answers", "Question", "can_be_remembered"]
+__all__ = ["Answers", "Question", "can_be_cached"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Answers:
     executable: Path
 
 
-def can_be_remembered(prefix: Path, specs: Sequence[str], environ: Mapping[str, str]) -> bool:
+def can_be_cached(prefix: Path, specs: Sequence[str], environ: Mapping[str, str]) -> bool:
     """Return whether everything that decides virtualenv's answer can be seen."""
     relative = any(os.sep in spec and not os.path.isabs(spec) for spec in specs)
     tried_first = environ.get("VIRTUALENV_TRY_FIRST_WITH")  # paths, by tox's option --discover
@@ -70,19 +70,19 @@ class Question:
         self.prefix = prefix
         self.search = Search(store, asked, environ, os.getcwd(), tuple(_files(specs)))
 
-    def recall(self, *, now: float, age: float) -> Answers | None:
+    def load(self, *, now: float, age: float) -> Answers | None:
         """Return the answers remembered, or ``None`` where there are none, or anything has changed since.
 
         Args:
             now, age: seconds since the epoch, and the most seconds that may have passed.
         """
-        data = recall(self.search, now=now, age=age)
+        data = load(self.search, now=now, age=age)
         try:
             return None if data is None else self._read(data)
         except (KeyError, TypeError, ValueError):
             return None
 
-    def remember(self, answers: Answers, *, now: float) -> None:
+    def save(self, answers: Answers, *, now: float) -> None:
         """Remember *answers*, if this version of tox has nothing in them that is not known here."""
         python = {name: getattr(answers.python, name) for name in _names()}
         extra = python.pop("extra")
@@ -95,7 +95,7 @@ class Question:
                 "programs": [self._inside(path) for path in answers.programs],
                 **{name: self._inside(getattr(answers, name)) for name in _PATHS},
             }
-            remember(self.search, str(extra["executable"]), now=now, details=data)
+            save(self.search, str(extra["executable"]), now=now, details=data)
         except (TypeError, ValueError):  # a path outside of the environment, a value that is not plain
             return
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.config import Settings
-from nox_linkenv.env.assembly.link_source import builder_for, open_store
+from nox_linkenv.env.assembly.link_source import assembler_for, open_store
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.receipt import read_receipt
 from nox_linkenv.errors import EnvError, LinkenvError
@@ -161,9 +161,9 @@ def test_files_of_another_user(monkeypatch: pytest.MonkeyPatch) -> None:
             assert store.manifest(manifest.digest) == manifest
             prefix = home / "project" / "env"
             prefix.mkdir(parents=True)
-            builder, note = builder_for(str(prefix), store, settings)
-            assert (builder.mode, note) == (LinkMode.HARDLINK, None)
-            report = builder.link(links)
+            assembler, note = assembler_for(str(prefix), store, settings)
+            assert (assembler.mode, note) == (LinkMode.HARDLINK, None)
+            report = assembler.link(links)
             assert (report.linked, report.damaged, report.explain()) == (len(links.paths), [], None)
             for path, source in zip(links.paths, links.sources, strict=True):
                 assert (prefix / path).samefile(f"{store.layout.base}/{source}")
