@@ -38,7 +38,8 @@ KEPT_PARAMETERS: Final = re.compile(
     r"|(pip|setuptools|wheel)=bundle|activators=[a-z,]*)"
 )
 #: Paths which no shell, shebang or configuration file needs to quote; and how long a shebang may be (Linux: 127 bytes).
-_PLAIN: Final = re.compile(r"/[A-Za-z0-9_./+-]+")
+#: A plus sign is not among them: virtualenv writes another expression for it into xonsh's script since 21.15.
+_PLAIN: Final = re.compile(r"/[A-Za-z0-9_./-]+")
 _LONGEST: Final = 127 - len("#!/bin/python3.99\n")
 #: Variables of virtualenv which say where it keeps its own data, and nothing of what it makes.
 HARMLESS: Final = ("VIRTUALENV_APP_DATA", "VIRTUALENV_OVERRIDE_APP_DATA")
