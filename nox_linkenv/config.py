@@ -12,9 +12,14 @@ from nox_linkenv.errors import SettingsError
 from nox_linkenv.linking import LinkMode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Cleanup", "Settings", "default_store_root", "load_settings", "origins"]
+__all__ = ["Cleanup", "Settings", "default_store_root", "load_settings", "misspelt_variables", "origins", "similar_to"]
+
+#: Begins the names of the variables that set something.
+_PREFIX: Final = "LINKENV_"
+#: Variables of this name that are no settings.
+_OTHERS: Final = frozenset({"LINKENV_NOX_HOOK", "LINKENV_TRACE"})
 
 _BOOLEANS: Final = {
     "1": True,
@@ -120,6 +125,29 @@ def origins(
     return {name: where for name, (_, where) in _gather(environ, directory, explicit).items()}
 
 
+def misspelt_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a line for each variable ``LINKENV_*`` that sets nothing, with the name that may have been meant."""
+    known = {_PREFIX + field.name.upper() for field in fields(Settings)} | _OTHERS
+    unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
+    return [f"The variable {name} sets nothing{similar_to(name, known)}." for name in unknown]
+
+
+def similar_to(name: str, known: Iterable[str]) -> str:
+    """Return words that end a sentence about the unknown *name*: which of the *known* ones may be meant, if any."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; {near[0]} may be meant" if near else ""
+
+
+def _unknown(name: str, names: set[str], path: str | None = None) -> SettingsError:
+    return SettingsError(
+        f"Unknown setting {name!r}{similar_to(name.replace('-', '_'), names)}",
+        path=path,
+        remedy=f"Known are: {', '.join(sorted(names))}.",
+    )
+
+
 def _gather(
     environ: Mapping[str, str], directory: str | None, explicit: Mapping[str, object] | None
 ) -> dict[str, tuple[Any, str]]:
@@ -133,17 +161,15 @@ def _gather(
         for name, value in _read(path, table).items():
             key = name.replace("-", "_")
             if key not in names:
-                raise SettingsError(
-                    f"Unknown setting {name!r}", path=path, remedy=f"Known are: {', '.join(sorted(names))}."
-                )
+                raise _unknown(name, names, path)
             values[key] = (_convert(key, value, path), path)
     for key in names:
-        variable = f"LINKENV_{key.upper()}"
+        variable = _PREFIX + key.upper()
         if environ.get(variable):
             values[key] = (_convert(key, environ[variable], variable), variable)
     for key, value in (explicit or {}).items():
         if key not in names:
-            raise SettingsError(f"Unknown setting {key!r}", remedy=f"Known are: {', '.join(sorted(names))}.")
+            raise _unknown(key, names)
         values[key] = (_convert(key, value, key), "argument")
     return values
 

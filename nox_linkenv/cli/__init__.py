@@ -29,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as error:  # argparse has said what it had to say
         return _USAGE if error.code not in (0, None) else 0
     output = Output(json=parsed.json)
+    if any(name.startswith("LINKENV_") for name in os.environ):
+        from nox_linkenv.config import misspelt_variables
+
+        for line in misspelt_variables():
+            output.warn(f"linkenv: {line}")
     try:
         code: int = parsed.run(parsed, output)
         sys.stdout.flush()

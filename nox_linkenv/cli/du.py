@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.cli.options import Commands, command, opened, settings_of
 from nox_linkenv.cli.output import Output, bytes_
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Collection
 
     from nox_linkenv.env.registry import Known
     from nox_linkenv.maintenance.disk_usage import Disk, Tree
     from nox_linkenv.store import Store
 
 __all__ = ["add"]
+
+#: Kinds that hold the files themselves; prebuilt trees and companions hold links to them.
+_FILES: Final = ("objects", "bytecode")
+#: How many of the environments that one shares with are listed.
+_SHOWN: Final = 5
 
 
 def add(commands: Commands) -> None:
@@ -53,41 +59,64 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         chosen = [by_prefix.get(prefix) or Known(Root(prefix, "", 0.0), read_receipt(prefix)) for prefix in prefixes]
     disk = Disk()
     data: dict[str, Any] = {"store": store.layout.root, "environments": []}
-    alone = 0
     with output.progress() as progress:
+        if not arguments.env:
+            progress("the store")
+            _store(store, disk, data)
+        sharing = _Sharing(store, every)
         for known in chosen:
             progress(known.prefix)
             tree = disk.tree(known.prefix)
-            alone += tree.disk
-            data["environments"].append(_environment(store, known, tree, every, packages=arguments.packages))
+            data["environments"].append(_environment(known, tree, sharing, packages=arguments.packages))
         if not arguments.env:
-            progress("the store")
-            _whole(store, disk, data, alone)
+            _totals(store, disk, data)
     output.data(data)
     _show(data, output)
     return 0
 
 
-def _environment(store: Store, known: Known, tree: Tree, every: list[Known], *, packages: bool) -> dict[str, Any]:
-    from nox_linkenv.env.registry import stored_inodes
-    from nox_linkenv.maintenance.disk_usage import inodes_below
+class _Sharing:
+    """Knows what environments share; each is looked through once.
 
-    stored = {} if known.receipt is None else stored_inodes(store, known.prefix, known.receipt)
-    others = []
-    for other in every:
-        if other.prefix != known.prefix and _device(other.prefix) == _device(known.prefix):
-            common = tree.inodes.keys() & inodes_below(other.prefix) if tree.inodes else set()
-            shared = sum(tree.inodes[inode][0] for inode in common)
+    Args:
+        store: that knows of them.
+        every: all of them.
+    """
+
+    def __init__(self, store: Store, every: list[Known]) -> None:
+        from nox_linkenv.env.registry import StoredInodes
+
+        self.stored = StoredInodes(store)
+        self._every = every
+        self._below: dict[str, set[int]] = {}
+
+    def with_others(self, prefix: str, tree: Tree) -> list[dict[str, Any]]:
+        """Return ``path`` and ``bytes`` of each other environment that shares some, the one with most first."""
+        from nox_linkenv.maintenance.disk_usage import inodes_below
+
+        others: list[dict[str, Any]] = []
+        device = _device(prefix)
+        for other in (known.prefix for known in self._every if known.prefix != prefix and tree.inodes):
+            if _device(other) != device:
+                continue
+            if other not in self._below:
+                self._below[other] = inodes_below(other)
+            shared = sum(tree.inodes[inode][0] for inode in tree.inodes.keys() & self._below[other])
             if shared:
-                others.append({"path": other.prefix, "bytes": shared})
+                others.append({"path": other, "bytes": shared})
+        return sorted(others, key=lambda entry: -int(entry["bytes"]))
+
+
+def _environment(known: Known, tree: Tree, sharing: _Sharing, *, packages: bool) -> dict[str, Any]:
+    stored = set() if known.receipt is None else sharing.stored.of(known.prefix, known.receipt)
     found: dict[str, Any] = {
         "path": known.prefix,
         "apparent_bytes": tree.apparent,
         "disk_bytes": tree.disk,
         "own_bytes": tree.own,
-        "shared_with_store_bytes": sum(tree.inodes[inode][0] for inode in tree.inodes.keys() & stored.keys()),
+        "shared_with_store_bytes": sum(tree.inodes[inode][0] for inode in tree.inodes.keys() & stored),
         "shared_by_reflink_bytes": tree.hidden,
-        "shared_with": others,
+        "shared_with": sharing.with_others(known.prefix, tree),
         "files": tree.files,
         "directories": tree.directories,
         "symlinks": tree.symlinks,
@@ -104,7 +133,7 @@ def _device(path: str) -> int:
         return -1
 
 
-def _packages(known: Known, stored: dict[int, str]) -> list[dict[str, Any]]:
+def _packages(known: Known, stored: Collection[int]) -> list[dict[str, Any]]:
     """Return the size of each distribution by its RECORD, which also names what the session's interpreter compiled."""
     import csv
 
@@ -143,27 +172,41 @@ def _packages(known: Known, stored: dict[int, str]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda entry: -int(str(entry["apparent_bytes"])))
 
 
-def _whole(store: Store, disk: Disk, data: dict[str, Any], alone: int) -> None:
-    """Add the store, kind by kind, and the totals; what environments share with the store is counted already."""
-    from nox_linkenv.maintenance.disk_usage import metadata_bytes
+def _store(store: Store, disk: Disk, data: dict[str, Any]) -> None:
+    """Add the store, kind by kind: every block is counted for the first kind that has it, objects first."""
     from nox_linkenv.store.layers import find_companions
 
     kinds: dict[str, int] = {}
     base = store.layout.base
-    for name in sorted(os.listdir(base)):
-        kinds[name] = disk.tree(os.path.join(base, name)).disk
+
+    def add(kind: str, path: str) -> None:
+        before = disk.total
+        disk.tree(path)
+        kinds[kind] = kinds.get(kind, 0) + disk.total - before
+
+    for name in sorted(os.listdir(base), key=lambda name: (name not in _FILES, name)):
+        add(name, os.path.join(base, name))
     for name in sorted(os.listdir(store.layout.root)):
         if name != os.path.basename(base):
-            disk.tree(os.path.join(store.layout.root, name))
-    for directory in (base, store.layout.root):
-        disk.count(os.lstat(directory).st_blocks * 512)
+            add(name if name == os.path.basename(store.layout.throwaway) else "other", f"{store.layout.root}/{name}")
     for companion in find_companions(store):
-        kinds[f"companion {companion.layout.root}"] = disk.tree(companion.layout.root).disk
+        add(f"companion {companion.layout.root}", companion.layout.root)
+    for directory in (base, store.layout.root):
+        taken = os.lstat(directory).st_blocks * 512
+        disk.count(taken)
+        kinds["other"] = kinds.get("other", 0) + taken
     data["kinds"] = kinds
+
+
+def _totals(store: Store, disk: Disk, data: dict[str, Any]) -> None:
+    from nox_linkenv.maintenance.disk_usage import metadata_bytes
+
+    data["store_bytes"] = sum(data["kinds"].values())
+    data["added_bytes"] = disk.total - data["store_bytes"]
     data["total_bytes"] = disk.total
     data["filesystem_metadata_bytes"] = metadata_bytes(store.layout.root)
-    data["alone_bytes"] = alone
-    data["saved_bytes"] = alone - disk.total
+    data["alone_bytes"] = sum(entry["disk_bytes"] for entry in data["environments"])
+    data["saved_bytes"] = data["alone_bytes"] - disk.total
 
 
 def _show(data: dict[str, Any], output: Output) -> None:
@@ -172,14 +215,14 @@ def _show(data: dict[str, Any], output: Output) -> None:
             entry["path"],
             *(
                 bytes_(entry[name])
-                for name in ("apparent_bytes", "own_bytes", "shared_with_store_bytes", "shared_by_reflink_bytes")
+                for name in ("disk_bytes", "own_bytes", "shared_with_store_bytes", "shared_by_reflink_bytes")
             ),
             str(len(entry["shared_with"])),
         ]
         for entry in data["environments"]
     ]
     output.table(
-        ["environment", "size", "own", "shared with store", "by reflink", "and environments"],
+        ["environment", "on the disk", "own", "shared with store", "by reflink", "and environments"],
         rows,
         right=[1, 2, 3, 4, 5],
     )
@@ -200,19 +243,33 @@ def _show(data: dict[str, Any], output: Output) -> None:
                 right=[2, 3, 4],
             )
         if len(data["environments"]) == 1:
-            for other in entry["shared_with"]:
+            others = entry["shared_with"]
+            for other in others[:_SHOWN]:
                 output.line(f"shares {bytes_(other['bytes'])} with {other['path']}")
+            if len(others) > _SHOWN:
+                output.line(f"and with {len(others) - _SHOWN} more environments; --json names them")
     if "total_bytes" in data:
-        output.line()
-        output.table(
-            ["store", "bytes"],
-            [[kind, bytes_(taken)] for kind, taken in data["kinds"].items() if taken],
-            right=[1],
-        )
+        _show_totals(data, output)
+
+
+def _show_totals(data: dict[str, Any], output: Output) -> None:
+    """Show rows that add up to the last one: what the store takes, and what environments add to it."""
+    rows = [[kind, bytes_(taken)] for kind, taken in data["kinds"].items() if taken]
+    rows.append([f"added by {len(data['environments'])} environments", bytes_(data["added_bytes"])])
+    rows.append(["together", bytes_(data["total_bytes"])])
+    output.line()
+    output.table(["every block counted once", "on the disk"], rows, right=[1])
+    if data["saved_bytes"] >= 0 and data["environments"]:
         output.line(
-            f"on the disk: {bytes_(data['total_bytes'])}; the environments alone would take"
-            f" {bytes_(data['alone_bytes'])}: {bytes_(data['saved_bytes'])} saved"
+            f"Without the store, the environments would take {bytes_(data['alone_bytes'])}:"
+            f" {bytes_(data['saved_bytes'])} saved."
         )
-        if data["filesystem_metadata_bytes"] is not None:
-            taken = bytes_(data["filesystem_metadata_bytes"])
-            output.line(f"df also counts the metadata of the whole filesystem, small files included: {taken}")
+    elif data["environments"]:
+        output.line(
+            f"The environments alone would take {bytes_(data['alone_bytes'])}; the store holds more than they use."
+        )
+    else:
+        output.line(f"No environment is known to use it; the store itself takes {bytes_(data['store_bytes'])}.")
+    if data["filesystem_metadata_bytes"] is not None:
+        taken = bytes_(data["filesystem_metadata_bytes"])
+        output.line(f"df also counts the metadata of the whole filesystem, small files included: {taken}")

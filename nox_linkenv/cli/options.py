@@ -20,7 +20,7 @@ __all__ = ["Commands", "command", "duration", "opened", "settings_of", "size", "
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_BYTES: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BYTES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -85,10 +85,12 @@ def duration(text: str) -> float:
 
 
 def size(text: str) -> int:
-    """Return the bytes of a size such as ``5GB``, ``500M`` or ``2GiB``."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
-    if found is None or (found[3] and not found[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 5GB, 500M or 2GiB")
+    """Return the bytes of a size such as ``5GB``, ``500M`` or ``2GiB``; a bare number may mean anything."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)", text.strip().lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size with its unit, such as 5GB, 500M or 2GiB")
+    if found[2] is None:
+        return int(float(found[1]))
     return int(float(found[1]) * (_BINARY if found[3] else _BYTES)[found[2]])
 
 

@@ -57,6 +57,7 @@ class Output:
         """Print a table; the columns *right* (by position) are numbers."""
         if self.json or not rows:
             return
+        widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
         if sys.stdout.isatty():
             from rich.console import Console
             from rich.table import Table
@@ -64,12 +65,13 @@ class Output:
 
             table = Table(box=None, pad_edge=False)
             for position, head in enumerate(heads):
-                table.add_column(head, justify="right" if position in right else "left", overflow="fold")
+                table.add_column(head, justify="right" if position in right else "left", no_wrap=True)
             for row in rows:
                 table.add_row(*map(Text, row))
-            Console().print(table)
+            console = Console()
+            console.width = max(console.width, sum(widths) + 2 * len(widths))  # a path is never broken
+            console.print(table, soft_wrap=True)
             return
-        widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
         for row in [heads, *rows]:
             cells = [
                 cell.rjust(width) if at in right else cell.ljust(width)

@@ -19,7 +19,7 @@ from nox_linkenv.store.roots import Root, find_roots
 if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
-__all__ = ["Known", "State", "check", "find_known", "foreign", "protected", "stored_inodes"]
+__all__ = ["Known", "State", "StoredInodes", "check", "find_known", "foreign", "protected"]
 
 
 class State(enum.Enum):
@@ -113,18 +113,38 @@ def check(store: Store, known: Known) -> tuple[State, Counter[str]]:
     return (State.INTACT if seen == names else State.UNKNOWN), counts
 
 
-def stored_inodes(store: Store, prefix: str, receipt: Receipt) -> dict[int, str]:
-    """Return inode number -> path of those files of its stores which an environment may hold, bytecode included."""
-    found: dict[int, str] = {}
-    device = os.stat(prefix).st_dev
-    bases = [Layout(place).base for place in receipt.places]
-    for content in contents(store, prefix, receipt):
-        bytecode = read_bytecode(store, content.name, receipt.facts)
-        sources = content.links.sources if bytecode is None else [*content.links.sources, *bytecode.links.sources]
-        for source in sources:
-            for base in bases:
-                with contextlib.suppress(OSError):
-                    status = os.stat(path := f"{base}/{source}")
-                    if status.st_dev == device:
-                        found[status.st_ino] = path
-    return found
+class StoredInodes:
+    """Which files of its stores an environment may hold, by inode; what environments have in common is looked at once.
+
+    Args:
+        store: that knows of the environments.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, tuple[int, int]] = {}  # (device, inode) by path, (-1, -1) where there is no such file
+
+    def of(self, prefix: str, receipt: Receipt) -> set[int]:
+        """Return the inode numbers of those files, bytecode included, for the environment at *prefix*."""
+        found: set[int] = set()
+        device = os.stat(prefix).st_dev
+        bases = [Layout(place).base for place in receipt.places]
+        for content in contents(self._store, prefix, receipt):
+            bytecode = read_bytecode(self._store, content.name, receipt.facts)
+            sources = content.links.sources if bytecode is None else [*content.links.sources, *bytecode.links.sources]
+            for source in sources:
+                for base in bases:
+                    there, inode = self._identity(f"{base}/{source}")
+                    if there == device:
+                        found.add(inode)
+        return found
+
+    def _identity(self, path: str) -> tuple[int, int]:
+        known = self._known.get(path)
+        if known is None:
+            known = (-1, -1)
+            with contextlib.suppress(OSError):
+                status = os.stat(path)
+                known = (status.st_dev, status.st_ino)
+            self._known[path] = known
+        return known

@@ -38,6 +38,7 @@ class Uses:
         self._watch = Watch(layout)
         self._objects: dict[int, float] = {}  # by key
         self._bytecode: dict[str, dict[int, float]] = {}  # by tag and key
+        self._sizes: Counter[float] = Counter()  # bytes on the disk by the time of last use
 
     def look(self) -> list[Unit]:
         """Look for units that have come since the last look, and return them."""
@@ -90,7 +91,8 @@ class Uses:
 
     def cutoff(self, limit: int) -> float:
         """Return the moment before which everything has to go, for the rest to take no more than *limit* bytes."""
-        sizes: Counter[float] = Counter()
+        sizes = self._sizes
+        sizes.clear()
         for directory, tag in shards(self.base, "objects", "bytecode"):
             shard = os.path.basename(directory)
             for name, blocks in _blocks(directory):
@@ -106,6 +108,11 @@ class Uses:
             if total > limit and used != _FOREVER:
                 return used + 1e-6
         return 0.0
+
+    def in_use(self, since: float) -> tuple[int, int]:
+        """Return the bytes that environments need, and the others used after *since*, as :meth:`cutoff` found them."""
+        recent = sum(size for used, size in self._sizes.items() if since <= used < _FOREVER)
+        return self._sizes[_FOREVER], recent
 
 
 def shards(base: str, *kinds: str) -> Iterator[tuple[str, str | None]]:

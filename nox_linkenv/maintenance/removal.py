@@ -29,12 +29,23 @@ class Pruned:
         freed: bytes that the disk has got back: of files whose last link it was.
         linked: bytes of removed files which the disk keeps, because environments hold them.
         cutoff: what was used before goes; seconds since the epoch.
+        before: bytes that the store took on the disk; 0 where they were not added up, as no size was asked for.
+        needed: bytes of it that environments need.
+        recent: bytes of it that were used within the grace.
     """
 
     removed: Counter[str] = field(default_factory=Counter)
     freed: int = 0
     linked: int = 0
     cutoff: float = 0.0
+    before: int = 0
+    needed: int = 0
+    recent: int = 0
+
+    @property
+    def after(self) -> int:
+        """Bytes that the store takes on the disk now, as far as :attr:`before` is known."""
+        return max(0, self.before - self.freed - self.linked)
 
 
 class Removal:

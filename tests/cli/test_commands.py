@@ -46,7 +46,16 @@ def test_script_and_module_are_the_same(here: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["nothing"], ["prune", "--older-than", "soon"], ["prune", "--max-size", "x"], ["clean"], ["run"]]
+    "arguments",
+    [
+        [],
+        ["nothing"],
+        ["prune", "--older-than", "soon"],
+        ["prune", "--max-size", "x"],
+        ["prune", "--max-size", "5"],
+        ["clean"],
+        ["run"],
+    ],
 )
 def test_wrong_usage_is_two(furnished: Site, arguments: list[str]) -> None:
     linkenv(furnished, *arguments, code=2)

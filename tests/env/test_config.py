@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nox_linkenv.config import Settings, load_settings
+from nox_linkenv.config import Settings, load_settings, misspelt_variables
 from nox_linkenv.errors import SettingsError
 from nox_linkenv.linking import LinkMode
 
@@ -162,6 +162,14 @@ def test_file_that_is_not_toml(content: bytes, home: Path) -> None:
 def test_unknown_explicit_setting(home: Path) -> None:
     with pytest.raises(SettingsError, match="stroe"):
         load(home, explicit={"stroe": "/x"})
+
+
+def test_unknown_names_are_told_with_the_nearest(home: Path) -> None:
+    with pytest.raises(SettingsError, match="Unknown setting 'link-mod'; link_mode may be meant"):
+        load(home, explicit={"link-mod": "copy"})
+    environ = {"LINKENV_STROE": "/x", "LINKENV_STORE": "/x", "LINKENV_NOX_HOOK": "0", "LINKENV_TRACE": "x", "OTHER": ""}
+    assert misspelt_variables(environ) == ["The variable LINKENV_STROE sets nothing; LINKENV_STORE may be meant."]
+    assert misspelt_variables({"LINKENV_QQQQQQ": ""}) == ["The variable LINKENV_QQQQQQ sets nothing."]
 
 
 def test_store_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

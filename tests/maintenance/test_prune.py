@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.store import Store
-from tests.cli.tool import age, answer, linkenv, start
+from tests.cli.tool import age, answer, linkenv, say, start
 from tests.provision.tool import changed_objects, put_wheel, tree
 
 if TYPE_CHECKING:
@@ -98,6 +98,22 @@ def test_size_takes_the_least_recently_used_first(furnished: Site) -> None:
     found = answer(furnished, "prune", "--max-size", "1B", "--grace", "1h")
     assert found["removed"]["wheels"] == 1
     assert manifests(furnished) == {"second"}  # used within the hour
+
+
+def test_a_size_that_is_missed_is_told_with_what_holds_it(furnished: Site) -> None:
+    drop(furnished, "one")
+    dry = answer(furnished, "prune", "--max-size", "1B", "--grace", "0s", "--dry-run")
+    before = blocks(furnished.store)
+    assert abs(dry["store_bytes_before"] - before) <= 300 * 4096
+    assert not dry["max_size_met"]
+    assert 400_000 < dry["needed_by_environments_bytes"] < dry["store_bytes"]
+    said = say(furnished, "prune", "--max-size", "1B", "--grace", "0s")
+    assert "That is more than 1 B:" in said
+    assert "are what 1 environments were made of; linkenv clean --older-than 7d removes environments" in said
+    drop(furnished, "two")
+    met = answer(furnished, "prune", "--max-size", "1GB", "--grace", "0s")
+    assert met["max_size_met"]
+    assert abs(met["store_bytes"] - blocks(furnished.store)) <= 300 * 4096
 
 
 def test_what_was_just_used_stays(furnished: Site) -> None:

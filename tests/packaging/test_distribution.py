@@ -20,7 +20,10 @@ import pytest
 from tests.support.environment import clean_environment
 
 PROJECT = Path(__file__).parents[2]
-_LINE = 'import os; os.environ.get("LINKENV_NOX_HOOK") == "0" or __import__("nox_linkenv._hook")._hook.install()'
+_LINE = (
+    'import os; os.environ.get("LINKENV_NOX_HOOK") == "0" or '
+    r'exec("try: import nox_linkenv._hook as h\nexcept ImportError: pass\nelse: h.install()")'
+)
 HOOKS = {
     "nox_linkenv.pth": f"{_LINE}\n",
     "nox_linkenv.start": "nox_linkenv._hook:install\n",
@@ -189,3 +192,16 @@ def test_interpreter_start_loads_nothing_else(wheel: Path, tmp_path: Path) -> No
     loaded = set(json.loads(run(python, "-c", code, cwd=tmp_path)))
     assert "nox_linkenv" in loaded
     assert not loaded & {"nox", "tox", "pytest", "virtualenv", "packaging", "filelock", "rich", "installer", "build"}
+
+
+@pytest.mark.parametrize("present", [True, False], ids=["with its package", "left behind"])
+def test_the_pth_file_says_nothing(present: bool, tmp_path: Path) -> None:
+    """An uninstall that leaves it behind must not make every start of Python print an error."""
+    (tmp_path / "nox_linkenv.pth").write_bytes((PROJECT / "nox_linkenv.pth").read_bytes())
+    path = [str(PROJECT)] if present else []
+    code = (
+        f"import site, sys; sys.path[:0] = {path!r}; site.addsitedir({str(tmp_path)!r});"
+        " print('nox_linkenv._hook' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == (f"{present}\n", "")

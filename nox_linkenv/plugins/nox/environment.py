@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import time
@@ -15,7 +16,7 @@ import nox.virtualenv
 from nox.logger import logger
 from nox.virtualenv import VirtualEnv
 
-from nox_linkenv.config import load_settings
+from nox_linkenv.config import load_settings, misspelt_variables
 from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
 from nox_linkenv.errors import CaptureError, EnvError, LinkenvError, StoreUnwritableError
 from nox_linkenv.provision.installer import Provision
@@ -70,6 +71,7 @@ class LinkedEnv(VirtualEnv):
         """What provisions this environment; the store is opened when it is first asked for."""
         if self._provision is None:
             settings = load_settings(directory=os.getcwd())
+            _warn_of_misspelt_variables()
             name = os.path.basename(self.location)
             self._provision = Provision(self.location.replace(os.sep, "/"), settings, session=name)
         return self._provision
@@ -184,6 +186,13 @@ class _UvNames(Sequence[object]):
 
     def __len__(self) -> int:
         return len(self._original())
+
+
+@functools.cache
+def _warn_of_misspelt_variables() -> None:
+    """Warn of them, once in a run."""
+    for line in misspelt_variables():
+        logger.warning(line)
 
 
 @contextlib.contextmanager

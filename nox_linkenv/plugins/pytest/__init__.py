@@ -76,13 +76,18 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Summary(config), "linkenv-summary")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
+def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what environments are made of unless a test says otherwise."""
     from nox_linkenv import __version__
 
     words = [f"linkenv: {__version__}", f"python {', '.join(pythons(config)) or 'as pytest runs on'}"]
     words += ["offline"] * is_offline(config) + ["keeping the environments of failed tests"] * keeps(config)
-    return ", ".join(words)
+    lines = [", ".join(words)]
+    if any(name.startswith("LINKENV_") for name in os.environ):
+        from nox_linkenv.config import misspelt_variables
+
+        lines += [f"linkenv: {line}" for line in misspelt_variables()]
+    return lines
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -15,7 +15,7 @@ from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.plugins.tox.cached_virtualenv import CachedVirtualenv
 from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
-from nox_linkenv.plugins.tox.settings import add_settings, read_settings
+from nox_linkenv.plugins.tox.settings import add_settings, read_settings, warn_of_misspelt
 
 if TYPE_CHECKING:
     from tox.execute.api import Execute
@@ -68,6 +68,7 @@ class LinkedEnv(CachedVirtualenv, ABC):
             prefix = str(self.env_dir).replace(os.sep, "/")
             try:
                 self._place = LinkedProvision(prefix, read_settings(self.conf), session=self.name)
+                warn_of_misspelt(self.conf)
             except LinkenvError as error:
                 raise Fail(str(error)) from error
         return self._place

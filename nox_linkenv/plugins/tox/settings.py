@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 from dataclasses import fields
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tox.tox_env.errors import Fail
 
-from nox_linkenv.config import Cleanup, Settings, load_settings
+from nox_linkenv.config import Cleanup, Settings, load_settings, misspelt_variables, similar_to
 from nox_linkenv.errors import SettingsError
 from nox_linkenv.linking import LinkMode
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from tox.config.main import Config
     from tox.config.sets import ConfigSet, EnvConfigSet
 
-__all__ = ["add_settings", "read_settings"]
+__all__ = ["add_settings", "read_settings", "warn_of_misspelt"]
 
 _PREFIX: Final = "linkenv_"
 _PATHS: Final = ("store", "lower_store", "companion")
@@ -65,6 +67,21 @@ def read_settings(conf: EnvConfigSet) -> Settings:
         return load_settings(explicit=explicit)
     except SettingsError as error:
         raise Fail(str(error)) from error
+
+
+def warn_of_misspelt(conf: EnvConfigSet) -> None:
+    """Warn of the keys of one environment, and of variables once in a run, that set nothing of ours."""
+    known = {_PREFIX + field.name for field in fields(Settings)}
+    for key in conf.unused():
+        if key.startswith(_PREFIX) and key not in known:
+            logging.warning("The key %s sets nothing%s.", key, similar_to(key, known))
+    _warn_of_misspelt_variables()
+
+
+@functools.cache
+def _warn_of_misspelt_variables() -> None:
+    for line in misspelt_variables():
+        logging.warning(line)
 
 
 def _default(name: str, core: ConfigSet) -> Callable[[Config, str | None], object]:

@@ -70,3 +70,11 @@ def test_offline(project: Project) -> None:
     assert told.code == 1, told.output
     assert "ERROR: Offline, and no resolution of this request is remembered" in told.output
     assert "py: exit 1" in told.output
+
+
+def test_misspelt_names_are_told(project: Project) -> None:
+    config = ini("skip_install = true\ncommands = python -c pass\nlinkenv_linkmode = copy", runner="linked")
+    told = project.tox(Run(config=config, env={"LINKENV_STROE": "/x"}))
+    assert told.code == 0, told.output
+    assert "The key linkenv_linkmode sets nothing; linkenv_link_mode may be meant." in told.output
+    assert told.output.count("The variable LINKENV_STROE sets nothing; LINKENV_STORE may be meant.") == 1
