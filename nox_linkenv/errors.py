@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
+from typing import Final
 
 __all__ = [
     "CaptureError",
@@ -18,7 +20,37 @@ __all__ = [
     "StoreFormatError",
     "StoreUnwritableError",
     "WheelError",
+    "remedy_for",
 ]
+
+_STANDS: Final = "Something else stands there: move it away, and run again."
+_FILES: Final = "Raise the limit of open files with ulimit -n, or run fewer at a time."
+_FAILS: Final = "The disk, or the way to it, fails: the system's log says more."
+_PERMISSION: Final = "Give yourself write permission there, or name another directory."
+#: What to do about each refusal of the operating system to write.
+_REMEDIES: Final[dict[int, str]] = {
+    errno.ENOSPC: "Free some space there, or name another directory.",
+    errno.EDQUOT: "Free some space there, or have your quota raised.",
+    errno.EACCES: _PERMISSION,
+    errno.EPERM: _PERMISSION,
+    errno.EROFS: "That filesystem is mounted to be read only: name another directory.",
+    errno.ENOENT: "It was removed meanwhile: run again when nothing else removes files there.",
+    errno.EEXIST: _STANDS,
+    errno.ENOTEMPTY: _STANDS,
+    errno.EISDIR: _STANDS,
+    errno.ENOTDIR: _STANDS,
+    errno.ELOOP: _STANDS,
+    errno.ENAMETOOLONG: "Name a directory with a shorter path.",
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+    errno.EIO: _FAILS,
+    errno.ESTALE: _FAILS,
+}
+
+
+def remedy_for(error: OSError) -> str:
+    """Return what a user can do about *error*, which came of writing; a whole sentence."""
+    return _REMEDIES.get(error.errno or 0, "Look at that directory: what the system says is all that is known.")
 
 
 class LinkenvError(Exception):

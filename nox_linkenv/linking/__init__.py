@@ -15,7 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.errors import LinkError
+from nox_linkenv.errors import LinkError, remedy_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -258,7 +258,7 @@ def _copy_instead(
         reason = _ASKED
     if reason is None:
         raise LinkError(
-            f"A file could not be linked ({error.strerror})", path=target, remedy="Check the environment's directory."
+            f"A file could not be linked ({error.strerror})", path=target, remedy=remedy_for(error)
         ) from error
     _unlink(target)  # the refusal may have come before the system looked at the target
     try:
@@ -269,7 +269,7 @@ def _copy_instead(
         raise LinkError(
             f"A file could neither be linked ({error.strerror}) nor copied ({failure.strerror})",
             path=target,
-            remedy="Free some space there or check the permissions of the environment's directory.",
+            remedy=remedy_for(failure),
         ) from failure
     report.copied[reason] += 1
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved, parse_report
 from nox_linkenv.resolve.request import Outcome, Request
 from nox_linkenv.resolve.unsupported import configures_builds, unmodelled
+from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nox_linkenv.provision.installer import Provision
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Manifest, Store
+    from nox_linkenv.store.layout import Layout
 
 __all__ = ["ask", "keep", "reported", "resolve", "wheels_of"]
 
@@ -68,7 +69,7 @@ def ask(
     if reason is not None:
         return _delegate(request, pip, reason)
     why = _why(provision, request, key)
-    resolved = resolve(pip) if resolved is None else resolved
+    resolved = resolve(pip, provision.store.layout) if resolved is None else resolved
     if resolved is None:
         return Outcome((), "pip failed, and that was allowed")
     names = {canonicalize_name(item.name) for item in resolved}
@@ -123,18 +124,18 @@ def wheels_of(
     return {**known, **found}
 
 
-def resolve(pip: Pip) -> list[Resolved] | None:
+def resolve(pip: Pip, layout: Layout) -> list[Resolved] | None:
     """Return what pip would install, ``None`` where it failed and that was allowed."""
-    text = reported(pip.ask)
+    text = reported(pip.ask, layout)
     return None if text is None else parse_report(text)
 
 
-def reported(run: Callable[[Sequence[str]], bool]) -> str | None:
+def reported(run: Callable[[Sequence[str]], bool], layout: Layout) -> str | None:
     """Return the report of pip that *run* has it write, given options which also keep it from installing.
 
     Returns ``None`` where *run* returns false, or pip has written none.
     """
-    with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
+    with temporary_directory(layout) as directory:
         report = Path(directory) / "report.json"
         if not run(["--dry-run", "--report", str(report)]) or not report.exists():
             return None

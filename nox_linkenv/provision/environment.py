@@ -141,11 +141,10 @@ class Environment:
         Raises:
             EnvError: its interpreter or its pip does not work.
         """
-        import tempfile
-
         from nox_linkenv.env.interpreter.probe import learn
+        from nox_linkenv.store.temporary import temporary_directory
 
-        with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
+        with temporary_directory(self.store.layout) as scratch:
             facts = learn(self.prefix, scratch, undo=True)
         self._finish(Receipt(self.store.layout.root, interpreter, facts, None, self.session))
 

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.env.activation import activated
 from nox_linkenv.env.assembly.link_source import open_store
 from nox_linkenv.env.interpreter.discovery import find_interpreter
-from nox_linkenv.env.temporary import scratch_name, scratch_place
+from nox_linkenv.env.temporary import scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.provision.cleanup import remove_environment
 from nox_linkenv.provision.installer import Provision
 from nox_linkenv.resolve.request import Outcome, Request
+from nox_linkenv.store.temporary import temporary_name
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Throwaway:
 @contextlib.contextmanager
 def throwaway(settings: Settings, python: str | None, *, session: str) -> Iterator[Throwaway]:
     """Make an environment that is gone when the context ends; its files are removed after this process."""
-    prefix = f"{scratch_place(open_store(settings).layout)}/{scratch_name()}"
+    prefix = f"{scratch_place(open_store(settings).layout)}/{temporary_name()}"
     environment = None
     try:
         environment = Throwaway.make(prefix, settings, python, session=session)

@@ -113,7 +113,7 @@ class _Work:
             BackendError: this is left to pip.
         """
         builds = self._builds()
-        resolved = self._resolved(builds) or resolve(self.pip)
+        resolved = self._resolved(builds) or resolve(self.pip, self.store.layout)
         if resolved is None:
             return Outcome((), "pip failed, and that was allowed")
         now = self.provision.clock()
@@ -159,7 +159,7 @@ class _Work:
         arguments = with_substitutes(self.key.requested, wheels)
         if arguments is None:
             return None
-        text = reported(lambda options: self.pip.fetch(["install", *options, *arguments]))
+        text = reported(lambda options: self.pip.fetch(["install", *options, *arguments]), self.store.layout)
         return None if text is None else read_report_for(text, wheels, self.request.directory)
 
     def _why(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
+from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def fetch(store: Store, wanted: Sequence[Resolved], arguments: Arguments, pip: P
             found[item.name] = manifest
     if not missing:
         return found
-    with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
+    with temporary_directory(store.layout) as directory:
         wheels = _ask([(item.name, item.requirement()) for item in missing], arguments, pip, Path(directory))
         if wheels is None:
             return None
@@ -82,7 +82,7 @@ def fetch_again(store: Store, wheels: Sequence[WheelSource], arguments: Argument
     """Store *wheels* anew, exactly those.  Returns whether all could be had."""
     if not wheels or not all(wheel.requirement for wheel in wheels):
         return False
-    with tempfile.TemporaryDirectory(prefix="linkenv-") as directory:
+    with temporary_directory(store.layout) as directory:
         found = _ask([(wheel.name, wheel.requirement) for wheel in wheels], arguments, pip, Path(directory))
         if found is None:
             return False

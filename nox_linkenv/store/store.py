@@ -7,10 +7,10 @@ import errno
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import StoreBusyError, StoreError, StoreFormatError, StoreUnwritableError
+from nox_linkenv.errors import StoreBusyError, StoreError, StoreFormatError, StoreUnwritableError, remedy_for
 from nox_linkenv.store.files import make_directory, make_shared, publish_text, read_text
 from nox_linkenv.store.layout import ASIDE, FORMAT, Layout
 
@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Store", "make_probe", "writing"]
 
-_CACHEDIR_TAG = (
+#: The user may not write there; something else stands where a file or directory of the store has to be.
+_REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_OBSTRUCTED: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP})
+_CACHEDIR_TAG: Final = (
     "Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
 )
 
@@ -275,10 +278,12 @@ def writing(layout: Layout) -> Iterator[None]:
                 path=layout.root,
                 remedy="Free some space on that disk, or point LINKENV_STORE at a larger one.",
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST):
+        if error.errno in _REFUSED or error.errno in _OBSTRUCTED:
             raise StoreUnwritableError(
                 f"The store cannot be written ({error.strerror})",
-                path=error.filename or layout.root,
-                remedy="Give yourself write permission there, or point LINKENV_STORE at a directory of your own.",
+                path=error.filename2 or error.filename or layout.root,
+                remedy=remedy_for(error)
+                if error.errno in _OBSTRUCTED
+                else "Give yourself write permission there, or point LINKENV_STORE at a directory of your own.",
             ) from error
         raise

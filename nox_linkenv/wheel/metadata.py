@@ -103,7 +103,7 @@ def entry_points(text: str, path: Path) -> tuple[EntryPoint, ...]:
     found: dict[tuple[bool, str], EntryPoint] = {}
     try:
         points = tuple(_Texts(text).entry_points)
-    except ValueError as error:  # Python 3.15 validates while it parses
+    except (TypeError, ValueError) as error:  # a line without "="; Python 3.15 validates while it parses
         raise refusal(path, f"has an entry_points.txt that cannot be read ({error})") from error
     for point in points:
         if point.group not in _GROUPS:

@@ -61,6 +61,13 @@ def test_wrong_usage_is_two(furnished: Site, arguments: list[str]) -> None:
     linkenv(furnished, *arguments, code=2)
 
 
+def test_what_stands_in_the_way_is_no_lack_of_space(here: Site) -> None:
+    (here.project / "file").touch()
+    found = answer(here, "create", str(here.project / "file/env"), "--python", str(here.interpreter), code=1)
+    assert found["error"]["kind"] == "EnvError"
+    assert "Something else stands there" in found["error"]["remedy"]
+
+
 def test_errors_name_their_remedy(here: Site, tmp_path: Path) -> None:
     found = answer(here, "du", "--store", str(tmp_path / "nowhere"), code=1)
     assert found["error"]["kind"] == "StoreError"

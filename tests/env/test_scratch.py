@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_linkenv.env.temporary import scratch, scratch_name
+from nox_linkenv.env.temporary import scratch
 from nox_linkenv.store import Store
+from nox_linkenv.store.temporary import directory_in, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ def test_others_are_left_alone(root: Path) -> None:
     with scratch(layout, "env") as directory:
         place = Path(directory).parent
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    pid, machine = int(dead.stdout), scratch_name().partition("-")[2][:4]
+    pid, machine = int(dead.stdout), temporary_name().partition("-")[2][:4]
     other = "a" * 4 if machine != "a" * 4 else "b" * 4
     names = [f"{pid}-{other}{'a' * 4}", f"{os.getpid()}-{machine}{'a' * 4}", "something else"]
     for name in names:
@@ -61,3 +62,31 @@ def test_others_are_left_alone(root: Path) -> None:
     (place / f"{pid}-{machine}{'a' * 4}").mkdir()
     with scratch(layout, "env") as directory:
         assert {path.name for path in place.iterdir()} == {*names, Path(directory).name}
+
+
+_KILLED_ELSEWHERE = """
+import os, sys
+from nox_linkenv.store.temporary import directory_in
+with directory_in(os.path.realpath(sys.argv[1])) as directory:
+    print(directory, flush=True)
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_in_the_directory_of_all_only_our_own_goes(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the store cannot be written, others have their directories beside ours."""
+    monkeypatch.setattr(tempfile, "tempdir", str(root))
+    environ = {**os.environ, "TMPDIR": str(root)}
+    killed = [sys.executable, "-c", _KILLED_ELSEWHERE, str(root)]
+    done = subprocess.run(killed, capture_output=True, text=True, check=False, env=environ)
+    left = Path(done.stdout.strip())
+    assert left.is_dir()
+    assert left.name.startswith("linkenv-")
+    stranger = root / left.name.removeprefix("linkenv-")
+    stranger.mkdir()
+    link = root / f"{left.name[:-1]}{'a' if left.name[-1] != 'a' else 'b'}"
+    link.symlink_to(stranger)
+    with directory_in(os.path.realpath(root)):
+        assert not left.exists()
+        assert stranger.is_dir()
+        assert link.is_symlink()

@@ -481,6 +481,8 @@ _SCRIPTS: Final[list[_Row]] = [
     ("script-dots", _scripts(".. = demo:main", "gui_scripts"), r"entry point name '\.\.'"),
     ("script-drive", _scripts("c:evil = demo:main"), "entry point name"),
     ("script-empty", _scripts("= demo:main"), "entry point name ''"),
+    ("script-no-equals", _scripts("demo"), "entry_points.txt that cannot be read"),
+    ("other-no-equals", _scripts("demo", "plugins"), "entry_points.txt that cannot be read"),
     ("script-module", _scripts("demo = demo"), "not module:attribute"),
     ("script-code", _scripts("demo = os:system('evil')"), "not module:attribute"),
     ("script-no-attribute", _scripts("demo = demo:"), "not module:attribute"),

@@ -12,7 +12,7 @@ from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.env.interpreter.facts import fill
 from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
-from nox_linkenv.errors import EnvError
+from nox_linkenv.errors import EnvError, remedy_for
 from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
 
 if TYPE_CHECKING:
@@ -258,7 +258,7 @@ def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
             raise EnvError(
                 f"The environment cannot be written ({error.strerror})",
                 path=error.filename2 or error.filename,
-                remedy="Free some space there or check the permissions of the directory.",
+                remedy=remedy_for(error),
             ) from error
 
     return run

@@ -37,18 +37,19 @@ def find_interpreter(spec: str | None, store: Store, *, age: float) -> str:
     search = (store, spec, os.environ, os.getcwd())
     path = load_interpreter(*search, now=time.time(), age=age)
     if path is None:
-        path = _ask_virtualenv(spec)
+        path = _ask_virtualenv(spec, store)
         save_interpreter(*search, path, now=time.time())
     return path
 
 
-def _ask_virtualenv(spec: str) -> str:
+def _ask_virtualenv(spec: str, store: Store) -> str:
     import logging
-    import tempfile
 
     __tracebackhide__ = True
 
     from virtualenv import session_via_cli
+
+    from nox_linkenv.store.temporary import temporary_directory
 
     loggers = [logging.getLogger(name) for name in ("virtualenv", "python_discovery", "filelock", "distlib")]
     levels = [logger.level for logger in loggers]
@@ -57,7 +58,7 @@ def _ask_virtualenv(spec: str) -> str:
     found: str | None = None
     reason: BaseException | None = None
     try:
-        with tempfile.TemporaryDirectory(prefix="linkenv-") as scratch:
+        with temporary_directory(store.layout) as scratch:
             arguments = ["--python", spec, os.path.join(scratch, "env")]
             found = session_via_cli(arguments, setup_logging=False).interpreter.system_executable
     except (RuntimeError, SystemExit) as error:
