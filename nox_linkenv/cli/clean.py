@@ -35,13 +35,15 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Remove them."""
     from nox_linkenv.env.registry import find_known
-    from nox_linkenv.errors import SettingsError
+    from nox_linkenv.errors import EnvError, SettingsError
     from nox_linkenv.maintenance.disk_usage import Disk
     from nox_linkenv.store.roots import forget_root
     from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
 
     if arguments.path is None and arguments.older_than is None:
         raise SettingsError("Nothing says which environments", remedy="Name a PATH or an age with --older-than.")
+    if arguments.path is not None and not os.path.lexists(arguments.path):
+        raise EnvError("There is nothing of this name", path=arguments.path, remedy="linkenv envs lists environments.")
     store = opened(settings_of(arguments), exactly=bool(arguments.store))
     removed, busy, failed, freed = [], [], [], 0
     now = time.time()

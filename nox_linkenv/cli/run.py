@@ -55,10 +55,28 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     from nox_linkenv.provision.ephemeral import throwaway
 
     settings = settings_of(arguments)
+    wanted = requested(arguments)
+    if not wanted:
+        _check_program(arguments.command[0])
     with throwaway(settings, arguments.python, session="linkenv run") as environment:
-        outcome = environment.install(requested(arguments))
+        outcome = environment.install(wanted)
         for warning in () if outcome is None else outcome.warnings:
             output.warn(warning)
         code = environment.run(arguments.command)
     output.data({"exit_code": code, "message": None if outcome is None else outcome.message})
     return code
+
+
+def _check_program(name: str) -> None:
+    """Look for a program that an environment without packages does not bring, before one is made for nothing.
+
+    Raises:
+        EnvError: there is none.
+    """
+    import re
+    import shutil
+
+    from nox_linkenv.errors import EnvError
+
+    if not re.match("python|pip", name) and shutil.which(name) is None:
+        raise EnvError(f"There is no program {name!r}", remedy="Install what has it with --with.")

@@ -107,6 +107,7 @@ def test_clean_removes_what_was_named(furnished: Site) -> None:
     assert sorted(os.listdir(os.path.dirname(one.prefix))) == ["two"]
     assert [entry["path"] for entry in answer(furnished, "envs")["environments"]] == [two.prefix]
     assert answer(furnished, "clean", str(furnished.project))["removed"] == [two.prefix]
+    assert answer(furnished, "clean", two.prefix, code=1)["error"]["path"] == two.prefix
 
 
 def test_du_counts_what_is_shared(furnished: Site) -> None:
@@ -120,6 +121,19 @@ def test_du_counts_what_is_shared(furnished: Site) -> None:
     private.write_bytes(os.urandom(1_000_000))
     (again,) = answer(furnished, "du", two.prefix)["environments"]
     assert again["own_bytes"] - found["own_bytes"] == private.stat().st_blocks * 512
+
+
+def test_du_adds_up(furnished: Site) -> None:
+    found = answer(furnished, "du")
+    assert found["store_bytes"] == sum(found["kinds"].values())
+    assert found["total_bytes"] == found["store_bytes"] + found["added_bytes"]
+    assert found["kinds"]["objects"] > 300_000
+    assert 0 < found["added_bytes"] < sum(entry["own_bytes"] for entry in found["environments"]) + 4096
+    one = furnished.place("one")
+    assert "added by 2 environments" in say(furnished, "du")
+    answer(furnished, "clean", str(furnished.project))
+    assert "No environment is known to use it; the store itself takes" in say(furnished, "du")
+    assert not Path(one.prefix).exists()
 
 
 def test_explain_names_wheel_and_object(furnished: Site) -> None:
