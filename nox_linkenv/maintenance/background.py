@@ -1,7 +1,7 @@
 """Work that no session waits for: compiling what sessions import, spares, removing trash.
 
-Runs detached, at low priority, after the host has ended:
-``python -m nox_linkenv.maintenance.background STORE TASKS [LOWER ...]``.
+Runs detached, at low priority, after the host has ended; the roots of the stores are its arguments, its tasks are on
+standard input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from nox_linkenv.env.assembly.spares import make_prebuilt
 from nox_linkenv.env.bytecode import index_bytecode
 from nox_linkenv.env.interpreter.facts import Facts
-from nox_linkenv.errors import LinkenvError
+from nox_linkenv.env.interpreter.isolated import module_command
 from nox_linkenv.store import Store
 from nox_linkenv.store.compile import compile_objects
 from nox_linkenv.store.trash import empty_trash
@@ -129,19 +129,24 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
 
 
 def start(store: Store, tasks: Tasks) -> None:
-    """Start a detached process that does *tasks*; where it cannot be started, they are left for another time."""
-    lower = [layout.root for layout in store.lower]
-    name = f"staging/upkeep-{os.getpid()}.json"
-    path = os.path.join(store.layout.base, name)
-    with contextlib.suppress(OSError, LinkenvError):
-        store.publish(name, tasks.dumps())
+    """Start a detached process that does *tasks*; where it cannot be started, they are left for another time.
+
+    The tasks say what to run and what to remove, so they are in a file without a name, which nobody else can write, and
+    the process is in no directory where anyone may have put modules.
+    """
+    import tempfile
+
+    roots = [layout.root for layout in store.layers]
+    with contextlib.suppress(OSError), tempfile.TemporaryFile() as job:
+        job.write(tasks.dumps().encode())
+        job.seek(0)
         process = subprocess.Popen(
-            [sys.executable, "-E", "-m", "nox_linkenv.maintenance.background", store.layout.root, path, *lower],
-            stdin=subprocess.DEVNULL,
+            [*module_command(__name__, ["filelock"]), *roots],
+            stdin=job,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
-            cwd=store.layout.root,
+            cwd=os.path.abspath(os.sep),
         )
         process.returncode = 0  # nobody waits for it: a host that lives on is not to be warned that it still runs
 
@@ -165,13 +170,11 @@ def _start_scheduled() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Do the tasks of the file named last, and remove it."""
-    root, path, *lower = arguments
+    """Do the tasks that standard input names, for the store with the root named first, with those named after below."""
+    root, *lower = arguments
     if hasattr(os, "nice"):
         os.nice(19)
-    with open(path, encoding="utf-8") as stream:
-        tasks = Tasks.loads(stream.read())
-    os.unlink(path)
+    tasks = Tasks.loads(sys.stdin.buffer.read().decode())
     perform(Store.open(root, lower=lower), tasks, jobs=os.cpu_count() or 1)
     return 0
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.installed import find_distributions
+from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.provision.installer import Provision
@@ -84,7 +85,7 @@ class BuildPip:
     def _run(self, arguments: Sequence[str]) -> bool:
         environ: Mapping[str, str] = self.request.environ
         done = subprocess.run(
-            [self.python, "-m", "pip", *arguments],
+            [*pip_command(self.python), *arguments],
             cwd=self.request.directory,
             env=dict(environ),
             stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.env.activation import activated
 from nox_linkenv.env.assembly.link_source import open_store
 from nox_linkenv.env.interpreter.discovery import find_interpreter
+from nox_linkenv.env.interpreter.isolated import module_command, pip_command
 from nox_linkenv.env.temporary import scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.provision.cleanup import remove_environment
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["ShellPip", "Throwaway", "throwaway"]
 
 _QUIET: Final = ("--disable-pip-version-check",)
+#: What virtualenv imports.
+_VIRTUALENV: Final = ("distlib", "filelock", "platformdirs", "python_discovery")
 
 
 class ShellPip:
@@ -54,7 +57,7 @@ class ShellPip:
 
     def _run(self, arguments: Sequence[str], *, quiet: bool) -> None:
         done = subprocess.run(
-            [f"{self.prefix}/bin/python", "-m", "pip", arguments[0], *_QUIET, *arguments[1:]],
+            [*pip_command(f"{self.prefix}/bin/python"), arguments[0], *_QUIET, *arguments[1:]],
             env=dict(self.request.environ),
             cwd=self.request.directory,
             stdin=subprocess.DEVNULL,
@@ -150,7 +153,7 @@ def throwaway(settings: Settings, python: str | None, *, session: str) -> Iterat
 
 def _by_virtualenv(prefix: str, interpreter: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "virtualenv", "-q", "--python", interpreter, prefix],
+        [*module_command("virtualenv", _VIRTUALENV), "-q", "--python", interpreter, prefix],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -218,3 +218,24 @@ def test_doctor_names_a_path_that_virtualenv_has_to_serve(furnished: Site) -> No
 def test_doctor_names_a_switched_off_hook(furnished: Site) -> None:
     said = linkenv(furnished, "doctor", LINKENV_NOX_HOOK="0").stdout
     assert "LINKENV_NOX_HOOK=0" in said
+
+
+@pytest.mark.parametrize("odd", ["", " with a space"])
+def test_modules_in_the_current_directory_are_not_run(here: Site, odd: str) -> None:
+    """Where a place has a space in it, virtualenv is started; pip is started in any case."""
+    put_wheel(here.wheels, "first", first___core__py="value = 1\n")
+    for name in ("json", "virtualenv", "pip", "filelock", "runpy"):
+        (here.project / f"{name}.py").write_text(f"open('marker', 'a').write('{name} ')\nraise SystemExit(1)\n")
+    place = str(here.project / f"env{odd}")
+    script = Path(sys.executable).with_name("linkenv")
+    done = subprocess.run(
+        [script, "create", place, "--python", here.interpreter, "--with", "first"],
+        cwd=here.project,
+        env={**here.environ, "LINKENV_STORE": str(here.store)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not (here.project / "marker").exists(), (here.project / "marker").read_text()
+    assert list(Path(place).glob("lib/*/site-packages/first/core.py"))
