@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     environment = Throwaway.make(prefix, settings, arguments.python, session=os.path.basename(prefix))
     outcome = environment.install(requested(arguments))
     environment.end()
-    receipt = environment.provision.receipt
+    receipt = environment.linked.receipt
     output.data(
         {
             "path": prefix,

@@ -33,16 +33,16 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Install."""
     from nox_linkenv.env.activation import activated
     from nox_linkenv.errors import EnvError
+    from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.ephemeral import Throwaway
-    from nox_linkenv.provision.installer import Provision
 
     prefix = os.path.realpath(arguments.env)
-    provision = Provision(prefix, settings_of(arguments), session=os.path.basename(prefix))
-    if provision.receipt is None:
+    linked = Environment(prefix, settings_of(arguments), session=os.path.basename(prefix))
+    if linked.receipt is None:
         raise EnvError(
             "This is no finished environment of nox-linkenv", path=prefix, remedy="Make it with linkenv create."
         )
-    environment = Throwaway(provision, activated(prefix))
+    environment = Throwaway(linked, activated(prefix))
     outcome = environment.install(arguments.arguments)
     assert outcome is not None
     environment.end()

@@ -12,7 +12,7 @@ from nox_linkenv.cli.output import Output, bytes_
 if TYPE_CHECKING:
     import argparse
 
-    from nox_linkenv.maintenance.prune import Pruned, Pruning
+    from nox_linkenv.maintenance.removal import Pruned, Pruning
 
 __all__ = ["add"]
 
@@ -50,7 +50,8 @@ def add(commands: Commands) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Prune."""
     from nox_linkenv.env.registry import find_known, foreign, protected
-    from nox_linkenv.maintenance.prune import GRACE, Pruning, prune
+    from nox_linkenv.maintenance.prune import prune
+    from nox_linkenv.maintenance.removal import GRACE, Pruning
 
     store = opened(settings_of(arguments), exactly=bool(arguments.store))
     now = time.time()

@@ -10,15 +10,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from nox_linkenv.maintenance.disk_usage import Disk, walk
 from nox_linkenv.maintenance.last_use import Uses, file_key, shards
 from nox_linkenv.maintenance.leftovers import put_back
 from nox_linkenv.maintenance.prune_companion import prune_companion
-from nox_linkenv.maintenance.removal import PATIENCE, Pruned, Removal
+from nox_linkenv.maintenance.removal import PATIENCE, Pruned, Pruning, Removal
 from nox_linkenv.maintenance.units import Kind, Unit, wheels_of
 from nox_linkenv.store.files import names_in, staging_name
 from nox_linkenv.store.layers import find_companions
@@ -28,14 +26,12 @@ from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash, find_trash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nox_linkenv.store.store import Store
 
-__all__ = ["GRACE", "Pruned", "Pruning", "prune"]
+__all__ = ["prune"]
 
-#: Seconds for which whatever was used counts as being used: from reading a manifest to the end of an installation.
-GRACE: Final = 600.0
 #: How many files are removed under one hold of the exclusive lock: some milliseconds.
 _BATCH: Final = 256
 #: Small files which are made again when they are gone.
@@ -43,29 +39,6 @@ _NOTES: Final = ("resolutions", "requests", "interpreters")
 _PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
 _T = TypeVar("_T")
 _File: TypeAlias = "tuple[str, str | None, int]"  # path, tag of bytecode, key
-
-
-@dataclass(slots=True)
-class Pruning:
-    """What to prune.
-
-    Args:
-        before: what was used last before this moment goes, in seconds since the epoch.
-        max_size: bytes on the disk that the store may keep; ``None`` for any number.
-        protected: plans and skeletons which environments need, as :func:`stem_of` names them.
-        foreign: paths of plans and skeletons in other stores whose objects here environments need.
-        grace: seconds for which whatever was used counts as being used.
-        now: seconds since the epoch.
-        dry: whether to remove nothing.
-    """
-
-    before: float
-    max_size: int | None = None
-    protected: Collection[str] = ()
-    foreign: Collection[str] = ()
-    grace: float = GRACE
-    now: float = field(default_factory=time.time)
-    dry: bool = False
 
 
 def prune(store: Store, pruning: Pruning, *, progress: Callable[[str], None] = lambda _: None) -> Pruned:

@@ -13,8 +13,7 @@ from nox_linkenv.store.files import names_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from nox_linkenv.maintenance.prune import Pruning
-    from nox_linkenv.maintenance.removal import Pruned
+    from nox_linkenv.maintenance.removal import Pruned, Pruning
     from nox_linkenv.store.store import Store
 
 __all__ = ["prune_companion"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
+from time import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.maintenance.disk_usage import Disk, freed_by, has_reflinks
@@ -12,12 +13,39 @@ from nox_linkenv.maintenance.leftovers import find_leftovers
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["PATIENCE", "Pruned", "Removal"]
+__all__ = ["GRACE", "PATIENCE", "Pruned", "Pruning", "Removal"]
 
 #: Seconds to try to get the exclusive lock.
 PATIENCE: Final = 120.0
+#: Seconds for which whatever was used counts as being used: from reading a manifest to the end of an installation.
+GRACE: Final = 600.0
+
+
+@dataclass(slots=True)
+class Pruning:
+    """What to prune.
+
+    Args:
+        before: what was used last before this moment goes, in seconds since the epoch.
+        max_size: bytes on the disk that the store may keep; ``None`` for any number.
+        protected: plans and skeletons which environments need, as :func:`stem_of` names them.
+        foreign: paths of plans and skeletons in other stores whose objects here environments need.
+        grace: seconds for which whatever was used counts as being used.
+        now: seconds since the epoch.
+        dry: whether to remove nothing.
+    """
+
+    before: float
+    max_size: int | None = None
+    protected: Collection[str] = ()
+    foreign: Collection[str] = ()
+    grace: float = GRACE
+    now: float = field(default_factory=time)
+    dry: bool = False
 
 
 @dataclass(slots=True)

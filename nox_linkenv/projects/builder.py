@@ -7,34 +7,38 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from packaging.utils import parse_wheel_filename
 from packaging.version import Version
 
 from nox_linkenv.env.temporary import scratch
-from nox_linkenv.errors import EnvError
 from nox_linkenv.projects.backend import Backend, BackendError, BuildSystem, read_build_system
 from nox_linkenv.projects.build_cache import Build, digest_of, keep_archive, load_build, metadata_digest, write
 from nox_linkenv.projects.build_inputs import build_inputs
 from nox_linkenv.projects.key import look
 from nox_linkenv.projects.requirements import LocalProject, Requested, index_arguments
-from nox_linkenv.provision.build_environment import BuildEnvironment, BuildPip
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import parse
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.fingerprint import Tree
-    from nox_linkenv.provision.installer import Provision
+    from nox_linkenv.resolve.pip_config import PipConfig
+    from nox_linkenv.store import Store
 
-__all__ = ["Made", "ProjectBuilder", "fresh", "unchanged_but_products"]
+__all__ = [
+    "BuildEnvironment",
+    "BuildTarget",
+    "Made",
+    "MakeBuildEnvironment",
+    "ProjectBuilder",
+    "unchanged_but_products",
+]
 
-#: Of virtualenv, for build environments: pip shows nothing but what the build requires, and nobody activates them.
-_PARAMETERS: Final = ("--no-setuptools", "--activators=")
 #: What builds themselves leave in a tree, apart from what they take from it; see :func:`unchanged_but_products`.
 _PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
 #: Build requirements of some interpreters that read what others read with their standard library, to the same effect.
@@ -56,14 +60,73 @@ def unchanged_but_products(before: Tree, after: Tree) -> bool:
     return all(_PRODUCTS.fullmatch(path) for path in before.changes(after))
 
 
-def fresh(provision: Provision, time: float) -> bool:
-    """Return whether what was resolved at *time* (seconds since the epoch) still holds."""
-    return provision.settings.offline or 0 <= provision.clock() - time < provision.settings.resolution_age
+class BuildEnvironment(Protocol):
+    """The environment that a project is built in."""
+
+    @property
+    def prefix(self) -> str:
+        """Its absolute path."""
+        ...
+
+    @property
+    def plans(self) -> tuple[str, ...]:
+        """The names of the stored plans of what is installed in it."""
+        ...
+
+    @property
+    def oldest(self) -> float:
+        """When the oldest resolution was made that it consists of, in seconds since the epoch."""
+        ...
+
+    def install(self, request: Request) -> None:
+        """Install what *request* asks for.
+
+        Raises:
+            BackendError: it cannot be installed, or not linked.
+        """
+        ...
+
+    def wheels(self) -> dict[str, str] | None:
+        """Return the digests of the wheels in it by name; ``None`` where it holds anything else."""
+        ...
+
+    def close(self, environ: Mapping[str, str]) -> None:
+        """Look at it after the build, which ran with the variables *environ*."""
+        ...
+
+
+#: Makes the bare environment at a path, of an interpreter, for the project at another path; raises BackendError.
+MakeBuildEnvironment: TypeAlias = "Callable[[str, str, str], BuildEnvironment]"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildTarget:
+    """What projects are built for.
+
+    Attributes:
+        store: where builds are kept.
+        prefix: absolute path of the environment that they are to be installed in.
+        receipt: of that environment.
+        request: that asks for them.
+        config: pip's configuration.
+        is_fresh: whether what was resolved at a time (seconds since the epoch) still holds.
+        pinned_tree: returns a tree in whose stead a build is kept that was made while the project was no more like it.
+        make_environment: makes the environment that a project is built in.
+    """
+
+    store: Store
+    prefix: str
+    receipt: Receipt
+    request: Request
+    config: PipConfig
+    is_fresh: Callable[[float], bool]
+    pinned_tree: Callable[[Tree], Tree | None]
+    make_environment: MakeBuildEnvironment
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What :meth:`ProjectBuilder.make` returns.
+    """What :meth:`ProjectBuilder.build` returns.
 
     Args:
         build: of the project.
@@ -79,28 +142,24 @@ class Made:
 class ProjectBuilder:
     """Builds one project, unless it has been built before."""
 
-    def __init__(
-        self, provision: Provision, request: Request, requested: Requested, project: LocalProject, receipt: Receipt
-    ) -> None:
-        self.provision = provision
-        self.store = provision.store
-        self.request = request
+    def __init__(self, target: BuildTarget, requested: Requested, project: LocalProject) -> None:
+        self.target = target
+        self.store = target.store
         self.requested = requested
         self.project = project
-        self.receipt = receipt
         self.system: BuildSystem = read_build_system(project.path)
-        pip = Version(receipt.facts.pip)
+        pip = Version(target.receipt.facts.pip)
         if pip < _HOOKS_ONLY and not os.path.isfile(os.path.join(project.path, "pyproject.toml")):
             raise BackendError("its setup.py is run without hooks")
         dropped = {"PYTHONPATH", "PYTHONHOME"} | ({"PIP_CONSTRAINT"} if pip >= _UNCONSTRAINED else set())
-        self.environ = {name: value for name, value in request.environ.items() if name not in dropped}
+        self.environ = {name: value for name, value in target.request.environ.items() if name not in dropped}
 
     @functools.cached_property
     def around(self) -> list[object]:
         """What the build depends on besides the tree, the interpreter and what it requires."""
         return [self.project.path, self.project.editable, self.requested.config, build_inputs(self.environ)]
 
-    def make(self, tree: Tree) -> Made:
+    def build(self, tree: Tree) -> Made:
         """Return the build of the project, whose *tree* is known; one process builds while others wait for it.
 
         Raises:
@@ -110,13 +169,13 @@ class ProjectBuilder:
         context = self._context()
         with self.store.locked_for(digest_of(["project", self.project.path])):
             known = load_build(self.store, digest_of([context, tree.digest]))
-            if known is not None and fresh(self.provision, known.time):
+            if known is not None and self.target.is_fresh(known.time):
                 return Made(known, new=False, exact=True)
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
-            shown = now if exact else self.provision.pinned_tree(tree) or now
+            shown = now if exact else self.target.pinned_tree(tree) or now
             known = known or load_build(self.store, digest_of([context, shown.digest]))
-            if known is not None and fresh(self.provision, known.time):
+            if known is not None and self.target.is_fresh(known.time):
                 return Made(known, new=False, exact=exact)
             with scratch(self.store.layout, "env") as directory:
                 build, portable = self._make(directory, known, now)
@@ -125,7 +184,7 @@ class ProjectBuilder:
             trees = [now, after] if quiet else []
             if exact and quiet:
                 trees.append(tree)
-            elif alone := self.provision.pinned_tree(tree):
+            elif alone := self.target.pinned_tree(tree):
                 trees.append(alone)
             if self.system.keyable:
                 for digest in {tree.digest for tree in trees}:
@@ -134,7 +193,7 @@ class ProjectBuilder:
         return Made(build, new=known is None or known.wheel != build.wheel, exact=exact and quiet)
 
     def _look(self) -> Tree:
-        return look(self.store, self.project, self.request, self.provision.prefix)
+        return look(self.store, self.project, self.target.request, self.target.prefix)
 
     def _context(self) -> str:
         """Return a digest of all that the build depends on besides the tree, as far as it is known beforehand."""
@@ -146,17 +205,18 @@ class ProjectBuilder:
             verbatim=request.arguments,
             environ=request.environ,
             directory=request.directory,
-            prefix=self.provision.prefix,
-            facts=self.receipt.facts,
+            config=self.target.config,
+            prefix=self.target.prefix,
+            facts=self.target.receipt.facts,
             installed="",
         )
         if isinstance(key, Unkeyable):
             raise BackendError(f"its requirements cannot be keyed: {key.reason}")
-        return digest_of([key.digest, *self.around, self.receipt.interpreter])
+        return digest_of([key.digest, *self.around, self.target.receipt.interpreter])
 
     def _requirements(self, requirements: Sequence[str]) -> Request:
         arguments = [*index_arguments(self.requested.others), "--", *requirements]
-        return Request(tuple(arguments), self.environ, self.request.directory)
+        return Request(tuple(arguments), self.environ, self.target.request.directory)
 
     def _make(self, directory: str, known: Build | None, tree: Tree) -> tuple[Build, str | None]:
         """Provision a build environment and build in it, unless what would come of that is there already.
@@ -167,17 +227,8 @@ class ProjectBuilder:
         Returns:
             The build, and for a new one that serves every interpreter what it depends on, see :meth:`_provide`.
         """
-        environment = BuildEnvironment(
-            f"{directory}/env",
-            self.provision.settings,
-            session=f"build of {self.project.path}",
-            clock=self.provision.clock,
-        )
-        try:
-            if not environment.create(self.receipt.interpreter, _PARAMETERS):
-                raise BackendError("no build environment can be linked for it")
-        except EnvError as error:
-            raise BackendError(str(error)) from error
+        interpreter = self.target.receipt.interpreter
+        environment = self.target.make_environment(f"{directory}/env", interpreter, self.project.path)
         depends = self._provide(environment, self.system.requires)
         if (found := self._elsewhere(environment, depends, tree)) is not None:
             return found, None
@@ -214,8 +265,7 @@ class ProjectBuilder:
             on which it is the same, the same comes of it.
         """
         if requirements:
-            request = self._requirements(requirements)
-            environment.install(request, BuildPip(_python(environment), request))
+            environment.install(self._requirements(requirements))
         wheels = environment.wheels()
         if wheels is None:
             raise BackendError("its requirements cannot be linked")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.resolve.inputs import Interpreter
     from nox_linkenv.resolve.pip_arguments import Arguments
+    from nox_linkenv.resolve.pip_config import PipConfig
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
 
@@ -44,6 +45,7 @@ def project_key(
     request: Request,
     arguments: Arguments,
     *,
+    config: PipConfig,
     prefix: str,
     facts: Interpreter,
     installed: str,
@@ -53,13 +55,14 @@ def project_key(
 
     Args:
         arguments: those of the request, sorted.
+        config: pip's configuration.
         prefix: absolute path of the environment.
         facts: about its interpreter and its pip.
         installed: digest of what is installed in it.
         look: how to look at the tree of a project; raises what :func:`look` does.
     """
     try:
-        requested = find_projects(arguments, environ=request.environ, directory=request.directory, prefix=prefix)
+        requested = find_projects(arguments, environ=request.environ, directory=request.directory, config=config)
         if requested is None:
             return None
         base = request_key(
@@ -67,6 +70,7 @@ def project_key(
             verbatim=request.arguments,
             environ=request.environ,
             directory=request.directory,
+            config=config,
             prefix=prefix,
             facts=facts,
             installed=installed,

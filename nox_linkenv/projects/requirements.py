@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
-from nox_linkenv.resolve.pip_config import configurations, setting_name
+from nox_linkenv.resolve.pip_config import PipConfig, setting_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -76,13 +76,15 @@ class Requested:
     config: Mapping[str, str | list[str]]
 
 
-def find_projects(arguments: Arguments, *, environ: Mapping[str, str], directory: str, prefix: str) -> Requested | None:
+def find_projects(
+    arguments: Arguments, *, environ: Mapping[str, str], directory: str, config: PipConfig
+) -> Requested | None:
     """Return the local projects among *arguments*, ``None`` where there are none.
 
     Args:
         environ: the variables that pip would run with.
         directory: absolute path of the directory that pip would run in.
-        prefix: absolute path of the environment.
+        config: pip's configuration.
 
     Raises:
         UnmodelledError: there are some, and an option, a variable or a file decides how they are built.
@@ -105,11 +107,11 @@ def find_projects(arguments: Arguments, *, environ: Mapping[str, str], directory
         return None
     if len(set(paths)) < len(paths):
         raise UnmodelledError("a local project is named twice")
-    _check_settings(environ, prefix, directory)
-    config = _config(arguments, directory)
-    if config:
+    _check_settings(environ, config)
+    backend = _config(arguments, directory)
+    if backend:
         order = [replace(item, configured=True) if isinstance(item, LocalProject) else item for item in order]
-    return Requested(tuple(item for item in order if isinstance(item, LocalProject)), others, tuple(order), config)
+    return Requested(tuple(item for item in order if isinstance(item, LocalProject)), others, tuple(order), backend)
 
 
 def _project(requirement: str, directory: str, *, editable: bool) -> LocalProject | None:
@@ -151,7 +153,7 @@ def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
     return config
 
 
-def _check_settings(environ: Mapping[str, str], prefix: str, directory: str) -> None:
+def _check_settings(environ: Mapping[str, str], config: PipConfig) -> None:
     for variable, value in environ.items():
         if value and variable.startswith("PIP_") and setting_name(variable[4:]) in _SETTINGS:
             raise UnmodelledError(f"{variable} decides how distributions are built")
@@ -160,7 +162,7 @@ def _check_settings(environ: Mapping[str, str], prefix: str, directory: str) -> 
             raise UnmodelledError(f"{name} is set")
     telling = re.compile("|".join([*_SETTINGS, "constraint"]).replace("-", "[-_]"), re.I)
     try:
-        for path, text in configurations(environ, prefix, directory):
+        for path, text in config.files():
             if found := telling.search(text):
                 raise UnmodelledError(f"{path} sets {found[0]}")
     except UnkeyableError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.resolve.pip_config import PipConfig
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Manifest, Store
 
@@ -33,11 +34,14 @@ class SourceBuilds:
     """What has been built for requests that build as *request* does.
 
     Args:
+        config: pip's configuration.
         prefix: absolute path of the environment.
         receipt: of the environment.
     """
 
-    def __init__(self, store: Store, request: Request, arguments: Arguments, prefix: str, receipt: Receipt) -> None:
+    def __init__(
+        self, store: Store, request: Request, arguments: Arguments, config: PipConfig, prefix: str, receipt: Receipt
+    ) -> None:
         self.store = store
         chosen = Arguments(options=[option for option in arguments.options if option[0] in _CONFIGURATION])
         key = request_key(
@@ -45,6 +49,7 @@ class SourceBuilds:
             verbatim=chosen.again(*_CONFIGURATION),
             environ=request.environ,
             directory=request.directory,
+            config=config,
             prefix=prefix,
             facts=receipt.facts,
             installed="",

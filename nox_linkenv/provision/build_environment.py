@@ -1,70 +1,91 @@
-"""The environment that a project is built in: provisioned like any other, with a pip that only answers."""
+"""The environment that a project is built in: made and filled like any other, with a pip that only answers."""
 
 from __future__ import annotations
 
-import functools
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.plan import Plan
+from nox_linkenv.errors import EnvError
 from nox_linkenv.projects.backend import BackendError
-from nox_linkenv.provision.installer import Provision
+from nox_linkenv.provision.environment import Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from nox_linkenv.env.receipt import Receipt
-    from nox_linkenv.resolve.cache import CachedResolution
+    from nox_linkenv.projects.builder import BuildEnvironment, MakeBuildEnvironment
     from nox_linkenv.resolve.pip import Pip
-    from nox_linkenv.resolve.pip_arguments import Arguments
     from nox_linkenv.resolve.request import Outcome, Request
 
-__all__ = ["BuildEnvironment", "BuildPip"]
+__all__ = ["build_environments"]
+
+#: Of virtualenv: pip shows nothing but what the build requires, and nobody activates the environment.
+_PARAMETERS: Final = ("--no-setuptools", "--activators=")
+
+_Install: TypeAlias = "Callable[[Environment, Request, Pip], Outcome]"
 
 
-class BuildEnvironment(Provision):
+def build_environments(target: Environment, install: _Install) -> MakeBuildEnvironment:
+    """Return what makes build environments for projects that are to be installed in *target*.
+
+    Args:
+        install: what installs in an environment; it calls this module, which therefore does not import it.
+    """
+
+    def make(prefix: str, interpreter: str, project: str) -> BuildEnvironment:
+        environment = Environment(prefix, target.settings, session=f"build of {project}", clock=target.clock)
+        try:
+            if not environment.create(interpreter, _PARAMETERS):
+                raise BackendError("no build environment can be linked for it")
+        except EnvError as error:
+            raise BackendError(str(error)) from error
+        return _LinkedBuildEnvironment(environment, install)
+
+    return make
+
+
+class _LinkedBuildEnvironment:
     """A build environment, which knows how old the oldest resolution is that it was made of."""
 
-    @functools.cached_property
-    def oldest(self) -> float:
-        """Seconds since the epoch; now, where nothing was resolved."""
-        return self.clock()
+    def __init__(self, environment: Environment, install: _Install) -> None:
+        self._environment = environment
+        self._install = install
+        self.prefix = environment.prefix
+        self.oldest = environment.clock()
 
     @property
     def plans(self) -> tuple[str, ...]:
-        """The names of the plans that have been carried out in it."""
-        return self.receipt.plans if self.receipt is not None else ()
+        receipt = self._environment.receipt
+        return () if receipt is None else receipt.plans
 
-    def install(self, request: Request, pip: Pip) -> Outcome:
-        self.oldest = min(self.oldest, self.clock())
-        return super().install(request, pip)
-
-    def _replay(self, answer: CachedResolution, receipt: Receipt, arguments: Arguments, pip: Pip) -> Outcome | None:
-        outcome = super()._replay(answer, receipt, arguments, pip)
-        if outcome is not None:
-            self.oldest = min(self.oldest, answer.time)
-        return outcome
+    def install(self, request: Request) -> None:
+        outcome = self._install(self._environment, request, _BuildPip(f"{self.prefix}/bin/python", request))
+        if outcome.resolved is not None:
+            self.oldest = min(self.oldest, outcome.resolved)
 
     def wheels(self) -> dict[str, str] | None:
-        """Return the digests of the wheels linked into it, by name; ``None`` where anything was left to pip."""
-        if self.receipt is None:
+        receipt = self._environment.receipt
+        if receipt is None:
             return None
         linked = {}
-        for name in self.receipt.plans:
-            text = self.store.read(name)
+        for name in receipt.plans:
+            text = self._environment.store.read(name)
             if text is None:
                 return None
             for entry in Plan.loads(text).distributions:
                 linked[str(canonicalize_name(entry[0]))] = entry[3]
-        found = find_distributions(self.prefix, self.receipt.facts)
+        found = find_distributions(self.prefix, receipt.facts)
         return linked if all(item.name in linked or item.name == "pip" for item in found) else None
 
+    def close(self, environ: Mapping[str, str]) -> None:
+        self._environment.close(environ)
 
-class BuildPip:
+
+class _BuildPip:
     """Runs the pip of a build environment."""
 
     def __init__(self, python: str, request: Request) -> None:

@@ -1,9 +1,11 @@
-"""One environment: made bare, or taken over from virtualenv, and looked at when its session is over."""
+"""One environment: made bare, or taken over from virtualenv, filled by plans, and looked at after its session."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.apply import LinkApplier
@@ -17,19 +19,27 @@ from nox_linkenv.env.assembly.link_source import (
     with_link_source,
 )
 from nox_linkenv.env.links import joined
-from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, write_receipt
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, creator, fits, skeleton_name, stored_skeleton
+from nox_linkenv.errors import CaptureError, EnvError, StoreUnwritableError
+from nox_linkenv.linking.trace import trace
 from nox_linkenv.provision.gc_pause import without_collector
+from nox_linkenv.provision.policy import Policy
+from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.store import Store
 from nox_linkenv.store.roots import Root, register_root
-from nox_linkenv.store.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from nox_linkenv.config import Settings
     from nox_linkenv.env.assembly.assembler import Assembler
+    from nox_linkenv.env.installed import Distribution
     from nox_linkenv.env.plan import Plan
+    from nox_linkenv.provision.session_end import Closing
+    from nox_linkenv.resolve.cache import CachedResolution
+    from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.resolve.pip_arguments import Arguments
 
 __all__ = ["Environment"]
 
@@ -39,17 +49,28 @@ class Environment:
 
     Args:
         prefix: absolute path of the environment, with ``/``.
-        settings: how.
+        settings: how it is made and filled.
         session: what the host calls the session.
+        policy: what the host decides otherwise than nox does.
         clock: the seam to time; seconds since the epoch.
+
+    Raises:
+        StoreError: the store cannot be used.
     """
 
     def __init__(
-        self, prefix: str, settings: Settings, *, session: str, clock: Callable[[], float] = time.time
+        self,
+        prefix: str,
+        settings: Settings,
+        *,
+        session: str,
+        policy: Policy | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.prefix = prefix
         self.settings = settings
         self.session = session
+        self.policy = policy or Policy()
         self.clock = clock
         self.store = open_store(settings)
         self.trash: list[str] = []
@@ -61,7 +82,7 @@ class Environment:
 
     @property
     def assembler(self) -> Assembler:
-        """What builds the environment; how it links is found out when it is first asked for."""
+        """What assembles the environment; how it links is found out when it is first asked for."""
         if self._assembler is None:
             self._assembler, note = assembler_for(self.prefix, self.store, self.settings)
             self.notes.extend(filter(None, [note]))
@@ -73,6 +94,45 @@ class Environment:
         if self._receipt is None:
             self._receipt = read_receipt(self.prefix)
         return self._receipt
+
+    def forget_receipt(self) -> None:
+        """Read the receipt again when it is next asked for: something else than this object has changed it."""
+        self._receipt = None
+
+    def finish_like(self, receipt: Receipt) -> None:
+        """Write the *receipt* of another environment, which this one has become the same as."""
+        self._receipt = replace(receipt, session=self.session)
+        write_receipt(self.prefix, self._receipt)
+
+    def ensure(self, interpreter: str, parameters: Sequence[str] | None, by_virtualenv: Callable[[], object]) -> bool:
+        """Make the bare environment, or have virtualenv make it where only virtualenv can, and take that over.
+
+        Without a pip in it that works it is not taken over: whatever is asked of it, the user gets python's own answer.
+
+        Args:
+            interpreter: absolute path of the interpreter asked for.
+            parameters: of virtualenv; ``None`` where only virtualenv itself knows what they do.
+            by_virtualenv: has virtualenv make it, with the host's own messages and errors.
+
+        Returns:
+            Whether it was made from the store.
+
+        Raises:
+            EnvError: the directory cannot be written.
+            LinkenvError: the store cannot be used.
+            Whatever *by_virtualenv* raises.
+        """
+        if parameters is not None:
+            try:
+                if self.create(interpreter, parameters):
+                    return True
+            except (CaptureError, StoreUnwritableError) as error:  # virtualenv's own message is the one to show
+                trace("made by virtualenv", reason=str(error))
+        self._clear(None)
+        by_virtualenv()
+        with contextlib.suppress(EnvError):
+            self.adopt(interpreter)
+        return False
 
     @environment_errors
     @without_collector
@@ -91,15 +151,15 @@ class Environment:
             LinkenvError: the store or the directory cannot be used.
         """
         name = skeleton_name(interpreter, parameters, creator=creator(), environ=os.environ)
-        donor = self._set_aside(name)
+        previous = self._clear(name)
         if name is None or not fits(self.prefix):
             return False
         skeleton = stored_skeleton(self.store, name) or self._capture(name, interpreter, parameters)
         if skeleton is None:
             return False
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
-        if donor is not None:
-            os.rename(donor, donor_of(self.prefix))
+        if previous is not None:
+            os.rename(previous, donor_of(self.prefix))
         with block_removal(self.store, self.assembler):
             return self._assemble(name, skeleton, interpreter, parameters)
 
@@ -148,6 +208,65 @@ class Environment:
             facts = learn(self.prefix, scratch, undo=True)
         self._finish(Receipt(self.store.layout.root, interpreter, facts, None, self.session))
 
+    @environment_errors
+    def carry_out(
+        self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip, *, message: str
+    ) -> Outcome:
+        """Carry out the stored *plan* of *resolution*: uninstall what it replaces, link, write, leave a receipt.
+
+        Args:
+            arguments: of the request, for pip to fetch again what is damaged in the store.
+
+        Raises:
+            EnvError, LinkError, DamagedObjectError: it could not be; the environment has no receipt.
+        """
+        with block_removal(self.store, self.assembler):
+            notes = self._fill(plan, resolution, arguments, pip)
+        warnings, self.notes = (*self.notes, *notes), []
+        installed = tuple((entry[0], entry[1]) for entry in plan.distributions)
+        return Outcome(installed, message, warnings, resolved=resolution.time)
+
+    def _fill(self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip) -> Sequence[str]:
+        name, receipt = resolution.plan, self.receipt
+        assert name is not None
+        assert receipt is not None
+        remove_receipt(self.prefix)
+        for found in self.replaced([entry[0] for entry in plan.distributions]):
+            from nox_linkenv.env.installed import uninstall
+
+            uninstall(self.prefix, found, receipt.facts)
+        applier = LinkApplier(self.store, self.assembler, receipt.facts, self.settings)
+        contents = self.assembler.contents(plan)
+        result = applier.apply_links(name, plan.links, [path for path, _ in plan.empty], contents)
+        report = result.report
+        notes = []
+        linked = plan.links.selected(report.damaged)
+        damaged = joined(linked, self.assembler.damaged([*plan.shebangs, *plan.copies]))
+        if damaged.paths:
+            from nox_linkenv.maintenance.repair import link_again, repair
+
+            notes.append(repair(self.store, damaged, resolution.wheels, arguments, pip, offline=self.settings.offline))
+            link_again(self.assembler, linked, report)
+        self.assembler.private(plan, contents=contents, kept=result.kept)
+        self.assembler.touch(receipt.facts.site_packages)
+        applier.record(name, result)
+        self._read[name] = plan
+        filled = replace(receipt, session=self.session, plans=(*receipt.plans, name))
+        self._receipt = with_link_source(filled, self.assembler)
+        write_receipt(self.prefix, self._receipt)
+        return [*notes, *filter(None, [report.explain()])]
+
+    def replaced(self, names: Sequence[str]) -> list[Distribution]:
+        """Return the installed distributions that installing *names* replaces."""
+        from packaging.utils import canonicalize_name
+
+        from nox_linkenv.env.installed import find_distributions
+
+        if self.receipt is None:
+            return []
+        canonical = {canonicalize_name(name) for name in names}
+        return [found for found in find_distributions(self.prefix, self.receipt.facts) if found.name in canonical]
+
     def _capture(
         self, name: str, interpreter: str, parameters: Sequence[str], *, again: bool = False
     ) -> Skeleton | None:
@@ -163,30 +282,23 @@ class Environment:
 
     def _register(self, receipt: Receipt, *, until: float = 0.0) -> None:
         """Let the store know of the environment, and a lower one if symlinks lead into it."""
+        if not self.policy.registers(receipt):
+            return
         below = [layout for layout in self.store.lower if receipt.symlinked and layout.root in receipt.places]
         for store in (self.store, *map(Store, below)):
             register_root(store, Root(self.prefix, self.session, self.began, until))
 
-    def _set_aside(self, skeleton: str | None) -> str | None:
-        """Move away what stands at the place; return where it is if the new environment can take over from it.
-
-        What cannot be taken over from is trash, and removed by upkeep.
-        """
+    @environment_errors
+    def _clear(self, skeleton: str | None) -> str | None:
+        """Move away what stands at the place; return where it is if the new environment can take over from it."""
         former = self.receipt
         self._receipt = None
-        if not os.path.lexists(self.prefix):
-            return None
-        donor = former is not None and self.succeeds(former, skeleton)
-        aside = donor_name(self.prefix) if donor else trash_name(self.prefix)
-        if not put_away(self.prefix, aside):
-            return None
-        if donor:
-            return aside
-        self.trash.append(aside)
-        return None
+        cleared = self.policy.clear(self.prefix, former, lambda receipt: self._succeeds(receipt, skeleton))
+        self.trash.extend(cleared.trash)
+        return cleared.previous
 
-    def succeeds(self, former: Receipt, skeleton: str | None) -> bool:
-        """Return whether the environment to come can take over from that of the receipt *former*."""
+    def _succeeds(self, former: Receipt, skeleton: str | None) -> bool:
+        """Return whether an environment made of *skeleton* can take over from that of the receipt *former*."""
         return (
             skeleton is not None
             and former.skeleton == skeleton
@@ -195,24 +307,32 @@ class Environment:
         )
 
     @without_collector
-    def close(self, environ: Mapping[str, str], *, untouched: bool = False) -> list[str]:
-        """Look at the environment after its session; return lines that say what the session changed.
-
-        What is worth preparing for the next session is scheduled for when this process has ended.
+    def end_session(self, environ: Mapping[str, str], *, untouched: bool = False) -> Closing:
+        """Look at the environment after its session; return what the session changed, and what is worth doing.
 
         Args:
             environ: the variables that the session's commands ran with.
             untouched: whether nothing has run in the environment since this object made it.
         """
-        from nox_linkenv.maintenance.background import Tasks, schedule
         from nox_linkenv.provision.session_end import close
 
         if self.receipt is not None:
             self._register(self.receipt, until=self.clock())
         where = (self.store, self.prefix, self.receipt, self.settings, environ)
         closing = close(*where, began=self.began, untouched=untouched, read=self._read)
-        schedule(self.store, Tasks(trash=self.trash))
-        schedule(self.store, closing.tasks)
+        closing.tasks.trash.extend(self.trash)
         self.trash = []
         self._read = {}
+        return closing
+
+    def close(self, environ: Mapping[str, str], *, untouched: bool = False) -> list[str]:
+        """End the session as :meth:`end_session` does, and have what is worth doing done after this process.
+
+        Returns:
+            Lines that say what the session changed.
+        """
+        from nox_linkenv.maintenance.background import schedule
+
+        closing = self.end_session(environ, untouched=untouched)
+        schedule(self.store, closing.tasks)
         return closing.messages

@@ -16,7 +16,8 @@ from nox_linkenv.env.interpreter.isolated import module_command, pip_command
 from nox_linkenv.env.temporary import scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.provision.cleanup import remove_environment
-from nox_linkenv.provision.installer import Provision
+from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Outcome, Request
 from nox_linkenv.store.temporary import temporary_name
 from nox_linkenv.store.trash import empty_trash
@@ -78,11 +79,11 @@ class Throwaway:
     """An environment for as long as somebody wants it.
 
     Args:
-        provision: what provisions it.
+        linked: the environment.
         environ: variables for what runs in it.
     """
 
-    provision: Provision
+    linked: Environment
     environ: dict[str, str]
 
     @classmethod
@@ -95,19 +96,17 @@ class Throwaway:
         Raises:
             EnvError: there is no such interpreter, or none can be made of it.
         """
-        provision = Provision(prefix, settings, session=session)
-        interpreter = find_interpreter(python, provision.store, age=settings.resolution_age)
-        if not provision.create(interpreter, ()):
-            _by_virtualenv(prefix, interpreter)
-            provision.adopt(interpreter)
-        return cls(provision, activated(prefix))
+        linked = Environment(prefix, settings, session=session)
+        interpreter = find_interpreter(python, linked.store, age=settings.resolution_age)
+        linked.ensure(interpreter, (), lambda: _by_virtualenv(prefix, interpreter))
+        return cls(linked, activated(prefix))
 
     def install(self, arguments: Sequence[str]) -> Outcome | None:
         """Install what the *arguments* of ``pip install`` ask for."""
         if not arguments:
             return None
         request = Request(tuple(arguments), self.environ, os.getcwd())
-        return self.provision.install(request, ShellPip(self.provision.prefix, request))
+        return install(self.linked, request, ShellPip(self.linked.prefix, request))
 
     def run(self, command: Sequence[str]) -> int:
         """Run *command* in the environment and return its exit code, as a shell has it.
@@ -131,7 +130,7 @@ class Throwaway:
 
     def end(self) -> list[str]:
         """Look at it as after a session; return lines that say what was changed."""
-        return self.provision.close(self.environ)
+        return self.linked.close(self.environ)
 
 
 @contextlib.contextmanager
@@ -146,7 +145,7 @@ def throwaway(settings: Settings, python: str | None, *, session: str) -> Iterat
         if environment is not None:
             with contextlib.suppress(OSError):
                 environment.end()
-            remove_environment(environment.provision.store, prefix)
+            remove_environment(environment.linked.store, prefix)
         else:
             empty_trash(prefix)
 

@@ -10,85 +10,129 @@ Whatever fails here is left to pip, which then fails, or succeeds, in its own wo
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
+from nox_linkenv.env.plan import Installable
 from nox_linkenv.errors import WheelError
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
-from nox_linkenv.projects.builder import ProjectBuilder, fresh, unchanged_but_products
+from nox_linkenv.projects.builder import BuildTarget, ProjectBuilder, unchanged_but_products
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
-from nox_linkenv.provision.cold import ask, keep, reported, resolve, wheels_of
-from nox_linkenv.resolve.cache import CachedResolution, WheelSource, ago, last_inputs, save_resolution
-from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.provision.answer import (
+    Answer,
+    RefusedError,
+    StoredWheel,
+    install_answer,
+    reason_to_ask,
+    stored_wheels,
+)
+from nox_linkenv.resolve.cache import ago
+from nox_linkenv.resolve.dry_run import ask, reported
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
-from nox_linkenv.resolve.request import Outcome, Request
-from nox_linkenv.resolve.unsupported import unmodelled
+from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.resolve.unsupported import unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.projects.builder import MakeBuildEnvironment
     from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.projects.requirements import LocalProject
-    from nox_linkenv.provision.installer import Provision
+    from nox_linkenv.provision.environment import Environment
+    from nox_linkenv.provision.keys import RequestKeys
     from nox_linkenv.resolve.pip import Pip
-    from nox_linkenv.resolve.pip_arguments import Arguments
+    from nox_linkenv.store import Manifest
 
-__all__ = ["answer"]
+__all__ = ["LeftToPip", "install_local"]
 
 
-def answer(
-    provision: Provision, request: Request, arguments: Arguments, key: ProjectKey, pip: Pip
-) -> Outcome | Unkeyable:
-    """Build the projects of *request* and install all of it; or say why that is left to pip.
+@dataclass(frozen=True, slots=True)
+class LeftToPip:
+    """A request that cannot be answered here.
+
+    Attributes:
+        reason: why, in one clause.
+        resolved: what pip has answered, where it has been asked and that answer still serves.
+    """
+
+    reason: str
+    resolved: Sequence[Resolved] | None = None
+
+
+def install_local(
+    environment: Environment,
+    keys: RequestKeys,
+    key: ProjectKey,
+    pip: Pip,
+    make_environment: MakeBuildEnvironment,
+) -> Outcome | LeftToPip:
+    """Build the projects of the request of *keys* and install all of it; or say why that is left to pip.
+
+    Args:
+        key: of the request.
+        make_environment: makes the environments that projects are built in.
 
     Raises:
-        LinkenvError: a wheel was refused, or the store or the environment cannot be written.
+        LinkenvError: the store or the environment cannot be written.
         Whatever *pip* raises where pip fails.
     """
-    receipt = provision.receipt
-    assert receipt is not None
-    reason = unmodelled(request.environ, provision.prefix, request.directory)
+    reason = unsupported(keys.request.environ, keys.config)
     if reason is not None:
-        return Unkeyable(reason)
-    work = _Work(provision, request, arguments, key, receipt, pip)
+        return LeftToPip(reason)
+    work = _LocalRequest(environment, keys, key, pip, make_environment)
     try:
-        outcome = work.remembered()
-        if outcome is None and provision.settings.offline:
-            return Unkeyable("with its local projects as they are now")
-        return outcome or work.asked()
-    except (BackendError, UnknownTreeError, CollisionError, WheelError) as error:
-        return Unkeyable(f"a local project is left to pip: {error}")
+        outcome = work.from_cache()
+        if outcome is None and environment.settings.offline:
+            return LeftToPip("with its local projects as they are now")
+        return outcome or work.from_pip()
+    except (BackendError, UnknownTreeError, RefusedError, WheelError) as error:
+        return LeftToPip(f"a local project is left to pip: {error}")
 
 
-class _Work:
+class _LocalRequest:
     """Answers one request."""
 
     def __init__(
-        self, provision: Provision, request: Request, arguments: Arguments, key: ProjectKey, receipt: Receipt, pip: Pip
+        self,
+        environment: Environment,
+        keys: RequestKeys,
+        key: ProjectKey,
+        pip: Pip,
+        make_environment: MakeBuildEnvironment,
     ) -> None:
-        self.provision = provision
-        self.store = provision.store
-        self.request = request
-        self.arguments = arguments
+        assert keys.receipt is not None
+        assert keys.arguments is not None
+        self.environment = environment
+        self.store = environment.store
+        self.keys = keys
         self.key = key
-        self.receipt = receipt
+        self.receipt = keys.receipt
+        self.arguments = keys.arguments
         self.pip = pip
+        self.target = BuildTarget(
+            store=environment.store,
+            prefix=environment.prefix,
+            receipt=keys.receipt,
+            request=keys.request,
+            config=keys.config,
+            is_fresh=self._is_fresh,
+            pinned_tree=environment.policy.pinned_tree,
+            make_environment=make_environment,
+        )
         self.built: list[str] = []
         self.exact = True
 
-    def remembered(self) -> Outcome | None:
+    def from_cache(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
         known = load_project_resolution(self.store, self.key.base.digest)
-        if known is None or not fresh(self.provision, known.time):
+        if known is None or not self._is_fresh(known.time):
             return None
         builds = self._builds()
         by_path = {project.path: build for project, build in zip(self.key.requested.projects, builds, strict=True)}
@@ -100,50 +144,46 @@ class _Work:
                     return None
                 part = replace(part, wheel=build.wheel, requirement=self._requirement(part.name, build))
             parts.append(part)
-        age = ago(self.provision.clock() - known.time)
+        age = ago(self.environment.clock() - known.time)
         did = f"built {', '.join(self.built)}" if self.built else "reused the build"
-        return self._install(
-            ProjectResolution(known.time, tuple(parts)), builds, f"{did} and reused the resolution of {age}"
-        )
+        found = ProjectResolution(known.time, tuple(parts))
+        return self._install(found, builds, f"{did} and reused the resolution of {age}", new=False)
 
-    def asked(self) -> Outcome:
+    def from_pip(self) -> Outcome | LeftToPip:
         """Ask pip, and build.
 
         Raises:
-            BackendError: this is left to pip.
+            BackendError, RefusedError: this is left to pip.
         """
         builds = self._builds()
-        resolved = self._resolved(builds) or resolve(self.pip, self.store.layout)
+        resolved = self._resolved(builds) or ask(self.pip, self.store.layout)
         if resolved is None:
             return Outcome((), "pip failed, and that was allowed")
-        now = self.provision.clock()
-        names = {canonicalize_name(item.name) for item in resolved}
-        if "pip" in names:
-            raise BackendError("pip itself is to be replaced")
+        now = self.environment.clock()
         local = (Origin.DIRECTORY, Origin.EDITABLE)
         projects = {os.path.realpath(item.path or ""): item for item in resolved if item.origin in local}
         if projects.keys() != {project.path for project in self.key.requested.projects}:
-            why = Unkeyable("a local project is left to pip: it is not installed, or others are")
-            return ask(self.provision, self.request, self.arguments, why, self.pip, resolved=resolved)
+            why = "a local project is left to pip: it is not installed, or others are"
+            return LeftToPip(why, resolved)
         others = [item for item in resolved if item.origin not in local]
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
             raise BackendError("settings for build backends are given for more than it")
-        sources = SourceBuilds(self.store, self.request, self.arguments, self.provision.prefix, self.receipt)
-        manifests = wheels_of(others, sources, self.store, self.arguments, self.pip)
-        if manifests is None:
-            raise BackendError("a wheel could not be fetched or built by itself")
-        found = {}
-        for project, build in zip(self.key.requested.projects, builds, strict=True):
-            found[projects[project.path].name] = (project, build)
+        names = {projects[project.path].name: at for at, project in enumerate(self.key.requested.projects)}
+        request = self.keys.request
+        sources = SourceBuilds(
+            self.store, request, self.arguments, self.keys.config, self.environment.prefix, self.receipt
+        )
+        manifests = stored_wheels(others, sources, self.store, self.arguments, self.pip)
         parts = [
-            self._local(item, *found[item.name])
-            if item.name in found
+            self._local(item, self.key.requested.projects[names[item.name]], builds[names[item.name]])
+            if item.name in names
             else ResolvedPart(
                 item.name, manifests[item.name].digest, item.requested, item.direct_url, item.requirement()
             )
             for item in resolved
         ]
-        return self._install(ProjectResolution(now, tuple(parts)), builds, "asked pip: " + self._why(), new=True)
+        message = f"asked pip: {reason_to_ask(self.store, self.keys, self.key.full)}"
+        return self._install(ProjectResolution(now, tuple(parts)), builds, message, new=True)
 
     def _resolved(self, builds: Sequence[Build]) -> list[Resolved] | None:
         """Return what pip answers if the built wheels stand in for the projects.
@@ -152,7 +192,7 @@ class _Work:
         there is left out, a directory never is.
         """
         manifests = [self.store.manifest(build.wheel) for build in builds]
-        if self.provision.replaced([manifest.name for manifest in manifests if manifest is not None], self.receipt):
+        if self.environment.replaced([manifest.name for manifest in manifests if manifest is not None]):
             return None
         paths = [os.path.join(self.store.layout.base, build.archive) for build in builds]
         wheels = dict(zip(self.key.requested.projects, paths, strict=True))
@@ -160,13 +200,7 @@ class _Work:
         if arguments is None:
             return None
         text = reported(lambda options: self.pip.fetch(["install", *options, *arguments]), self.store.layout)
-        return None if text is None else read_report_for(text, wheels, self.request.directory)
-
-    def _why(self) -> str:
-        before = last_inputs(self.store, (self.provision.prefix, *self.request.arguments))
-        if before is None:
-            return "this request is new"
-        return changed(before, self.key.full.inputs) or "the resolution is too old"
+        return None if text is None else read_report_for(text, wheels, self.keys.request.directory)
 
     def _local(self, item: Resolved, project: LocalProject, build: Build) -> ResolvedPart:
         manifest = self.store.manifest(build.wheel)
@@ -182,6 +216,11 @@ class _Work:
     def _requirement(self, name: str, build: Build) -> str:
         return f"{name} @ {Path(self.store.layout.base, build.archive).as_uri()}#sha256={build.wheel}"
 
+    def _is_fresh(self, time: float) -> bool:
+        """Return whether what was resolved at *time* (seconds since the epoch) still holds."""
+        settings = self.environment.settings
+        return settings.offline or 0 <= self.environment.clock() - time < settings.resolution_age
+
     def _builds(self) -> list[Build]:
         return [
             self._build(project, tree)
@@ -189,52 +228,49 @@ class _Work:
         ]
 
     def _build(self, project: LocalProject, tree: Tree) -> Build:
-        maker = ProjectBuilder(self.provision, self.request, self.key.requested, project, self.receipt)
-        made = maker.make(tree)
+        made = ProjectBuilder(self.target, self.key.requested, project).build(tree)
         if made.new:
             self.built.append(os.path.basename(project.path))
         self.exact &= made.exact
         return made.build
 
-    def _install(
-        self, answered: ProjectResolution, builds: Sequence[Build], message: str, *, new: bool = False
-    ) -> Outcome:
-        parts = answered.parts
-        names = [part.name for part in parts]
-        if not all(found.removable for found in self.provision.replaced(names, self.receipt)):
-            raise BackendError("a distribution without a RECORD is to be replaced")
-        wheels = []
-        for part in parts:
+    def _install(self, found: ProjectResolution, builds: Sequence[Build], message: str, *, new: bool) -> Outcome:
+        """Install what was *found*; remember it as pip's answer where it is *new*."""
+
+        def wheels() -> list[StoredWheel]:
+            return [
+                StoredWheel(part.name, Installable(manifest, part.requested, part.direct_url), part.requirement)
+                for part, manifest in self._manifests(found)
+            ]
+
+        answer = Answer(
+            time=min([found.time, *(build.time for build in builds)]),
+            names=[part.name for part in found.parts],
+            wheels=wheels,
+            lasting_keys=lambda: self._lasting_keys(found if new else None),
+            message=message,
+        )
+        return install_answer(self.environment, self.keys, answer, self.pip)
+
+    def _manifests(self, found: ProjectResolution) -> Iterator[tuple[ResolvedPart, Manifest]]:
+        for part in found.parts:
             manifest = self.store.manifest(part.wheel)
             if manifest is None:
-                raise BackendError(f"the wheel of {part.name} is not stored any more")
-            wheels.append(Installable(manifest, part.requested, part.direct_url))
-        plan: Plan = make_plan(wheels, self.receipt.facts)
-        name = keep(self.provision, wheels, plan, self.receipt)
-        found = CachedResolution(
-            time=min([answered.time, *(build.time for build in builds)]),
-            pinned=False,
-            plan=name,
-            wheels=tuple(WheelSource(part.name, part.wheel, part.requirement) for part in parts),
-        )
-        self._remember(found, answered if new else None)
-        return self.provision.carry_out(name, plan, self.receipt, found, self.arguments, self.pip, message=message)
+                raise RefusedError(f"the wheel of {part.name} is not stored any more")
+            yield part, manifest
 
-    def _remember(self, found: CachedResolution, answered: ProjectResolution | None) -> None:
-        """Remember what was answered, for the trees as they were and as the builds have left them.
+    def _lasting_keys(self, asked: ProjectResolution | None) -> Sequence[Key]:
+        """Return the keys of the trees as they were and as the builds have left them; keep what pip was *asked*.
 
-        Nothing is, where anything but leavings of builds has changed meanwhile.
+        There are none where anything but leavings of builds has changed meanwhile.
         """
-        now = self.provision.key(self.request, self.arguments, self.receipt)
+        now = self.keys.again().key
         if not self.exact or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
-            return
-        if not all(
-            unchanged_but_products(before, after) for before, after in zip(self.key.trees, now.trees, strict=True)
-        ):
-            return
-        if answered is not None:
-            write(self.store, self.key.base.digest, answered)
-        if all(read_build_system(project.path).keyable for project in self.key.requested.projects):
-            place = (self.provision.prefix, *self.request.arguments)
-            for key in (self.key.full, now.full):
-                save_resolution(self.store, key.digest, found, place=place, inputs=key.inputs)
+            return ()
+        if not all(unchanged_but_products(*trees) for trees in zip(self.key.trees, now.trees, strict=True)):
+            return ()
+        if asked is not None:
+            write(self.store, self.key.base.digest, asked)
+        if not all(read_build_system(project.path).keyable for project in self.key.requested.projects):
+            return ()
+        return (self.key.full, now.full)

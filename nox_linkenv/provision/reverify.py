@@ -140,7 +140,7 @@ class _Mending:
             contextlib.suppress(LinkenvError),
             throwaway(self.settings, version, session="linkenv verify") as environment,
         ):
-            yield environment.provision.prefix
+            yield environment.linked.prefix
 
 
 def _version(requirement: str) -> str | None:

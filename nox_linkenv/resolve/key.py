@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import ARGUMENTS, INSTALLED, PIP, Inputs, UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
-from nox_linkenv.resolve.pip_config import HARMLESS, configurations, setting_name, settings_in
+from nox_linkenv.resolve.pip_config import HARMLESS, setting_name, settings_in
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_lock, logical_lines, parse_line
 from nox_linkenv.resolve.specifiers import file_named, local_place, specifier, without_extras
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nox_linkenv.resolve.inputs import Interpreter
+    from nox_linkenv.resolve.pip_config import PipConfig
 
 __all__ = ["Key", "Unkeyable", "request_key"]
 
@@ -91,6 +92,7 @@ def request_key(
     verbatim: Sequence[str],
     environ: Mapping[str, str],
     directory: str,
+    config: PipConfig,
     prefix: str,
     facts: Interpreter,
     installed: str,
@@ -105,6 +107,7 @@ def request_key(
         verbatim: the same as they were given.
         environ: all variables that pip would run with.
         directory: absolute path of the directory that pip would run in.
+        config: pip's configuration files.
         prefix: absolute path of the environment.
         facts: about the environment's interpreter and its pip.
         installed: digest of what is installed in the environment.
@@ -116,7 +119,7 @@ def request_key(
         collector.inputs.add(PIP, facts.pip)
         collector.inputs.add_interpreter(prefix, facts, environ)
         collector.variables()
-        for path, text in configurations(environ, prefix, directory):
+        for path, text in config.files():
             collector.configuration(path, text)
         collector.arguments(arguments)
     except UnkeyableError as error:

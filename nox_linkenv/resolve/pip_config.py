@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError, read_file
@@ -10,8 +11,7 @@ from nox_linkenv.resolve.inputs import UnkeyableError, read_file
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["HARMLESS", "configurations", "setting_name", "settings_in"]
-
+__all__ = ["HARMLESS", "PipConfig", "read_config", "setting_name", "settings_in"]
 
 #: Settings of pip that do not change its answer, as in ``PIP_NO_COLOR``.
 HARMLESS: Final = frozenset(
@@ -31,27 +31,47 @@ HARMLESS: Final = frozenset(
 )  # fmt: skip
 
 
-def configurations(environ: Mapping[str, str], prefix: str, directory: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every configuration file that pip finds.
+@dataclass(frozen=True, slots=True)
+class PipConfig:
+    """pip's configuration files, as they were read for one request.
 
-    Like pip, it passes over what cannot be opened.
+    Attributes:
+        read: path and text of each, in pip's order, up to the first that is not text.
+        problem: why only pip can tell what is in one of them, in one clause; ``None`` where all have been read.
+    """
+
+    read: tuple[tuple[str, str], ...] = ()
+    problem: str | None = None
+
+    def files(self) -> Iterator[tuple[str, str]]:
+        """Yield path and text of every file.
+
+        Raises:
+            UnkeyableError: one is not in UTF-8.
+        """
+        yield from self.read
+        if self.problem is not None:
+            raise UnkeyableError(self.problem)
+
+
+def read_config(environ: Mapping[str, str], prefix: str, directory: str) -> PipConfig:
+    """Read every configuration file that pip finds; like pip, it passes over what cannot be opened.
 
     Args:
         environ: the variables that pip runs with.
         prefix: absolute path of the environment.
         directory: absolute path of the directory that pip runs in.
-
-    Raises:
-        UnkeyableError: one is not in UTF-8.
     """
+    found = []
     for name in _places(environ, prefix):
         path = os.path.join(directory, name)
         data = read_file(path)
         if data is not None:
             try:
-                yield path, data.decode("utf-8")
+                found.append((path, data.decode("utf-8")))
             except UnicodeDecodeError:
-                raise UnkeyableError(f"{path} is not in UTF-8") from None
+                return PipConfig(tuple(found), f"{path} is not in UTF-8")
+    return PipConfig(tuple(found))
 
 
 def _places(environ: Mapping[str, str], prefix: str) -> list[str]:

@@ -34,8 +34,10 @@ class Outcome:
         installed: name and version of what has been linked.
         message: one line that says what was done and why.
         warnings: lines about files that were copied or had to be repaired.
+        resolved: when pip gave the answer, in seconds since the epoch; ``None`` where pip did all by itself.
     """
 
     installed: tuple[tuple[str, str], ...]
     message: str
     warnings: tuple[str, ...] = ()
+    resolved: float | None = None

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError
-from nox_linkenv.resolve.pip_config import configurations, setting_name, settings_in
+from nox_linkenv.resolve.pip_config import PipConfig, setting_name, settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nox_linkenv.resolve.pip_arguments import Arguments
 
-__all__ = ["configures_builds", "unmodelled"]
+__all__ = ["configures_builds", "unsupported"]
 
 #: Settings of pip which change where or whether it installs.
 _REDIRECTING: Final = frozenset(
@@ -27,20 +27,19 @@ _REDIRECTING: Final = frozenset(
 _CONFIG_SETTINGS: Final = re.compile(r"(--|PIP_|\b)config[-_]settings?\b|-C", re.I)
 
 
-def unmodelled(environ: Mapping[str, str], prefix: str, directory: str) -> str | None:
+def unsupported(environ: Mapping[str, str], config: PipConfig) -> str | None:
     """Return why a request under these variables and configuration files must go to real pip, or ``None``.
 
     Args:
         environ: variables that pip runs with.
-        prefix: absolute path of the environment.
-        directory: the directory that pip runs in.
+        config: the files.
     """
     for variable, value in environ.items():
         name = setting_name(variable[4:]) if variable.startswith("PIP_") else ""
         if name in _REDIRECTING and value.lower() not in ("", "0", "f", "false", "n", "no", "off"):
             return f"{variable} is set"
     try:
-        for path, text in configurations(environ, prefix, directory):
+        for path, text in config.files():
             for setting, _ in settings_in(path, text):
                 if setting in _REDIRECTING:
                     return f"{path} sets {setting}"
@@ -49,7 +48,7 @@ def unmodelled(environ: Mapping[str, str], prefix: str, directory: str) -> str |
     return None
 
 
-def configures_builds(arguments: Arguments, environ: Mapping[str, str], prefix: str, directory: str) -> bool:
+def configures_builds(arguments: Arguments, environ: Mapping[str, str], config: PipConfig) -> bool:
     """Return whether settings for build backends are given, which reach some distributions of a request and not others.
 
     Those that requirement files name get none, their own lines apart.
@@ -59,4 +58,4 @@ def configures_builds(arguments: Arguments, environ: Mapping[str, str], prefix: 
         return True
     if any(value and _CONFIG_SETTINGS.fullmatch(variable) for variable, value in environ.items()):
         return True
-    return any(_CONFIG_SETTINGS.search(text) for _, text in configurations(environ, prefix, directory))
+    return any(_CONFIG_SETTINGS.search(text) for _, text in config.files())

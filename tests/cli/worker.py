@@ -24,10 +24,10 @@ __all__ = ["main"]
 
 def check(site: Site, prefix: str, names: list[str], contents: dict[str, str]) -> None:
     """Raise where a file of the environment is missing or is not what its wheel has."""
-    provision = site.place(os.path.basename(prefix)).provision()
-    receipt = provision.receipt
+    environment = site.place(os.path.basename(prefix)).environment()
+    receipt = environment.receipt
     assert receipt is not None, "the environment is not finished"
-    for content in contents_of(provision.store, prefix, receipt):
+    for content in contents_of(environment.store, prefix, receipt):
         links = content.links.selected(content.current)
         for path, source in zip(links.paths, links.sources, strict=True):
             with open(f"{prefix}/{path}", "rb") as stream:
@@ -59,7 +59,7 @@ def main() -> None:
         built += 1
         if chosen.random() < 0.7:
             shutil.rmtree(place.prefix)
-            forget_root(place.provision().store, place.prefix)
+            forget_root(place.environment().store, place.prefix)
     shutil.rmtree(place.prefix, ignore_errors=True)
     print(built)
 

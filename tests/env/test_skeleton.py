@@ -15,7 +15,7 @@ from nox_linkenv.config import Settings
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.skeleton import Skeleton, fits, skeleton_name
 from nox_linkenv.errors import EnvError
-from nox_linkenv.provision.installer import Provision
+from nox_linkenv.provision.environment import Environment
 from nox_linkenv.store import Store
 from tests.env.tool import listing, virtualenv
 from tests.store.tool import check_whole, objects
@@ -42,7 +42,7 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("captured")
     with pytest.MonkeyPatch.context() as patch:
         clean(patch)
-        assert provision(base / "environment", base / "store").create(str(require_python("3.12")), [])
+        assert environment(base / "environment", base / "store").create(str(require_python("3.12")), [])
     return base
 
 
@@ -53,8 +53,8 @@ def stored(captured: Path, store_dir: Path) -> Path:
     return store_dir
 
 
-def provision(prefix: Path, store: Path) -> Provision:
-    return Provision(str(prefix), Settings(store=str(store), bytecode=False), session="test")
+def environment(prefix: Path, store: Path) -> Environment:
+    return Environment(str(prefix), Settings(store=str(store), bytecode=False), session="test")
 
 
 def compare(prefix: Path, interpreter: Path, *parameters: str) -> None:
@@ -72,7 +72,7 @@ def test_as_virtualenv(version: str, tmp_path: Path, store_dir: Path) -> None:
     interpreter = require_python(version)
     first = tmp_path / "first" / f"tests-{version.replace('.', '-')}"
     first.parent.mkdir()
-    assert provision(first, store_dir).create(str(interpreter), [])
+    assert environment(first, store_dir).create(str(interpreter), [])
     inodes = {path.stat().st_ino for path in objects(Store.open(store_dir)).values()}
     site = first / f"lib/python{version}/site-packages"
     pip_files = [path for path in site.glob("pip/**/*.py") if path.stat().st_size]
@@ -84,7 +84,7 @@ def test_as_virtualenv(version: str, tmp_path: Path, store_dir: Path) -> None:
     # A second one, from the stored skeleton: as virtualenv makes it at that place.
     other = tmp_path / "another" / "with.dots-and_x"
     other.parent.mkdir()
-    assert provision(other, store_dir).create(str(interpreter), [])
+    assert environment(other, store_dir).create(str(interpreter), [])
     check_whole(Store.open(store_dir))
     compare(other, interpreter)
 
@@ -92,7 +92,7 @@ def test_as_virtualenv(version: str, tmp_path: Path, store_dir: Path) -> None:
 @pytest.mark.parametrize("parameters", [["--system-site-packages"], ["--copies"]], ids=str)
 def test_parameters(parameters: list[str], tmp_path: Path, store_dir: Path) -> None:
     interpreter = require_python("3.12")
-    assert provision(tmp_path / "environment", store_dir).create(str(interpreter), parameters)
+    assert environment(tmp_path / "environment", store_dir).create(str(interpreter), parameters)
     compare(tmp_path / "environment", interpreter, *parameters)
 
 
@@ -103,11 +103,11 @@ def test_creating_again_replaces_everything(tmp_path: Path, stored: Path) -> Non
     elsewhere.mkdir()
     (elsewhere / "precious").write_bytes(b"x")
     place.symlink_to(elsewhere)
-    assert provision(place, stored).create(str(interpreter), [])
+    assert environment(place, stored).create(str(interpreter), [])
     assert (elsewhere / "precious").exists()
     (place / "rest").write_bytes(b"x")
     (place / "link").symlink_to(elsewhere)
-    assert provision(place, stored).create(str(interpreter), [])
+    assert environment(place, stored).create(str(interpreter), [])
     assert (elsewhere / "precious").exists()
     compare(place, interpreter)
 
@@ -126,14 +126,14 @@ def test_damaged_store_is_put_right(damage: str, tmp_path: Path, captured: Path,
     else:
         victim.unlink()
         victim.write_bytes(b"")
-    assert provision(tmp_path / "second", stored).create(str(interpreter), [])
+    assert environment(tmp_path / "second", stored).create(str(interpreter), [])
     compare(tmp_path / "second", interpreter)
 
 
 def test_interpreter_without_seeds(tmp_path: Path, store_dir: Path) -> None:
     interpreter = require_python("3.8")
     with pytest.raises(EnvError, match="virtualenv failed: ") as caught:
-        provision(tmp_path / "environment", store_dir).create(str(interpreter), [])
+        environment(tmp_path / "environment", store_dir).create(str(interpreter), [])
     assert re.search(r"virtualenv failed: \S+", str(caught.value))
     assert not list(Path(store_dir, "v1").glob("skeletons/*"))
 
@@ -197,7 +197,7 @@ def test_length(tmp_path: Path) -> None:
 
 def test_awkward_place_is_left_to_virtualenv(tmp_path: Path, store_dir: Path) -> None:
     place = tmp_path / "a place" / "environment"
-    assert not provision(place, store_dir).create(str(require_python("3.12")), [])
+    assert not environment(place, store_dir).create(str(require_python("3.12")), [])
     assert not place.exists()
 
 

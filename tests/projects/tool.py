@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.config import Settings
-from nox_linkenv.provision.installer import Provision
+from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Outcome, Request
 from tests.parity.snapshot import Tree, snapshot
 from tests.support.environment import clean_environment
@@ -172,9 +173,9 @@ class Bench:
         self, project: Path, *arguments: str, environ: Mapping[str, str] | None = None, fresh: bool = True
     ) -> Outcome:
         """Install into a fresh environment (or into that of before), from the directory *project*."""
-        provision = self._open(fresh=fresh, clock=lambda: time.time() + self.now)
+        environment = self._open(fresh=fresh, clock=lambda: time.time() + self.now)
         request = self._request(project, arguments, environ)
-        return provision.install(request, _Pip(self, request))
+        return install(environment, request, _Pip(self, request))
 
     def by_pip(
         self, project: Path, *arguments: str, environ: Mapping[str, str] | None = None, fresh: bool = True
@@ -202,13 +203,13 @@ class Bench:
         clean["PATH"] = f"{self.prefix}/bin:{clean['PATH']}"
         return Request(tuple(arguments), {**clean, **(environ or {})}, str(project))
 
-    def _open(self, *, fresh: bool, clock: Callable[[], float] = time.time) -> Provision:
+    def _open(self, *, fresh: bool, clock: Callable[[], float] = time.time) -> Environment:
         settings = Settings(store=str(self.root / "store"), **self.settings)  # type: ignore[arg-type]
-        provision = Provision(str(self.prefix), settings, session="test", clock=clock)
+        environment = Environment(str(self.prefix), settings, session="test", clock=clock)
         if fresh:
             shutil.rmtree(self.prefix, ignore_errors=True)
-            assert provision.create(str(self.interpreter), ())
-        return provision
+            assert environment.create(str(self.interpreter), ())
+        return environment
 
 
 @dataclass

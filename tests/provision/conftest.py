@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.config import Settings
-from nox_linkenv.provision.installer import Provision
+from nox_linkenv.provision.environment import Environment
 from tests.provision.tool import Site, site
 from tests.support.capabilities import Capability, require, require_python
 from tests.support.shared import once
@@ -36,8 +36,8 @@ def template(shared_dir: Path) -> Callable[[str], Path]:
     def made(version: str) -> Path:
         def make(store: Path) -> None:
             prefix = str((shared_dir / f"env-{version}").resolve())
-            provision = Provision(prefix, Settings(store=str(store)), session="template")
-            provision.create(str(require_python(version)), ())
+            environment = Environment(prefix, Settings(store=str(store)), session="template")
+            environment.create(str(require_python(version)), ())
 
         return once(shared_dir / f"warm-{version}", make)
 

@@ -54,9 +54,9 @@ def _stored(site: Site) -> set[int]:
 def _check_shared(place: Place) -> None:
     """Check that a second session finds what the first has imported, and writes none of it."""
     place.session(["tiny"], run=_IMPORT)
-    provision = place.provision()
-    place.create(provision)
-    place.install(provision, "tiny")
+    environment = place.environment()
+    place.create(environment)
+    place.install(environment, "tiny")
     before = _pycs(place)
     assert set(before) == set(_USED)
     stored = _stored(place.site)
@@ -68,7 +68,7 @@ def _check_shared(place: Place) -> None:
     assert {name: (status.st_ino, status.st_mtime_ns) for name, status in after.items()} == {
         name: (status.st_ino, status.st_mtime_ns) for name, status in before.items()
     }
-    place.end(provision)
+    place.end(environment)
 
 
 def test_the_next_environment_finds_the_bytecode(tiny: Place) -> None:
@@ -120,11 +120,11 @@ def test_never_stale_after_an_upgrade_or_downgrade_in_place(here: Site, before: 
     for _ in range(2):
         for version in (before, after):
             place.session([f"tiny=={version}"], run=code)
-    provision = place.provision()
-    place.create(provision)
-    place.install(provision, f"tiny=={before}")
+    environment = place.environment()
+    place.create(environment)
+    place.install(environment, f"tiny=={before}")
     assert place.run(code) == before
-    place.install(provision, f"tiny=={after}")
+    place.install(environment, f"tiny=={after}")
     assert place.run(code) == after
     pip = "import subprocess, sys; subprocess.check_call([sys.executable, '-m', 'pip', 'install', '-q', 'tiny=={}'])"
     place.run(pip.format(before))
@@ -186,7 +186,7 @@ def test_an_object_that_is_not_what_its_address_says_is_not_compiled(tiny: Place
     addr, status = victim.parent.name + victim.name, victim.stat()
     victim.write_bytes(b"x = 2\n")
     os.utime(victim, ns=(status.st_mtime_ns, status.st_mtime_ns))
-    receipt = tiny.provision().receipt
+    receipt = tiny.environment().receipt
     assert receipt is not None
     store = Store.open(tiny.site.store)
     work = {addr: "tiny/unused.py"}

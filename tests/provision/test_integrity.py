@@ -147,7 +147,7 @@ def test_offline_a_damaged_object_is_an_error(two: tuple[Place, Place]) -> None:
     settings = replace(other.site.settings, offline=True)
     with pytest.raises(DamagedObjectError, match=r"the session one in .*cannot be fetched again.*Run again with"):
         other.session(["tiny"], settings=settings)
-    assert other.provision().receipt is None, "an unfinished environment must not look like a finished one"
+    assert other.environment().receipt is None, "an unfinished environment must not look like a finished one"
     other.session(["tiny"])
     _good(other)
 
@@ -197,7 +197,7 @@ def test_a_damaged_entry_counts_as_missing(two: tuple[Place, Place], kind: str, 
         whole = victim.read_bytes()
         victim.write_bytes(whole[: len(whole) // 2] if content == b"half" else content)
     if kind == "skeletons":
-        assert other.provision().create(str(other.site.interpreter), ())
+        assert other.environment().create(str(other.site.interpreter), ())
         return
     other.session(["tiny"], run="import tiny")
     _good(other)
@@ -213,6 +213,6 @@ def test_a_damaged_receipt_counts_as_missing(two: tuple[Place, Place]) -> None:
     one, _ = two
     for content in (b"", b"\xff\xfe", b"[]", b"{}", b"null", b'{"format": 1, "facts": {"schemes": []}}'):
         Path(one.prefix, ".linkenv", "receipt.json").write_bytes(content)
-        assert one.provision().receipt is None
+        assert one.environment().receipt is None
         one.session(["tiny"])
         _good(one)

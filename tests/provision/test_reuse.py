@@ -89,10 +89,10 @@ def test_offline_takes_any_age(two: Site) -> None:
 
 def test_offline_without_a_resolution_fails_clearly(two: Site) -> None:
     place = two.place()
-    provision = place.provision(replace(two.settings, offline=True))
-    place.create(provision)
+    environment = place.environment(replace(two.settings, offline=True))
+    place.create(environment)
     with pytest.raises(OfflineError, match=r"no resolution of this request is remembered.*LINKENV_OFFLINE"):
-        place.install(provision, "tiny")
+        place.install(environment, "tiny")
 
 
 def test_a_changed_requirement_file_is_named(two: Site) -> None:
@@ -210,16 +210,16 @@ def test_upgrades_and_downgrades_leave_nothing_behind(two: Site, asked: str) -> 
 def test_what_the_session_uninstalled_is_part_of_the_next_request(two: Site) -> None:
     place = two.place()
     for _ in range(2):
-        provision = place.provision()
-        place.create(provision)
-        place.install(provision, "tiny")
+        environment = place.environment()
+        place.create(environment)
+        place.install(environment, "tiny")
         place.run(
             "import subprocess, sys; subprocess.check_call([sys.executable, '-m', 'pip', 'uninstall', '-qy', 'tiny'])"
         )
-        outcome, _calls = place.install(provision, "tiny")
+        outcome, _calls = place.install(environment, "tiny")
         assert outcome.installed == (("tiny", "2.0"),)
         assert place.run("import tiny; print(tiny.VERSION)") == "2.0"
-        place.end(provision)
+        place.end(environment)
 
 
 def test_a_failure_of_pip_is_not_remembered(two: Site) -> None:

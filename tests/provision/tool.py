@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.config import Settings
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
 from nox_linkenv.maintenance.background import perform
-from nox_linkenv.provision.installer import Provision
-from nox_linkenv.provision.session_end import Closing, close
+from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Outcome, Request
-from nox_linkenv.store.roots import Root, register_root
 from tests.support.environment import clean_environment
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from nox_linkenv.provision.session_end import Closing
 
 __all__ = [
     "NOX",
@@ -167,17 +168,17 @@ class Place:
         (found,) = Path(self.prefix).glob("lib/python3.*/site-packages")
         return found
 
-    def provision(self, settings: Settings | None = None, *, now: float | None = None) -> Provision:
+    def environment(self, settings: Settings | None = None, *, now: float | None = None) -> Environment:
         clock = time.time if now is None else lambda: now
-        return Provision(self.prefix, settings or self.site.settings, session=self.name, clock=clock)
+        return Environment(self.prefix, settings or self.site.settings, session=self.name, clock=clock)
 
-    def create(self, provision: Provision, *parameters: str) -> None:
-        assert provision.create(str(self.site.interpreter), parameters), "no stored skeleton fits"
+    def create(self, environment: Environment, *parameters: str) -> None:
+        assert environment.create(str(self.site.interpreter), parameters), "no stored skeleton fits"
 
-    def install(self, provision: Provision, *arguments: str) -> tuple[Outcome, list[str]]:
+    def install(self, environment: Environment, *arguments: str) -> tuple[Outcome, list[str]]:
         request = Request(arguments, self.site.environ, str(self.site.project))
         pip = SubprocessPip(self.prefix, request)
-        return provision.install(request, pip), pip.calls
+        return install(environment, request, pip), pip.calls
 
     def session(
         self,
@@ -194,25 +195,21 @@ class Place:
             run: Python code for the environment's interpreter.
             environ: variables of that run more than those of the site.
         """
-        provision = self.provision(settings, now=now)
-        self.create(provision, *parameters)
+        environment = self.environment(settings, now=now)
+        self.create(environment, *parameters)
         outcomes, calls = [], []
         for arguments in installs:
-            outcome, made = self.install(provision, *arguments)
+            outcome, made = self.install(environment, *arguments)
             outcomes.append(outcome)
             calls += made
         if run is not None:
             self.run(run, environ)
-        return Session(outcomes, calls, self.end(provision, {**self.site.environ, **(environ or {})}))
+        return Session(outcomes, calls, self.end(environment, {**self.site.environ, **(environ or {})}))
 
-    def end(self, provision: Provision, environ: dict[str, str] | None = None) -> Closing:
+    def end(self, environment: Environment, environ: dict[str, str] | None = None) -> Closing:
         """End a session as a host does, but do its upkeep here and now instead of in a process after this one."""
-        register_root(provision.store, Root(self.prefix, self.name, provision.began, provision.clock()))
-        environ = self.site.environ if environ is None else environ
-        found = close(provision.store, self.prefix, provision.receipt, provision.settings, environ, began=0.0)
-        found.tasks.trash.extend(provision.trash)
-        provision.trash = []
-        perform(provision.store, found.tasks, jobs=1)
+        found = environment.end_session(self.site.environ if environ is None else environ)
+        perform(environment.store, found.tasks, jobs=1)
         return found
 
     def run(self, code: str, environ: dict[str, str] | None = None) -> str:
@@ -235,10 +232,10 @@ class Place:
             os.rename(self.prefix, aside)
         try:
             chosen = replace(settings or self.site.settings, spares=False)
-            provision = self.provision(chosen)
-            self.create(provision)
+            environment = self.environment(chosen)
+            self.create(environment)
             for arguments in installs:
-                self.install(provision, *arguments)
+                self.install(environment, *arguments)
             return tree(self.prefix)
         finally:
             shutil.rmtree(self.prefix, ignore_errors=True)

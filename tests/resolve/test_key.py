@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import parse
+from nox_linkenv.resolve.pip_config import read_config
 from nox_linkenv.wheel import Scheme
 from tests.support.environment import clean_environment
 from tests.support.wheels import make_wheel
@@ -66,6 +67,7 @@ class Project:
             verbatim=arguments,
             environ=self.environ,
             directory=str(self.directory),
+            config=read_config(self.environ, str(self.prefix), str(self.directory)),
             prefix=str(self.prefix),
             facts=self.facts,
             installed=self.installed,
@@ -726,6 +728,7 @@ def test_pip_agrees(playground: Path, tmp_path: Path, arguments: tuple[str, ...]
         verbatim=whole,
         environ=environ,
         directory=str(playground),
+        config=read_config(environ, str(tmp_path), str(playground)),
         prefix=str(tmp_path),
         facts=FACTS,
         installed="",

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from nox_linkenv.env.assembly.donor import State, read_state, record_state, state_name
-from nox_linkenv.env.assembly.recycle import Leftover, PreviousTree, Private, take_over
+from nox_linkenv.env.assembly.donor import PreviousTree, State, read_state, record_state, state_name
+from nox_linkenv.env.assembly.recycle import Leftover, Private, take_over
 from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.plan import Plan

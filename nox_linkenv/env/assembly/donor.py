@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["State", "read_state", "record_state", "state_name"]
+__all__ = ["PreviousTree", "State", "read_state", "record_state", "state_name"]
 
 #: A change within the clock's tick of the one before has the same time.  Nanoseconds; ticks are 10 ms at most.
 _RACY: Final = 20_000_000
@@ -31,6 +31,14 @@ class State:
 
     inodes: Sequence[int]
     changes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviousTree:
+    """A tree to take over from: its absolute path and its recorded state."""
+
+    path: str
+    state: State
 
 
 def state_name(name: str) -> str:

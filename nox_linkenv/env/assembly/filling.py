@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nox_linkenv.linking import LinkMode, LinkReport
 from nox_linkenv.store.layers import bring
 
 if TYPE_CHECKING:
-    from nox_linkenv.env.assembly.assembler import Assembler
     from nox_linkenv.env.links import Links
+    from nox_linkenv.store.layout import Layout
 
 __all__ = ["link_from_behind"]
 
 
-def link_from_behind(assembler: Assembler, links: Links, report: LinkReport, inodes: list[int] | None) -> None:
+class _Assembler(Protocol):
+    """What is needed here of the assembler of an environment."""
+
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def behind(self) -> tuple[Layout, ...]: ...
+    @property
+    def mode(self) -> LinkMode: ...
+
+    def link_from(self, layout: Layout, links: Links, inodes: list[int] | None) -> LinkReport: ...
+
+
+def link_from_behind(assembler: _Assembler, links: Links, report: LinkReport, inodes: list[int] | None) -> None:
     """Make the files of *links* which are damaged by *report*, as far as a store behind has them; correct *report*.
 
     Symlinks are made to where the files are; in every other mode the store is filled first, once for all environments.

@@ -22,19 +22,11 @@ from nox_linkenv.env.stat_signature import expected_signatures, signature_of, si
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from nox_linkenv.env.assembly.donor import State
+    from nox_linkenv.env.assembly.donor import PreviousTree
     from nox_linkenv.env.assembly.walk import Walk
     from nox_linkenv.env.links import Links
 
-__all__ = ["Leftover", "PreviousTree", "Private", "take_over"]
-
-
-@dataclass(frozen=True, slots=True)
-class PreviousTree:
-    """A tree to take over from: its absolute path and its recorded state."""
-
-    path: str
-    state: State
+__all__ = ["Leftover", "Private", "take_over"]
 
 
 @dataclass(frozen=True, slots=True)

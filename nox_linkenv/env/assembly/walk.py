@@ -15,7 +15,7 @@ from nox_linkenv.env.stat_signature import signature_of
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from nox_linkenv.env.assembly.recycle import PreviousTree
+    from nox_linkenv.env.assembly.donor import PreviousTree
     from nox_linkenv.env.stat_signature import StatSignature
 
 __all__ = ["Walk"]

@@ -18,8 +18,8 @@ from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings, misspelt_variables
 from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
-from nox_linkenv.errors import CaptureError, EnvError, LinkenvError, StoreUnwritableError
-from nox_linkenv.provision.installer import Provision
+from nox_linkenv.errors import LinkenvError
+from nox_linkenv.provision.environment import Environment
 
 if TYPE_CHECKING:
     import logging
@@ -39,7 +39,7 @@ class LinkedEnv(VirtualEnv):
         self._options = dict(options)
         super().__init__(location, interpreter, **options)
         self._asked = interpreter
-        self._provision: Provision | None = None
+        self._linked: Environment | None = None
         _environments[self.bin] = self
 
     @classmethod
@@ -64,17 +64,17 @@ class LinkedEnv(VirtualEnv):
     @property
     def opened(self) -> bool:
         """Whether the store has been opened for it."""
-        return self._provision is not None
+        return self._linked is not None
 
     @property
-    def provision(self) -> Provision:
-        """What provisions this environment; the store is opened when it is first asked for."""
-        if self._provision is None:
+    def linked(self) -> Environment:
+        """This environment, as it is linked from the store, which is opened when it is first asked for."""
+        if self._linked is None:
             settings = load_settings(directory=os.getcwd())
             _warn_of_misspelt_variables()
             name = os.path.basename(self.location)
-            self._provision = Provision(self.location.replace(os.sep, "/"), settings, session=name)
-        return self._provision
+            self._linked = Environment(self.location.replace(os.sep, "/"), settings, session=name)
+        return self._linked
 
     @property
     def _resolved_interpreter(self) -> str:
@@ -83,7 +83,7 @@ class LinkedEnv(VirtualEnv):
         if known or getattr(self, "download_python", "auto") == "always":
             return super()._resolved_interpreter
         assert isinstance(self.interpreter, str)
-        store, settings = self.provision.store, self.provision.settings
+        store, settings = self.linked.store, self.linked.settings
         search = (store, self.interpreter, os.environ, os.getcwd())
         path = load_interpreter(*search, now=time.time(), age=settings.resolution_age)
         if path is None:
@@ -111,19 +111,13 @@ class LinkedEnv(VirtualEnv):
         )
         interpreter = self._absolute(resolved)
         with reported():
-            try:
-                made = self.provision.create(interpreter, self.venv_params or ())
-            except (CaptureError, StoreUnwritableError):
-                made = False  # virtualenv's own message and exit code are the ones to show
-            if not made:
-                self._by_virtualenv()
-                self._adopt(interpreter)
+            self.linked.ensure(interpreter, self.venv_params or (), self._by_virtualenv)
         return True
 
     def _reusable(self) -> bool:
         """Ask nox's own checks; an environment of ours counts as the virtualenv it is."""
         with reported():
-            self.provision.check()
+            self.linked.check()
         checks = ("_check_reused_environment_links", "_check_reused_environment_interpreter")
         return self._check_reused_environment_type() and all(
             getattr(self, name)() for name in checks if hasattr(self, name)
@@ -131,7 +125,7 @@ class LinkedEnv(VirtualEnv):
 
     def _check_reused_environment_type(self) -> bool:
         """Any environment with pip will do, but not conda's, uv's, or an unfinished one of ours."""
-        unfinished = self.provision.receipt is None and os.path.isdir(os.path.join(self.location, ".linkenv"))
+        unfinished = self.linked.receipt is None and os.path.isdir(os.path.join(self.location, ".linkenv"))
         return not unfinished and self._plain()._check_reused_environment_type()
 
     def _plain(self) -> VirtualEnv:
@@ -146,25 +140,21 @@ class LinkedEnv(VirtualEnv):
         finally:
             logger.removeFilter(_is_news)
 
-    def _adopt(self, interpreter: str) -> None:
-        with contextlib.suppress(EnvError):  # no pip in it: whatever is asked of it, the user gets python's own answer
-            self.provision.adopt(interpreter)
-
     def _absolute(self, resolved: str) -> str:
         return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
 
     def close(self) -> None:
         """Look at the environment after its session: say what was changed, note what is worth preparing."""
         environ = {**os.environ, **{name: value or "" for name, value in self.env.items()}}
-        for message in self.provision.close(environ):
+        for message in self.linked.close(environ):
             logger.warning(message)
 
     def clean_up(self, *, success: bool) -> None:
         """Remove the environment if the settings say so; one that nox was told to reuse stays."""
         from nox_linkenv.provision.cleanup import remove_environment, wants_removal
 
-        if not self.reuse_existing and wants_removal(self.provision.settings.cleanup, success=success):
-            remove_environment(self.provision.store, self.provision.prefix)
+        if not self.reuse_existing and wants_removal(self.linked.settings.cleanup, success=success):
+            remove_environment(self.linked.store, self.linked.prefix)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -14,6 +14,7 @@ from nox.logger import logger
 from nox.popen import popen
 
 from nox_linkenv.plugins.nox.environment import reported
+from nox_linkenv.provision.installer import install as install_request
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def install(
         tuple(command[4:]), {name: value for name, value in env.items() if value is not None}, os.getcwd()
     )
     with reported():
-        outcome = environment.provision.install(request, _SessionPip(command, options, run))
+        outcome = install_request(environment.linked, request, _SessionPip(command, options, run))
     logger.info(f"linked: {outcome.message}")
     for warning in outcome.warnings:
         logger.warning(warning)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_linkenv.plugins.pytest.options import RUN, base_directory, is_offline, keeps, new_run, pythons
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -69,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "what linked_venv is made with and has installed in it",
     )
     given = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
-    config.stash[_RUN] = given or _new_run()
+    config.stash[RUN] = given or new_run()
     if given is None and (config.getoption("linkenv_report") or keeps(config)):
         from nox_linkenv.plugins.pytest.reporting import Summary
 
@@ -106,17 +108,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_configure_node(node: object) -> None:
     """Tell a worker of pytest-xdist which run it belongs to."""
     config: pytest.Config = node.config  # type: ignore[attr-defined]
-    node.workerinput[_WORKER_INPUT] = config.stash[_RUN]  # type: ignore[attr-defined]
+    node.workerinput[_WORKER_INPUT] = config.stash[RUN]  # type: ignore[attr-defined]
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove what the run has made, also what killed workers have left."""
-    run = config.stash.get(_RUN, None)
+    run = config.stash.get(RUN, None)
     if run is None:
         return
     place = os.path.join(base_directory(config), run[0])
     if os.path.isdir(place):
-        from nox_linkenv.plugins.pytest.session import end
+        from nox_linkenv.plugins.pytest.fixtures import end
 
         end(config, place)
 
@@ -124,7 +126,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture
 def linked_venv(request: pytest.FixtureRequest) -> Iterator[LinkedVenv]:
     """An environment for this test alone, made when it is first used; calling it makes further ones."""
-    from nox_linkenv.plugins.pytest.session import function_environments
+    from nox_linkenv.plugins.pytest.fixtures import function_environments
 
     yield from function_environments(request)
 
@@ -132,7 +134,7 @@ def linked_venv(request: pytest.FixtureRequest) -> Iterator[LinkedVenv]:
 @pytest.fixture(scope="session")
 def linked_venv_factory(request: pytest.FixtureRequest) -> Iterator[LinkedVenvFactory]:
     """Makes environments that live as long as the session; with pytest-xdist, as long as the worker."""
-    from nox_linkenv.plugins.pytest.session import session_environments
+    from nox_linkenv.plugins.pytest.fixtures import session_environments
 
     yield from session_environments(request)
 
@@ -140,47 +142,6 @@ def linked_venv_factory(request: pytest.FixtureRequest) -> Iterator[LinkedVenvFa
 @pytest.fixture
 def linked_python(request: pytest.FixtureRequest) -> str:
     """The interpreter of this test's environments, such as ``3.12``; the test is skipped where it is missing."""
-    from nox_linkenv.plugins.pytest.session import required_python
+    from nox_linkenv.plugins.pytest.fixtures import required_python
 
     return required_python(request)
-
-
-def pythons(config: pytest.Config) -> list[str]:
-    """Return the interpreters chosen for the run, none for the one that runs pytest."""
-    return list(config.getoption("linkenv_python") or config.getini("linkenv_python"))
-
-
-def is_offline(config: pytest.Config) -> bool:
-    """Return whether nobody may be asked."""
-    return bool(config.getoption("linkenv_offline") or config.getini("linkenv_offline"))
-
-
-def keeps(config: pytest.Config) -> bool:
-    """Return whether environments of failed tests are kept."""
-    return bool(config.getoption("linkenv_keep") or config.getini("linkenv_keep"))
-
-
-def base_directory(config: pytest.Config) -> str:
-    """Return the directory in which each run has its own."""
-    directory = config.getini("linkenv_directory")
-    if directory:
-        return os.path.realpath(os.path.join(config.rootpath, os.path.expanduser(directory)))
-    import tempfile
-
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "")
-    return os.path.join(os.path.realpath(tempfile.gettempdir()), f"linkenv-{user}")
-
-
-def run_of(config: pytest.Config) -> tuple[str, float]:
-    """Return the name of the run, and when it began in seconds since the epoch."""
-    name, began = config.stash[_RUN]
-    return name, began
-
-
-def _new_run() -> tuple[str, float]:
-    import time
-
-    return os.urandom(4).hex(), time.time()
-
-
-_RUN = pytest.StashKey[tuple[str, float]]()

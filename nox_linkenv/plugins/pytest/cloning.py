@@ -10,11 +10,26 @@ import os
 import re
 import shutil
 import stat
+from typing import TYPE_CHECKING
 
+from nox_linkenv.env.assembly.apply import LinkApplier, stored_plan
 from nox_linkenv.env.assembly.assembler import write_private
-from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, remove_receipt
 
-__all__ = ["copy_differences"]
+if TYPE_CHECKING:
+    from nox_linkenv.provision.environment import Environment
+
+__all__ = ["copy_differences", "link_plans"]
+
+
+def link_plans(environment: Environment, receipt: Receipt) -> None:
+    """Link in *environment* what the plans of *receipt* link, and leave all else of them to the caller."""
+    remove_receipt(environment.prefix)
+    applier = LinkApplier(environment.store, environment.assembler, receipt.facts, environment.settings)
+    for name in receipt.plans:
+        plan = stored_plan(environment.store, name)
+        if plan is not None:
+            applier.apply_links(name, plan.links, [])
 
 
 def copy_differences(source: str, target: str) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nox_linkenv.plugins.pytest.commands import CapturedPip, CommandFailedError, command_environment, run_command
+from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Request
 from nox_linkenv.wheel.model import Scheme
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 
     from packaging.version import Version
 
-    from nox_linkenv.plugins.pytest.provision import FixtureProvision
     from nox_linkenv.plugins.pytest.session import Session
     from nox_linkenv.plugins.pytest.spec import EnvironmentSpec
+    from nox_linkenv.provision.environment import Environment
 
 __all__ = ["CommandFailedError", "LinkedEnvironment", "LinkedVenv", "LinkedVenvFactory"]
 
@@ -28,10 +30,10 @@ __all__ = ["CommandFailedError", "LinkedEnvironment", "LinkedVenv", "LinkedVenvF
 class LinkedEnvironment:
     """A virtual environment for tests.  It is made when anything of it is first asked for."""
 
-    def __init__(self, session: Session, name: str, wanted: EnvironmentSpec) -> None:
+    def __init__(self, session: Session, name: str, spec: EnvironmentSpec) -> None:
         self._session = session
         self._name = name
-        self._wanted = wanted
+        self._spec = spec
         self._made = False
 
     def __repr__(self) -> str:
@@ -40,7 +42,7 @@ class LinkedEnvironment:
     @property
     def path(self) -> Path:
         """The environment's directory, absolute."""
-        return Path(self._place.prefix)
+        return Path(self._linked.prefix)
 
     @property
     def bin(self) -> Path:
@@ -55,7 +57,7 @@ class LinkedEnvironment:
     @property
     def site_packages(self) -> Path:
         """Where pure Python packages are installed in it."""
-        receipt = self._place.receipt
+        receipt = self._linked.receipt
         if receipt is not None:
             return self.path / receipt.facts.schemes[Scheme.PURELIB]
         ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -116,14 +118,14 @@ class LinkedEnvironment:
                 request is not remembered.
         """
         __tracebackhide__ = True
-        place = self._place
+        linked = self._linked
         arguments = ["--upgrade"] * upgrade + [os.fspath(argument) for argument in extra_args]
         for requirement in requirements:
             arguments += ["-e"] * editable + [os.fspath(requirement)]
         environ = command_environment(str(self.path), env)
         request = Request(tuple(arguments), environ, os.path.abspath(cwd or os.getcwd()))
         with self._session.timed("install"):
-            outcome = place.install(request, CapturedPip(str(self.python), request))
+            outcome = install(linked, request, CapturedPip(str(self.python), request))
         self._session.say_installed(outcome)
 
     def uninstall(self, *names: str) -> None:
@@ -140,21 +142,21 @@ class LinkedEnvironment:
         from nox_linkenv.env.installed import find_distributions, uninstall
 
         __tracebackhide__ = True
-        receipt = self._place.receipt
+        receipt = self._linked.receipt
         wanted = {canonicalize_name(name): name for name in names}
         if receipt is None:
             self._run([str(self.python), "-m", "pip", "uninstall", "-y", *names])
             return
-        found = {item.name: item for item in find_distributions(self._place.prefix, receipt.facts)}
+        found = {item.name: item for item in find_distributions(self._linked.prefix, receipt.facts)}
         for canonical, name in wanted.items():
             if canonical not in found:
                 raise PackageNotFoundError(name)
         for canonical, name in wanted.items():
             if found[canonical].removable:
-                uninstall(self._place.prefix, found[canonical], receipt.facts)
+                uninstall(self._linked.prefix, found[canonical], receipt.facts)
             else:
                 self._run([str(self.python), "-m", "pip", "uninstall", "-y", name])
-        self._place.assembler.touch(receipt.facts.site_packages)
+        self._linked.assembler.touch(receipt.facts.site_packages)
 
     def get_version(self, name: str, *, raises: bool = True) -> Version | None:
         """Return the version of a distribution that is installed in the environment.
@@ -169,7 +171,7 @@ class LinkedEnvironment:
         from packaging.version import Version
 
         __tracebackhide__ = True
-        receipt = self._place.receipt
+        receipt = self._linked.receipt
         directories = receipt.facts.site_packages if receipt is not None else [str(self.site_packages)]
         for found in distributions(name=name, path=[str(self.path / directory) for directory in directories]):
             return Version(found.version)
@@ -190,17 +192,20 @@ class LinkedEnvironment:
     def clone(self) -> LinkedEnvironment:
         """Return a new environment that is as this one is now: what was installed, changed and left in it."""
         __tracebackhide__ = True
-        return self._session.clone(self._place, self._name, self._wanted)
+        source = self._linked
+        copy = LinkedEnvironment(self._session, self._name, replace(self._spec, requirements=()))
+        self._session.make_alike(source, copy._linked)
+        return copy
 
     @functools.cached_property
-    def _place(self) -> FixtureProvision:
+    def _linked(self) -> Environment:
         __tracebackhide__ = True
-        place = self._session.make(self._name, self._wanted)
+        linked = self._session.make(self._name, self._spec)
         self._made = True
-        self.__dict__["_place"] = place
-        if self._wanted.requirements:
-            self.install(*self._wanted.requirements)
-        return place
+        self.__dict__["_linked"] = linked
+        if self._spec.requirements:
+            self.install(*self._spec.requirements)
+        return linked
 
     def _run(
         self,
@@ -262,23 +267,23 @@ class LinkedVenvFactory:
         __tracebackhide__ = True
         if isinstance(requirements, str):
             raise TypeError(f"requirements is a sequence of strings, not one string: [{requirements!r}]")
-        wanted = self._defaults.but(
+        spec = self._defaults.but(
             requirements=tuple(os.fspath(requirement) for requirement in requirements),
             python=None if python is None else os.fspath(python),
             system_packages=system_packages,
             extra_args=None if extra_args is None else tuple(extra_args),
         )
-        environment = LinkedEnvironment(self._session, self._name, wanted)
-        environment._place  # noqa: B018 # it is made now
+        environment = LinkedEnvironment(self._session, self._name, spec)
+        environment._linked  # noqa: B018 # it is made now
         return environment
 
 
 class LinkedVenv(LinkedEnvironment):
     """The environment of a test; calling it makes further ones."""
 
-    def __init__(self, session: Session, name: str, wanted: EnvironmentSpec) -> None:
-        super().__init__(session, name, wanted)
-        self._factory = LinkedVenvFactory(session, name, wanted.but(requirements=()))
+    def __init__(self, session: Session, name: str, spec: EnvironmentSpec) -> None:
+        super().__init__(session, name, spec)
+        self._factory = LinkedVenvFactory(session, name, spec.but(requirements=()))
 
     def __call__(
         self,

@@ -10,27 +10,28 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-import pytest
-
 from nox_linkenv.config import Settings, load_settings
 from nox_linkenv.env.assembly.link_source import open_store
-from nox_linkenv.env.interpreter.discovery import MissingPythonError, find_interpreter
-from nox_linkenv.errors import EnvError, LinkenvError
-from nox_linkenv.plugins.pytest import base_directory, is_offline, keeps, pythons, run_of
-from nox_linkenv.plugins.pytest.directory import RunDirectory, remove_run
-from nox_linkenv.plugins.pytest.environment import LinkedEnvironment, LinkedVenv, LinkedVenvFactory
-from nox_linkenv.plugins.pytest.provision import FixtureProvision, Pool, ProjectUnderTest
-from nox_linkenv.plugins.pytest.spec import EnvironmentSpec, spec_of
+from nox_linkenv.env.interpreter.discovery import find_interpreter
+from nox_linkenv.errors import LinkenvError
+from nox_linkenv.plugins.pytest.cloning import copy_differences, link_plans
+from nox_linkenv.plugins.pytest.directory import RunDirectory
+from nox_linkenv.plugins.pytest.donors import Pool
+from nox_linkenv.plugins.pytest.options import base_directory, is_offline, pythons, run_of
+from nox_linkenv.plugins.pytest.policy import FixturePolicy
+from nox_linkenv.plugins.pytest.project import ProjectUnderTest
+from nox_linkenv.provision.environment import Environment
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pytest
 
     from nox_linkenv.plugins.pytest.reporting import Journal
+    from nox_linkenv.plugins.pytest.spec import EnvironmentSpec
     from nox_linkenv.resolve.request import Outcome
     from nox_linkenv.store import Store
 
-__all__ = ["Session", "end", "function_environments", "required_python", "session_environments"]
+__all__ = ["Session"]
 
 _UNFIT: Final = re.compile(r"[^A-Za-z0-9_]+")
 
@@ -58,17 +59,10 @@ class Session:
         self.pool = Pool()
         self.journal: Journal = Journal()
         config.pluginmanager.register(self.journal, "linkenv-journal")
-        self._places: dict[str, list[FixtureProvision]] = {}
+        self._environments: dict[str, list[Environment]] = {}
         self._scheduled: set[tuple[object, ...]] = set()
         self._pythons: dict[str, str] = {}
         self._number = 0
-
-    @classmethod
-    def of(cls, config: pytest.Config) -> Session:
-        """Return the session of this process."""
-        if _SESSION not in config.stash:
-            config.stash[_SESSION] = cls(config)
-        return config.stash[_SESSION]
 
     def clock(self) -> float:
         """Return when the run began: what was resolved then, or since, holds until its end."""
@@ -78,20 +72,20 @@ class Session:
         """Note the time that the block takes as spent with *what*."""
         return self.journal.timed(what)
 
-    def python(self, wanted: str | None) -> str:
+    def python(self, spec: str | None) -> str:
         """Return the absolute path of an interpreter.
 
         Raises:
             MissingPythonError: there is none.
         """
         __tracebackhide__ = True
-        if wanted is None:
-            wanted = next(iter(pythons(self.config)), sys.executable)
-        if wanted not in self._pythons:
-            self._pythons[wanted] = find_interpreter(wanted, self.store, age=self.settings.resolution_age)
-        return self._pythons[wanted]
+        if spec is None:
+            spec = next(iter(pythons(self.config)), sys.executable)
+        if spec not in self._pythons:
+            self._pythons[spec] = find_interpreter(spec, self.store, age=self.settings.resolution_age)
+        return self._pythons[spec]
 
-    def make(self, name: str, wanted: EnvironmentSpec) -> FixtureProvision:
+    def make(self, name: str, spec: EnvironmentSpec) -> Environment:
         """Make an environment, without its requirements.
 
         Raises:
@@ -99,49 +93,44 @@ class Session:
             LinkenvError: the store or the directory cannot be written.
         """
         __tracebackhide__ = True
-        interpreter = self.python(wanted.python)
-        parameters = ["--system-site-packages"] * wanted.system_packages + list(wanted.extra_args)
+        interpreter = self.python(spec.python)
+        parameters = ["--system-site-packages"] * spec.system_packages + list(spec.extra_args)
         self._number += 1
-        place = FixtureProvision(
+        environment = Environment(
             f"{self.directory.home}/{_UNFIT.sub('_', name.rpartition('::')[2])[:24].strip('_')}_{self._number}",
             self.settings,
             session=name,
+            policy=FixturePolicy(self.pool, self.project),
             clock=self.clock,
-            pool=self.pool,
-            project=self.project,
         )
-        self._places.setdefault(name, []).append(place)
+        self._environments.setdefault(name, []).append(environment)
         with self.timed("create"):
-            if not place.create(interpreter, parameters):
-                _make_by_virtualenv(place, interpreter, parameters)
-        return place
+            environment.ensure(
+                interpreter, parameters, lambda: _make_by_virtualenv(environment.prefix, interpreter, parameters)
+            )
+        return environment
 
-    def clone(self, source: FixtureProvision, name: str, wanted: EnvironmentSpec) -> LinkedEnvironment:
-        """Make an environment that is as the one at *source* is."""
-        from nox_linkenv.plugins.pytest.cloning import copy_differences
-
-        environment = LinkedEnvironment(self, name, replace(wanted, requirements=()))
-        place = environment._place
+    def make_alike(self, source: Environment, target: Environment) -> None:
+        """Make *target*, a bare environment, as *source* is: what was installed, changed and left in it."""
         with self.timed("clone"):
             receipt = source.receipt
-            if receipt is not None and place.receipt is not None:
-                place.furnish(receipt)
-            copy_differences(source.prefix, place.prefix)
+            if receipt is not None and target.receipt is not None:
+                link_plans(target, receipt)
+            copy_differences(source.prefix, target.prefix)
             if receipt is not None:
-                place.finish_like(receipt)
-        return environment
+                target.finish_like(receipt)
 
     def finish(self, name: str, *, keep: bool) -> None:
         """Remove the environments made under *name*, or keep them."""
-        for place in self._places.pop(name, []):
+        for environment in self._environments.pop(name, []):
             if keep:
-                self.directory.keep(place.prefix)
-                self.journal.kept.append(place.prefix)
-            elif os.path.lexists(place.prefix):
+                self.directory.keep(environment.prefix)
+                self.journal.kept.append(environment.prefix)
+            elif os.path.lexists(environment.prefix):
                 with self.timed("remove"):
                     with contextlib.suppress(LinkenvError, OSError):  # a test may have destroyed what is looked for
-                        self._look_back(place)
-                    self.pool.put(place.prefix, place.receipt)
+                        self._look_back(environment)
+                    self.pool.put(environment.prefix, environment.receipt)
 
     def say_installed(self, outcome: Outcome) -> None:
         """Say what pip would have said, and what became of the request."""
@@ -156,9 +145,9 @@ class Session:
         """Let go of the run's directory."""
         self.directory.close()
 
-    def _look_back(self, place: FixtureProvision) -> None:
+    def _look_back(self, environment: Environment) -> None:
         """See to what the test has changed in linked files, and at the first of a kind have bytecode compiled."""
-        receipt = place.receipt
+        receipt = environment.receipt
         if receipt is None:
             return
         kind = (receipt.skeleton, receipt.plans)
@@ -169,65 +158,17 @@ class Session:
         from nox_linkenv.provision.session_end import close
 
         settings = replace(self.settings, spares=False)
-        closing = close(self.store, place.prefix, receipt, settings, os.environ, began=self.began)
+        closing = close(self.store, environment.prefix, receipt, settings, os.environ, began=self.began)
         if closing.edited:
             self.journal.messages.append(
-                f"{place.session} edited {len(closing.edited)} installed files in place, such as {closing.edited[0]}."
-                " What it edited is out of the store and reaches no other environment."
+                f"{environment.session} edited {len(closing.edited)} installed files in place, such as"
+                f" {closing.edited[0]}. What it edited is out of the store and reaches no other environment."
             )
         trash, closing.tasks.trash = closing.tasks.trash, []
         for path in trash:
             empty_trash(path)
         if closing.tasks:
             start(self.store, closing.tasks)
-
-
-_SESSION = pytest.StashKey[Session]()
-
-
-def end(config: pytest.Config, run: str) -> None:
-    """Remove what the *run* (path of its directory) has made; a worker, only what it has made itself."""
-    session = config.stash.get(_SESSION, None)
-    if session is not None:
-        session.close()
-    if not hasattr(config, "workerinput"):
-        remove_run(run)
-
-
-def function_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenv]:
-    """Yield the value of ``linked_venv``."""
-    session = Session.of(request.config)
-    wanted = spec_of(request)
-    if wanted.python is None and "linked_python" in request.fixturenames:
-        wanted = replace(wanted, python=request.getfixturevalue("linked_python"))
-    session.journal.begin(request.node)
-    try:
-        yield LinkedVenv(session, request.node.nodeid, wanted)
-    finally:
-        session.finish(request.node.nodeid, keep=keeps(request.config) and session.journal.failed(request.node))
-
-
-def session_environments(request: pytest.FixtureRequest) -> Iterator[LinkedVenvFactory]:
-    """Yield the value of ``linked_venv_factory``."""
-    session = Session.of(request.config)
-    name = "session"
-    try:
-        yield LinkedVenvFactory(session, name, EnvironmentSpec())
-    finally:
-        session.finish(name, keep=keeps(request.config) and session.journal.failures > 0)
-
-
-def required_python(request: pytest.FixtureRequest) -> str:
-    """Return the value of ``linked_python``, or skip the test."""
-    session = Session.of(request.config)
-    wanted: str = getattr(request, "param", None) or next(
-        iter(pythons(request.config)), "{}.{}".format(*sys.version_info)
-    )
-    try:
-        session.python(wanted)
-    except MissingPythonError as error:
-        pytest.skip(str(error))
-    return wanted
 
 
 def _links_reach(store: Store, directory: str) -> bool:
@@ -241,11 +182,9 @@ def _links_reach(store: Store, directory: str) -> bool:
     return True
 
 
-def _make_by_virtualenv(place: FixtureProvision, interpreter: str, parameters: list[str]) -> None:
+def _make_by_virtualenv(prefix: str, interpreter: str, parameters: list[str]) -> None:
     from nox_linkenv.plugins.pytest.commands import run_command
 
-    shutil.rmtree(place.prefix, ignore_errors=True)
-    command = [sys.executable, "-m", "virtualenv", "--python", interpreter, *parameters, place.prefix]
+    shutil.rmtree(prefix, ignore_errors=True)
+    command = [sys.executable, "-m", "virtualenv", "--python", interpreter, *parameters, prefix]
     run_command(command, env=dict(os.environ), cwd=None, check=True, quiet=True)
-    with contextlib.suppress(EnvError):  # no pip in it: whatever is asked of it, the user gets python's own answer
-        place.adopt(interpreter)

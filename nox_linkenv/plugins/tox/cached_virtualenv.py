@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from tox.tox_env.api import ToxEnvCreateArgs
     from tox.tox_env.python.api import PythonInfo
 
-    from nox_linkenv.plugins.tox.provision import LinkedProvision
     from nox_linkenv.plugins.tox.virtualenv_cache import Answers
+    from nox_linkenv.provision.environment import Environment
 
 __all__ = ["CachedVirtualenv"]
 
@@ -35,8 +35,8 @@ class CachedVirtualenv(VirtualEnv, ABC):
 
     @property
     @abstractmethod
-    def place(self) -> LinkedProvision:
-        """What provisions this environment."""
+    def linked(self) -> Environment:
+        """This environment, as it is linked from the store."""
 
     @abstractmethod
     def parameters(self) -> list[str] | None:
@@ -62,7 +62,7 @@ class CachedVirtualenv(VirtualEnv, ABC):
             scripts=self.env_bin_dir(),
             executable=self.env_python(),
         )
-        Question(self.place.store, self.env_dir, *self._asked).save(answers, now=time.time())
+        Question(self.linked.store, self.env_dir, *self._asked).save(answers, now=time.time())
 
     def _known(self) -> Answers | None:
         """Return what virtualenv has answered before to what it would be asked now."""
@@ -81,10 +81,10 @@ class CachedVirtualenv(VirtualEnv, ABC):
         try:
             if not os.path.isdir(read_settings(self.conf).store_root):
                 return None  # it is made when it is needed
-            question = Question(self.place.store, self.env_dir, specs, environ)
+            question = Question(self.linked.store, self.env_dir, specs, environ)
         except Fail:  # is told when the store is needed
             return None
-        return question.load(now=time.time(), age=self.place.settings.resolution_age)
+        return question.load(now=time.time(), age=self.linked.settings.resolution_age)
 
     def _get_python(self, base_python: list[str]) -> PythonInfo | None:
         known = self._known()

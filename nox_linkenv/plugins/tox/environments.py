@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from tox.execute.api import Execute
     from tox.tox_env.api import ToxEnvCreateArgs
 
-    from nox_linkenv.plugins.tox.provision import LinkedProvision
+    from nox_linkenv.plugins.tox.policy import ToxPolicy
+    from nox_linkenv.provision.environment import Environment
 
 __all__ = ["LinkedEnv", "LinkedPackager", "LinkedRunner", "Recycling"]
 
@@ -45,7 +46,8 @@ class LinkedEnv(CachedVirtualenv, ABC):
     """What run and package environments have in common."""
 
     def __init__(self, create_args: ToxEnvCreateArgs) -> None:
-        self._place: LinkedProvision | None = None
+        self._policy: ToxPolicy | None = None
+        self._linked: Environment | None = None
         self._ready = False
         self._made = False
         super().__init__(create_args)
@@ -56,22 +58,24 @@ class LinkedEnv(CachedVirtualenv, ABC):
         add_settings(self.conf, self.core)
 
     @property
-    def place(self) -> LinkedProvision:
-        """What provisions this environment; the store is opened when it is first asked for.
+    def linked(self) -> Environment:
+        """This environment, as it is linked from the store, which is opened when it is first asked for.
 
         Raises:
             Fail: a setting is wrong, or the store cannot be used.
         """
-        if self._place is None:
-            from nox_linkenv.plugins.tox.provision import LinkedProvision
+        if self._linked is None:
+            from nox_linkenv.plugins.tox.policy import ToxPolicy
+            from nox_linkenv.provision.environment import Environment
 
             prefix = str(self.env_dir).replace(os.sep, "/")
+            self._policy = ToxPolicy()
             try:
-                self._place = LinkedProvision(prefix, read_settings(self.conf), session=self.name)
+                self._linked = Environment(prefix, read_settings(self.conf), session=self.name, policy=self._policy)
                 warn_of_misspelt(self.conf)
             except LinkenvError as error:
                 raise Fail(str(error)) from error
-        return self._place
+        return self._linked
 
     @property
     def executor(self) -> Execute:
@@ -88,11 +92,11 @@ class LinkedEnv(CachedVirtualenv, ABC):
 
     def ensure_python_env(self) -> None:
         """Make the environment if there is none, and make it anew if a killed run has left it half-made."""
-        if os.path.isdir(self.env_dir / ".linkenv") and self.place.receipt is None:
+        if os.path.isdir(self.env_dir / ".linkenv") and self.linked.receipt is None:
             raise Recreate("it was left half-made")
         if os.path.isdir(self.env_dir / ".linkenv"):
             try:
-                self.place.check()
+                self.linked.check()
             except EnvError as error:
                 raise Recreate(str(error)) from error
         super().ensure_python_env()
@@ -103,25 +107,11 @@ class LinkedEnv(CachedVirtualenv, ABC):
         """Make the environment from the store, or let virtualenv make it where only virtualenv can."""
         self._made = False
         parameters = self.parameters()
-        interpreter = str(self.base_python.extra["executable"])
+        interpreter = str(self.base_python.extra["executable"]) if parameters is None else self.interpreter()
         try:
-            if parameters is None:
-                self.place.clear()
-            else:
-                interpreter = self.interpreter()
-                try:
-                    if self.place.create(interpreter, parameters):
-                        self._made = True
-                        return
-                except EnvError as error:  # virtualenv's own message is the one to show
-                    logging.debug("%s", error)
+            self._made = self.linked.ensure(interpreter, parameters, super().create_python_env)
         except LinkenvError as error:
             raise Fail(str(error)) from error
-        super().create_python_env()
-        try:
-            self.place.adopt(interpreter)
-        except EnvError as error:  # no pip that works: whatever is asked of it, the user gets pip's answer
-            logging.debug("%s", error)
 
     def parameters(self) -> list[str] | None:
         """Return the parameters that tox gives virtualenv, ``None`` where only virtualenv itself knows what they do."""
@@ -140,12 +130,12 @@ class LinkedEnv(CachedVirtualenv, ABC):
             parameters.append("--copies")
         return parameters
 
-    def _answering(self) -> LinkedProvision | None:
+    def _answering(self) -> Environment | None:
         """Return what answers installs, unless the user has an ``install_command`` of their own."""
         command: list[str] = self.conf["install_command"].args
         packages = ["{packages}"]
         ours = [*INSTALL, *packages], [*INSTALL, "--pre", *packages]
-        return self.place if command in ours else None
+        return self.linked if command in ours else None
 
     def _untouched(self) -> bool:
         """Return whether nothing has run in the environment since it was made, file by file, of what was looked at."""
@@ -156,7 +146,7 @@ class LinkedEnv(CachedVirtualenv, ABC):
         if not self._ready or not os.path.isdir(self.env_dir / ".linkenv"):
             return
         try:
-            for message in self.place.close(self.environment_variables, untouched=self._untouched()):
+            for message in self.linked.close(self.environment_variables, untouched=self._untouched()):
                 logging.warning(message)
         except (LinkenvError, OSError) as error:
             logging.warning("%s", error)
@@ -171,7 +161,9 @@ class Recycling(ToxEnv, ABC):
 
     def _clean(self, transitive: bool = False) -> None:
         if isinstance(self, LinkedEnv) and not self._run_state["clean"] and os.path.isdir(self.env_dir / ".linkenv"):
-            self.place.put_aside()
+            linked = self.linked  # which makes the policy
+            assert self._policy is not None
+            self._policy.put_aside(linked)
         super()._clean(transitive)
 
 
@@ -187,11 +179,11 @@ class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
             return
         from nox_linkenv.provision.cleanup import remove_environment, wants_removal
 
-        if wants_removal(self.place.settings.cleanup, success=self.linkenv_exit_code == 0):
+        if wants_removal(self.linked.settings.cleanup, success=self.linkenv_exit_code == 0):
             try:
-                remove_environment(self.place.store, self.place.prefix)
+                remove_environment(self.linked.store, self.linked.prefix)
             except OSError as error:
-                logging.warning("%s cannot be removed (%s)", self.place.prefix, error.strerror)
+                logging.warning("%s cannot be removed (%s)", self.linked.prefix, error.strerror)
 
     @staticmethod
     def id() -> str:

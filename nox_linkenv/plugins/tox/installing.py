@@ -18,6 +18,7 @@ from tox.execute.local_sub_process import LocalSubProcessExecutor
 from tox.execute.stream import SyncWrite
 
 from nox_linkenv.errors import LinkenvError
+from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from tox.execute.request import ExecuteRequest
 
-    from nox_linkenv.provision.installer import Provision
+    from nox_linkenv.provision.environment import Environment
 
 __all__ = ["INSTALL", "LinkedExecutor"]
 
@@ -45,12 +46,12 @@ class LinkedExecutor(LocalSubProcessExecutor):
 
     Args:
         colored: whether output has colours.
-        provision: returns what answers an install, or ``None`` where pip is to do all itself.
+        linked: returns the environment that answers an install, or ``None`` where pip is to do all itself.
     """
 
-    def __init__(self, colored: bool, provision: Callable[[], Provision | None]) -> None:
+    def __init__(self, colored: bool, linked: Callable[[], Environment | None]) -> None:
         super().__init__(colored)
-        self._provision = provision
+        self._linked = linked
         #: Whether any command has been run, pip's included.
         self.ran = False
 
@@ -68,9 +69,9 @@ class LinkedExecutor(LocalSubProcessExecutor):
             return plain(request, out, err)
 
         if request.run_id.startswith("install_") and request.cmd[: len(INSTALL)] == INSTALL:
-            provision = self._provision()
-            if provision is not None:
-                return _Installation(plain, running, provision, request, options, out, err)
+            environment = self._linked()
+            if environment is not None:
+                return _Installation(plain, running, environment, request, options, out, err)
         return running(request, out, err)
 
 
@@ -79,7 +80,7 @@ class _Installation(ExecuteInstance):
         self,
         plain: _Plain,
         running: _Plain,
-        provision: Provision,
+        environment: Environment,
         request: ExecuteRequest,
         options: ExecuteOptions,
         out: SyncWrite,
@@ -88,7 +89,7 @@ class _Installation(ExecuteInstance):
         super().__init__(request, options, out, err)
         self._plain = plain
         self._running = running
-        self._provision = provision
+        self._environment = environment
 
     @property
     def cmd(self) -> Sequence[str]:
@@ -96,7 +97,7 @@ class _Installation(ExecuteInstance):
         return self._plain(self.request, self._out, self._err).cmd
 
     def __enter__(self) -> ExecuteStatus:
-        return _Status(self._running, self._provision, self.request, self.options, self._out, self._err)
+        return _Status(self._running, self._environment, self.request, self.options, self._out, self._err)
 
     def __exit__(
         self, exc_type: type[BaseException] | None, exc_val: BaseException | None, exc_tb: TracebackType | None
@@ -141,7 +142,7 @@ class _Status(ExecuteStatus):
     def __init__(
         self,
         plain: _Plain,
-        provision: Provision,
+        environment: Environment,
         request: ExecuteRequest,
         options: ExecuteOptions,
         out: SyncWrite,
@@ -149,7 +150,7 @@ class _Status(ExecuteStatus):
     ) -> None:
         super().__init__(options, out, err)
         self._plain = plain
-        self._provision = provision
+        self._environment = environment
         self._request = request
         self._exit_code: int | None = None
         self._current: ExecuteStatus | None = None
@@ -212,7 +213,7 @@ class _Status(ExecuteStatus):
         environ = {name: value for name, value in request.env.items() if _OFF.get(name) != value}
         arguments = tuple(request.cmd[len(INSTALL) :])
         try:
-            outcome = self._provision.install(Request(arguments, environ, str(request.cwd)), self)
+            outcome = install(self._environment, Request(arguments, environ, str(request.cwd)), self)
         except _FailedError as failed:
             return failed.code
         except LinkenvError as error:

@@ -68,7 +68,7 @@ def test_contract(filesystem: Filesystem, asked: LinkMode, tmp_path: Path, settl
         check_files(place, filesystem, mode)
         check_bytecode(place)
         if not options:
-            third = place.provision()
+            third = place.environment()
             place.create(third)
             place.install(third, "demo==1.0")
             assert tree(place.prefix) == place.fresh_tree(["demo==1.0"])
@@ -122,7 +122,7 @@ def check_files(place: Place, filesystem: Filesystem, mode: LinkMode) -> None:
     manifest = next(
         found
         for path in place.site.base.glob("wheels/*/*.json")
-        if (found := place.provision().store.manifest(path.parent.name + path.stem)) and found.name == "demo"
+        if (found := place.environment().store.manifest(path.parent.name + path.stem)) and found.name == "demo"
     )
     assert manifest.version == "1.0"
     linked = [file for file in manifest.files if file.size and file.path.startswith("demo/")]

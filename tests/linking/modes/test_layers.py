@@ -148,9 +148,9 @@ def test_vanished_store_is_noticed(tmp_path: Path, settle: Callable[..., Site]) 
     ground = plain(tmp_path)
     site = settle(_PLAIN, ground, link_mode=LinkMode.SYMLINK)
     place = place_on(site, ground, "one")
-    provision = place.provision()
-    place.create(provision)
-    place.install(provision, "demo==1.0")
+    environment = place.environment()
+    place.create(environment)
+    place.install(environment, "demo==1.0")
     os.rename(site.store, tmp_path / "moved")
     done = subprocess.run(
         [f"{place.prefix}/bin/python", "-c", "import demo"], capture_output=True, text=True, check=False
@@ -159,7 +159,7 @@ def test_vanished_store_is_noticed(tmp_path: Path, settle: Callable[..., Site]) 
     assert done.stderr.startswith("The store that files of this environment are symlinks into is gone")
     assert len(done.stderr.splitlines()) == 1
     assert str(site.store) in done.stderr
-    again = place.provision()
+    again = place.environment()
     with pytest.raises(EnvError, match="is gone") as caught:
         again.check()
     assert str(site.store) in str(caught.value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_linkenv.plugins.pytest.provision import ProjectUnderTest, View
+from nox_linkenv.plugins.pytest.project import ProjectUnderTest, View
 from nox_linkenv.projects.fingerprint import Tree
 from nox_linkenv.resolve.request import Request
 

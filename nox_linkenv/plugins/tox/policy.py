@@ -1,0 +1,72 @@
+"""What tox decides about its environments: it empties their directories itself, and keeps files of its own there."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.env.receipt import Receipt, remove_receipt
+from nox_linkenv.provision.policy import Cleared, Policy
+from nox_linkenv.store.trash import donor_name, put_away, trash_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nox_linkenv.provision.environment import Environment
+
+__all__ = ["ToxPolicy"]
+
+#: tox holds this lock of a package environment while it makes it anew.
+_LOCK: Final = "file.lock"
+#: What belongs to a virtual environment; everything else in the directory is tox's or the user's.
+_PARTS: Final = (
+    ".gitignore",
+    ".linkenv",
+    "CACHEDIR.TAG",
+    "Lib",
+    "Scripts",
+    "bin",
+    "include",
+    "lib",
+    "lib64",
+    "pyvenv.cfg",
+    "share",
+)
+
+
+class ToxPolicy(Policy):
+    """The directory of an environment is never replaced as a whole."""
+
+    def __init__(self) -> None:
+        self._former: tuple[Receipt, str] | None = None
+
+    def put_aside(self, environment: Environment) -> None:
+        """Move away what stands there, when tox is about to remove it: the new environment may take over from it."""
+        former, prefix = environment.receipt, environment.prefix
+        if former is None or os.path.islink(prefix):
+            return
+        remove_receipt(prefix)
+        environment.forget_receipt()
+        aside = donor_name(prefix)
+        os.mkdir(aside)
+        for name in os.listdir(prefix):
+            if name != _LOCK:
+                with contextlib.suppress(OSError):  # tox removes it, or says why it cannot be
+                    os.rename(f"{prefix}/{name}", f"{aside}/{name}")
+        self._former = (former, aside)
+
+    def clear(self, prefix: str, former: Receipt | None, serves: Callable[[Receipt], bool]) -> Cleared:
+        """Move away what a killed run has left, and take over from what was put aside before."""
+        trash = []
+        for name in _PARTS:
+            if os.path.lexists(f"{prefix}/{name}"):
+                aside = trash_name(prefix)
+                if put_away(f"{prefix}/{name}", aside):
+                    trash.append(aside)
+        if self._former is None:
+            return Cleared(trash=tuple(trash))
+        (former, aside), self._former = self._former, None
+        if serves(former):
+            return Cleared(previous=aside, trash=tuple(trash))
+        return Cleared(trash=(*trash, aside))

@@ -1,0 +1,148 @@
+"""The end of every request that was not answered before: refuse, plan, store, remember, carry out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from nox_linkenv.env.bytecode import index_bytecode, sources
+from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
+from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, save_resolution
+from nox_linkenv.resolve.fetch import fetch
+from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.key import Unkeyable
+from nox_linkenv.resolve.request import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.projects.sdist_cache import SourceBuilds
+    from nox_linkenv.provision.environment import Environment
+    from nox_linkenv.provision.keys import RequestKeys
+    from nox_linkenv.resolve.key import Key
+    from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.resolve.pip_arguments import Arguments
+    from nox_linkenv.resolve.report import Resolved
+    from nox_linkenv.store import Manifest, Store
+
+__all__ = ["Answer", "RefusedError", "StoredWheel", "install_answer", "reason_to_ask", "stored_wheels"]
+
+
+class RefusedError(Exception):
+    """An answer that cannot be carried out here; the message says why, in one clause."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWheel:
+    """A stored wheel which is a part of an answer.
+
+    Attributes:
+        name: of the distribution.
+        wheel: what is to be installed.
+        requirement: what pip is asked for to get it again; empty where it cannot be had again.
+    """
+
+    name: str
+    wheel: Installable
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is to be installed for a request.
+
+    Attributes:
+        time: when it was resolved, in seconds since the epoch.
+        names: of all distributions of it.
+        wheels: fetches or builds them, stores them, and returns them; raises :class:`RefusedError` where it cannot.
+        lasting_keys: called when the wheels are stored; returns the keys under which the answer is remembered.
+        message: one line that says what was done and why.
+        pinned: whether the request allows no other answer.
+        build_inputs: digest of what builds read of variables and tools, where some of the wheels were built.
+    """
+
+    time: float
+    names: Sequence[str]
+    wheels: Callable[[], Sequence[StoredWheel]]
+    lasting_keys: Callable[[], Sequence[Key]]
+    message: str
+    pinned: bool = False
+    build_inputs: str | None = None
+
+
+def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, pip: Pip) -> Outcome:
+    """Install *answer* to the request of *keys*.
+
+    Raises:
+        RefusedError: only pip can; nothing has been changed in the environment.
+        LinkenvError: a wheel was refused, or the store or the environment cannot be written.
+    """
+    assert keys.receipt is not None
+    assert keys.arguments is not None
+    if any(canonicalize_name(name) == "pip" for name in answer.names):
+        raise RefusedError("pip itself is to be replaced")
+    if not all(found.removable for found in environment.replaced(answer.names)):
+        raise RefusedError("a distribution without a RECORD is to be replaced")
+    stored = answer.wheels()
+    wheels = [part.wheel for part in stored]
+    try:
+        plan = make_plan(wheels, keys.receipt.facts)
+    except CollisionError as collision:
+        raise RefusedError(f"two wheels hold {collision}") from collision
+    resolution = CachedResolution(
+        time=answer.time,
+        pinned=answer.pinned,
+        plan=_store_plan(environment, wheels, plan, keys.receipt) if wheels else None,
+        wheels=tuple(WheelSource(part.name, part.wheel.manifest.digest, part.requirement) for part in stored),
+        build_inputs=answer.build_inputs,
+    )
+    for key in answer.lasting_keys():
+        save_resolution(environment.store, key.digest, resolution, place=keys.place, inputs=key.inputs)
+    if not wheels:
+        return Outcome((), f"{answer.message}; nothing to install", resolved=answer.time)
+    return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
+
+
+def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:
+    """Store *plan* under a name that says all it was made from, and which bytecode there is for it."""
+    parts = [[wheel.manifest.digest, wheel.requested, wheel.direct_url] for wheel in wheels]
+    digest = hashlib.sha256(json.dumps([parts, receipt.facts.to_json()], sort_keys=True).encode()).hexdigest()
+    name = f"plans/{digest[:2]}/{digest[2:]}.json"
+    environment.store.note(name, plan.dumps())
+    if environment.settings.bytecode:
+        modules = sources(plan.links, [path for path, _ in plan.empty], receipt.facts)
+        index_bytecode(environment.store, name, modules, receipt.facts)
+    return name
+
+
+def stored_wheels(
+    items: Sequence[Resolved], builds: SourceBuilds, store: Store, arguments: Arguments, pip: Pip
+) -> dict[str, Manifest]:
+    """Return the manifest of each of *items* by its name, stored now if it was not before.
+
+    Raises:
+        RefusedError: pip could not fetch or build one of them by itself.
+        LinkenvError: a wheel was refused, or the store cannot be written.
+    """
+    known = builds.known(items)
+    rest = [item for item in items if item.name not in known]
+    found = fetch(store, rest, arguments, pip)
+    if found is None:
+        raise RefusedError("a wheel could not be fetched or built by itself")
+    builds.keep(rest, found)
+    return {**known, **found}
+
+
+def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
+    """Return why pip has to be asked, in one clause."""
+    if isinstance(key, Unkeyable):
+        return key.reason
+    before = last_inputs(store, keys.place)
+    if before is None:
+        return "this request is new"
+    return changed(before, key.inputs) or "the resolution is too old"

@@ -1,0 +1,111 @@
+"""A request as it is looked at in one environment: its arguments, pip's configuration, and the key of it all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nox_linkenv.resolve.key import Key, Unkeyable, request_key
+from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse
+from nox_linkenv.resolve.pip_config import PipConfig, read_config
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.projects.fingerprint import Tree
+    from nox_linkenv.projects.key import ProjectKey
+    from nox_linkenv.projects.requirements import LocalProject
+    from nox_linkenv.provision.environment import Environment
+    from nox_linkenv.resolve.request import Request
+
+__all__ = ["RequestKeys"]
+
+
+class RequestKeys:
+    """One request in one environment, with everything that is read of it read once.
+
+    Attributes:
+        request: what was asked.
+        receipt: of the environment, as it was when the request came; ``None`` where it is not one of ours.
+        arguments: those of the request, sorted; ``None`` where an option is not modelled.
+        config: pip's configuration.
+        key: of the request.
+    """
+
+    def __init__(self, environment: Environment, request: Request) -> None:
+        self._environment = environment
+        self.request = request
+        self.receipt: Receipt | None = environment.receipt
+        self.arguments: Arguments | None = parse(request.arguments)
+        self.config: PipConfig = read_config(request.environ, environment.prefix, request.directory)
+        self.key: Key | ProjectKey | Unkeyable = self._read()
+
+    @property
+    def full(self) -> Key | Unkeyable:
+        """The key with the trees of local projects in it."""
+        return self.key if isinstance(self.key, Key | Unkeyable) else self.key.full
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What makes two requests the same one to a user: the environment and the arguments."""
+        return (self._environment.prefix, *self.request.arguments)
+
+    def again(self) -> RequestKeys:
+        """Return the same request as things stand now: whatever its key is made of is read anew."""
+        return RequestKeys(self._environment, self.request)
+
+    def _read(self) -> Key | ProjectKey | Unkeyable:
+        from nox_linkenv.env.installed import installed_digest
+
+        environment, request = self._environment, self.request
+        if self.receipt is None:
+            return Unkeyable("the environment is not one of ours")
+        if self.arguments is None:
+            return Unkeyable("an option is not modelled")
+        installed = installed_digest(environment.prefix, self.receipt.facts)
+        if installed is None:
+            return Unkeyable("packages from outside of the environment are visible in it")
+        if environment.settings.reuse_builds and any(map(os.path.isdir, _paths(self.arguments, request.directory))):
+            from nox_linkenv.projects.key import project_key
+
+            found = project_key(
+                request,
+                self.arguments,
+                config=self.config,
+                prefix=environment.prefix,
+                facts=self.receipt.facts,
+                installed=installed,
+                look=self._tree,
+            )
+            if found is not None:
+                return found
+        return request_key(
+            self.arguments,
+            verbatim=request.arguments,
+            environ=request.environ,
+            directory=request.directory,
+            config=self.config,
+            prefix=environment.prefix,
+            facts=self.receipt.facts,
+            installed=installed,
+        )
+
+    def _tree(self, project: LocalProject) -> Tree:
+        """Return the tree of *project* as the host has it seen.
+
+        Raises:
+            UnknownTreeError: it cannot be told what a build of it sees.
+        """
+        from nox_linkenv.projects.key import look
+
+        environment = self._environment
+        return environment.policy.tree(
+            project, lambda: look(environment.store, project, self.request, environment.prefix)
+        )
+
+
+def _paths(arguments: Arguments, directory: str) -> Iterator[str]:
+    """Yield the requirements of *arguments* as the paths that they may be."""
+    for requirement in [*arguments.requirements, *arguments.values(Kind.EDITABLE)]:
+        yield os.path.join(directory, requirement.partition("[")[0].rstrip())

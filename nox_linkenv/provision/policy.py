@@ -1,0 +1,83 @@
+"""What a host decides about its environments; all else is the same for every one of them."""
+
+from __future__ import annotations
+
+import os
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nox_linkenv.store.trash import donor_name, put_away, trash_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.projects.fingerprint import Tree
+    from nox_linkenv.projects.requirements import LocalProject
+    from nox_linkenv.resolve.request import Request
+
+__all__ = ["Cleared", "Policy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """Where that is which stood at the place of an environment.
+
+    Attributes:
+        previous: path of the tree that the new environment takes over from, ``None`` where there is none.
+        trash: paths of what background work is to remove.
+    """
+
+    previous: str | None = None
+    trash: tuple[str, ...] = ()
+
+
+class Policy:
+    """The decisions of nox and of the command line; other hosts have policies of their own."""
+
+    def clear(self, prefix: str, former: Receipt | None, serves: Callable[[Receipt], bool]) -> Cleared:
+        """Move away what stands at *prefix*, so that an environment can be made there.
+
+        Args:
+            prefix: absolute path of the environment.
+            former: receipt of the finished environment that stands there, if one does.
+            serves: whether the new environment can take over from the one with this receipt.
+
+        Raises:
+            OSError: it can neither be renamed nor removed.
+        """
+        if not os.path.lexists(prefix):
+            return Cleared()
+        previous = former is not None and serves(former)
+        aside = donor_name(prefix) if previous else trash_name(prefix)
+        if not put_away(prefix, aside):
+            return Cleared()
+        return Cleared(previous=aside) if previous else Cleared(trash=(aside,))
+
+    def registers(self, receipt: Receipt) -> bool:
+        """Return whether the store is told of the environment with *receipt*, so that pruning keeps what it needs."""
+        return True
+
+    def installing(self, request: Request) -> AbstractContextManager[None]:
+        """Return what is to be held while *request* is answered."""
+        return nullcontext()
+
+    def tree(self, project: LocalProject, look: Callable[[], Tree]) -> Tree:
+        """Return the tree that stands for *project* in the key of a request.
+
+        Args:
+            look: returns the tree as it is now.
+
+        Raises:
+            UnknownTreeError: it cannot be told what a build of the project sees.
+        """
+        return look()
+
+    def pinned_tree(self, tree: Tree) -> Tree | None:
+        """Return a tree in whose stead a build is kept that was made while the project was no more like *tree*.
+
+        Where nobody has decided to see the project as it was, there is none: such a build is not kept.
+        """
+        return None
