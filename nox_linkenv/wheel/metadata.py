@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from importlib.metadata import Distribution
 from typing import TYPE_CHECKING, Final
 
 from installer.utils import parse_metadata_file
@@ -15,7 +14,7 @@ from .model import EntryPoint
 from .refusal import refusal
 
 if TYPE_CHECKING:
-    from os import PathLike
+    from collections.abc import Iterator
     from pathlib import Path
 
 __all__ = ["Identity", "WheelText", "entry_points", "name_and_version", "parse_wheel_text"]
@@ -101,31 +100,36 @@ def entry_points(text: str, path: Path) -> tuple[EntryPoint, ...]:
         WheelError: a name that cannot be a file name, a value that is not ``module:attribute``.
     """
     found: dict[tuple[bool, str], EntryPoint] = {}
-    try:
-        points = tuple(_Texts(text).entry_points)
-    except (TypeError, ValueError) as error:  # a line without "="; Python 3.15 validates while it parses
-        raise refusal(path, f"has an entry_points.txt that cannot be read ({error})") from error
-    for point in points:
-        if point.group not in _GROUPS:
+    for group, name, reference in _lines(text, path):
+        if group not in _GROUPS:
             continue
-        name, gui = point.name.strip(), _GROUPS[point.group]
         if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]|^[A-Za-z]:", name):
             raise refusal(path, f"has the entry point name {name!r}, which cannot be the name of a script")
-        value = _VALUE.fullmatch(point.value.strip())
+        value = _VALUE.fullmatch(reference)
         if value is None:
-            raise refusal(path, f"has the entry point {name!r} = {point.value!r}, which is not module:attribute")
+            raise refusal(path, f"has the entry point {name!r} = {reference!r}, which is not module:attribute")
+        gui = _GROUPS[group]
         found[gui, name] = EntryPoint(name, value["object"], gui)
     return tuple(found.values())
 
 
-class _Texts(Distribution):
-    """Lets importlib.metadata, pip's own parser of entry points, read a text which is on no disk."""
+def _lines(text: str, path: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield group, name and value of each line of ``entry_points.txt``, split as importlib.metadata splits them.
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    Its own classes are not used: since Python 3.15 they refuse while they read, with a text of their own, so that
+    the outcome would depend on the interpreter that runs this.
 
-    def read_text(self, filename: str | PathLike[str]) -> str | None:
-        return self._text if filename == "entry_points.txt" else None
-
-    def locate_file(self, path: str | PathLike[str]) -> Path:
-        raise NotImplementedError
+    Raises:
+        WheelError: a line is neither the head of a group nor an entry.
+    """
+    group = ""
+    for line in map(str.strip, text.splitlines()):
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("[") and line.endswith("]"):
+            group = line.strip("[]")
+        elif group:
+            name, equals, value = line.partition("=")
+            if not equals:
+                raise refusal(path, f"has an entry_points.txt that cannot be read ({line!r})")
+            yield group, name.strip(), value.strip()

@@ -20,8 +20,9 @@ from nox_linkenv.store import Store
 from tests.env.tool import listing, virtualenv
 from tests.store.tool import check_whole, objects
 from tests.support.capabilities import require_python
+from tests.support.interpreters import TARGET, directory_of, usual
 
-_VERSIONS: Final = ("3.9", "3.10", "3.11", "3.12", "3.13")
+_VERSIONS: Final = usual("3.9", "3.10", "3.11", "3.12", "3.13")
 
 
 def clean(patch: pytest.MonkeyPatch) -> None:
@@ -42,7 +43,7 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("captured")
     with pytest.MonkeyPatch.context() as patch:
         clean(patch)
-        assert environment(base / "environment", base / "store").create(str(require_python("3.12")), [])
+        assert environment(base / "environment", base / "store").create(str(require_python(TARGET)), [])
     return base
 
 
@@ -91,13 +92,13 @@ def test_as_virtualenv(version: str, tmp_path: Path, store_dir: Path) -> None:
 
 @pytest.mark.parametrize("parameters", [["--system-site-packages"], ["--copies"]], ids=str)
 def test_parameters(parameters: list[str], tmp_path: Path, store_dir: Path) -> None:
-    interpreter = require_python("3.12")
+    interpreter = require_python(TARGET)
     assert environment(tmp_path / "environment", store_dir).create(str(interpreter), parameters)
     compare(tmp_path / "environment", interpreter, *parameters)
 
 
 def test_creating_again_replaces_everything(tmp_path: Path, stored: Path) -> None:
-    interpreter = require_python("3.12")
+    interpreter = require_python(TARGET)
     place = tmp_path / "environment"
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -115,9 +116,9 @@ def test_creating_again_replaces_everything(tmp_path: Path, stored: Path) -> Non
 @pytest.mark.parametrize("damage", ["lost", "truncated", "mode", "private-lost", "private-truncated"])
 def test_damaged_store_is_put_right(damage: str, tmp_path: Path, captured: Path, stored: Path) -> None:
     """No environment comes out of it with a file missing or wrong."""
-    interpreter = require_python("3.12")
+    interpreter = require_python(TARGET)
     wanted = "pip-*.dist-info/RECORD" if damage.startswith("private") else "pip/__main__.py"
-    content = next((captured / "environment/lib/python3.12/site-packages").glob(wanted)).read_bytes()
+    content = next((captured / "environment" / directory_of(TARGET)).glob(wanted)).read_bytes()
     victim = next(path for path in objects(Store.open(stored)).values() if path.read_bytes() == content)
     if damage.endswith("lost"):
         victim.unlink()
@@ -197,12 +198,12 @@ def test_length(tmp_path: Path) -> None:
 
 def test_awkward_place_is_left_to_virtualenv(tmp_path: Path, store_dir: Path) -> None:
     place = tmp_path / "a place" / "environment"
-    assert not environment(place, store_dir).create(str(require_python("3.12")), [])
+    assert not environment(place, store_dir).create(str(require_python(TARGET)), [])
     assert not place.exists()
 
 
 def test_name(tmp_path: Path) -> None:
-    interpreter = str(require_python("3.12"))
+    interpreter = str(require_python(TARGET))
     environ = {"XDG_CONFIG_HOME": str(tmp_path)}
 
     def name(*parameters: str, creator: str = "one", **more: str) -> str | None:

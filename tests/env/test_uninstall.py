@@ -17,6 +17,7 @@ from nox_linkenv.errors import EnvError
 from tests.env.tool import Listing, listing, pip, virtualenv
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
+from tests.support.interpreters import TARGET, usual
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.interpreter.facts import Facts
 
-_VERSIONS: Final = ("3.9", "3.12")
+_VERSIONS: Final = usual("3.9", "3.12")
 _OUTSIDE: Final = "outside"
 
 
@@ -251,7 +252,7 @@ def test_nothing_else_is_touched(trees: Trees) -> None:
 def test_learning_leaves_nothing_behind(tmp_path: Path) -> None:
     prefix, scratch = tmp_path / "environment", tmp_path / "scratch"
     scratch.mkdir()
-    virtualenv(prefix, require_python("3.12"))
+    virtualenv(prefix, require_python(TARGET))
     before = {path for path in prefix.rglob("*") if "__pycache__" not in path.parts}
     learn(str(prefix), str(scratch), undo=True)
     assert {path for path in prefix.rglob("*") if "__pycache__" not in path.parts} == before
@@ -262,7 +263,7 @@ def place(tmp_path: Path) -> Place:
     """A small environment."""
     prefix, scratch = tmp_path / "environment", tmp_path / "scratch"
     scratch.mkdir()
-    virtualenv(prefix, require_python("3.12"))
+    virtualenv(prefix, require_python(TARGET))
     return Place(prefix, learn(str(prefix), str(scratch), undo=True), tmp_path / _OUTSIDE)
 
 

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 from tests.parity.tool import Story
 from tests.parity.wheels import build_project, build_wheels
+from tests.support.interpreters import usual
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["BIG", "FROM_FILES", "FROM_INDEX", "PYTHONS", "furnish"]
 
-PYTHONS = ("3.9", "3.12", "3.13")
+PYTHONS = usual("3.9", "3.12", "3.13")
 
 _HASHED = """\
 six==1.17.0 \\

@@ -13,6 +13,7 @@ from tests.parity.snapshot import snapshot
 from tests.parity.stories import furnish
 from tests.parity.tool import ORACLE, Story, compare, make
 from tests.support.capabilities import require_python
+from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,13 +111,13 @@ def test_differences_of_views_are_told() -> None:
 
 @pytest.mark.network
 def test_the_oracle_equals_itself_and_not_another_story(tmp_path: Path) -> None:
-    require_python("3.12")
+    require_python(TARGET)
     project, store = tmp_path / "project", tmp_path / "store"
     story = furnish(project, Story((("six==1.17.0",), ("wheels/awkward_dist-1.0-py3-none-any.whl",))))
     other = Story((("six==1.16.0",), story.steps[1]))
-    first = make(project, story, python="3.12", backend=ORACLE, store=store)
-    again = make(project, story, python="3.12", backend=ORACLE, store=store)
-    changed = make(project, other, python="3.12", backend=ORACLE, store=store)
+    first = make(project, story, python=TARGET, backend=ORACLE, store=store)
+    again = make(project, story, python=TARGET, backend=ORACLE, store=store)
+    changed = make(project, other, python=TARGET, backend=ORACLE, store=store)
     assert compare(first, again, story) == []
     told = "\n".join(compare(first, changed, story))
     assert "six-1.17.0.dist-info/METADATA: missing" in told

@@ -10,26 +10,25 @@ from tests.parity.inodes import added_bytes, damaged_objects, linkable, objects,
 from tests.parity.stories import BIG, furnish
 from tests.parity.tool import PEER, Made, Story, make, spawn
 from tests.support.capabilities import Capability, require_python
+from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.network, pytest.mark.needs(Capability.HARDLINK)]
 
-_PYTHON = "3.12"
-
 
 def _site(made: Made) -> Path:
-    return made.root / "lib" / f"python{_PYTHON}" / "site-packages"
+    return made.root / "lib" / f"python{TARGET}" / "site-packages"
 
 
 def _made_twice(tmp_path: Path, story: Story) -> tuple[Made, Made]:
-    require_python(_PYTHON)
+    require_python(TARGET)
     project, store = tmp_path / "project", tmp_path / "store"
     story = furnish(project, story)
-    first = make(project, story, python=_PYTHON, backend=PEER, store=store)
+    first = make(project, story, python=TARGET, backend=PEER, store=store)
     first.root.rename(tmp_path / "first")  # the second one takes its place
-    second = make(project, story, python=_PYTHON, backend=PEER, store=store)
+    second = make(project, story, python=TARGET, backend=PEER, store=store)
     return Made(tmp_path / "first", first.trees, first.views), second
 
 
@@ -55,10 +54,10 @@ def test_every_file_that_may_be_linked_is(tmp_path: Path) -> None:
 
 
 def test_pip_inside_leaves_the_store_as_it_was(tmp_path: Path) -> None:
-    require_python(_PYTHON)
+    require_python(TARGET)
     project, store = tmp_path / "project", tmp_path / "store"
     story = furnish(project, Story((("idna==3.6", "six==1.16.0", "iniconfig", "ruff"),)))
-    made = make(project, story, python=_PYTHON, backend=PEER, store=store)
+    made = make(project, story, python=TARGET, backend=PEER, store=store)
     before = objects(store)
     for arguments in (
         ("install", "-U", "idna", "six"),

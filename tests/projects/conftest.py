@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.projects.tool import Bench
+from tests.support.capabilities import require_python
+from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +20,5 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def bench(root: Path, interpreters: dict[str, Path]) -> Bench:
-    if "3.12" not in interpreters:
-        pytest.skip("no Python 3.12 here")
-    return Bench(root, interpreters["3.12"])
+def bench(root: Path) -> Bench:
+    return Bench(root, require_python(TARGET))

@@ -9,6 +9,7 @@ import pytest
 
 from tests.parity.compare import tree_differences
 from tests.projects.tool import BACKENDS, Bench, make_project
+from tests.support.interpreters import usual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,7 @@ pytestmark = pytest.mark.network
 
 _CASES = [
     (version, backend, editable)
-    for version in ("3.9", "3.12", "3.13")
+    for version in usual("3.9", "3.12", "3.13")
     for backend in BACKENDS
     for editable in (False, True)
 ]

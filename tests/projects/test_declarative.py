@@ -18,7 +18,9 @@ from nox_linkenv.projects.fingerprint import fingerprint
 from nox_linkenv.store import Store
 from tests.parity.compare import tree_differences
 from tests.projects.tool import BACKENDS, Bench, make_project
+from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
+from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,7 +78,7 @@ def test_which_are(tmp_path: Path, backend: str) -> None:
 def test_one_build_serves_every_interpreter(
     tmp_path: Path, root: Path, interpreters: dict[str, Path], hooks: list[str], backend: str, editable: bool
 ) -> None:
-    versions = [version for version in ("3.12", "3.10", "3.13") if version in interpreters]
+    versions = [version for version in (TARGET, "3.10", "3.13") if version in interpreters]
     project = make_project(tmp_path / "project", backend)
     arguments = ["--no-deps", *(["-e", "."] if editable else ["."])]
     module = project / "src" / "demo" / "__init__.py"
@@ -127,7 +129,7 @@ def test_wheels_are_the_same_from_every_interpreter(
 def test_editables_are_never_stale(tmp_path: Path, interpreters: dict[str, Path], backend: str) -> None:
     """Whatever is done to the tree: where its fingerprint is one that was seen, so is the wheel of a clean build."""
     project = make_project(tmp_path / "project", backend)
-    python = _with_backend(tmp_path / "environment", interpreters["3.12"], project, ())
+    python = _with_backend(tmp_path / "environment", require_python(TARGET), project, ())
     store = Store.open(tmp_path / "store")
     chance = random.Random(backend)
     seen: dict[str, dict[str, bytes]] = {}

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.parity.tool import run_nox
+from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
+from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +27,7 @@ import os
 import nox
 
 
-@nox.session(python="3.12", venv_backend=os.environ["BACKEND"])
+@nox.session(python={python!r}, venv_backend=os.environ["BACKEND"])
 def tests(session):
     session.install({arguments})
     session.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", {tests})
@@ -43,13 +45,12 @@ _PROJECTS: Final = {
 
 
 @pytest.mark.parametrize("name", _PROJECTS)
-def test_same_outcome(tmp_path: Path, interpreters: dict[str, Path], name: str) -> None:
-    if "3.12" not in interpreters:
-        pytest.skip("no Python 3.12 here")
+def test_same_outcome(tmp_path: Path, name: str) -> None:
+    require_python(TARGET)
     project = _unpack(name, tmp_path)
     arguments, tests, least = _PROJECTS[name]
     (project / "noxfile.py").write_text(
-        _NOXFILE.format(arguments=", ".join(map(repr, arguments)), tests=", ".join(map(repr, tests)))
+        _NOXFILE.format(python=TARGET, arguments=", ".join(map(repr, arguments)), tests=", ".join(map(repr, tests)))
     )
     copies = {backend: tmp_path / backend / project.name for backend in ("linked", "virtualenv")}
     for copy in copies.values():

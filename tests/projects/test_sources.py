@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.projects.tool import Bench, git, make_project
+from tests.support.capabilities import require_python
+from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +22,8 @@ _UNCACHED = {"PIP_NO_CACHE_DIR": "1"}
 
 
 @pytest.fixture
-def bench(tmp_path: Path, interpreters: dict[str, Path]) -> Bench:
-    if "3.12" not in interpreters:
-        pytest.skip("no Python 3.12 here")
-    return Bench(tmp_path, interpreters["3.12"])
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, require_python(TARGET))
 
 
 def _fetches(bench: Bench) -> int:

@@ -10,6 +10,7 @@ from nox_linkenv.config import Settings
 from nox_linkenv.provision.environment import Environment
 from tests.provision.tool import Site, site
 from tests.support.capabilities import Capability, require, require_python
+from tests.support.interpreters import TARGET
 from tests.support.shared import once
 
 if TYPE_CHECKING:
@@ -59,5 +60,5 @@ def make_site(tmp_path: Path, template: Callable[[str], Path]) -> Callable[[str]
 
 @pytest.fixture
 def here(make_site: Callable[[str], Site]) -> Site:
-    """A site for Python 3.12."""
-    return make_site("3.12")
+    """A site for the usual interpreter."""
+    return make_site(TARGET)

@@ -14,6 +14,7 @@ import pytest
 
 from nox_linkenv.env.receipt import read_receipt
 from tests.provision.tool import NOX, Site, changed_objects
+from tests.support.interpreters import TARGET
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ NAMES = ("subprocess.Popen", "os.posix_spawn", "os.fork", "os.forkpty", "os.exec
 sys.addaudithook(lambda name, args: events.append(f"{name} {args!r:.300}") if name in NAMES else None)
 
 
-@nox.session(python="3.12", venv_backend="linked")
+@nox.session(python="{TARGET}", venv_backend="linked")
 @nox.parametrize("n", [1, 2])
 def s(session, n):
     session.install("demo", "-r", "requirements.txt")
@@ -75,7 +76,7 @@ def project(here: Site) -> Site:
     make_wheel(here.wheels, "demo", "1.0", {"demo/__init__.py": b"VALUE = 42\n", **files})
     make_wheel(here.wheels, "other", "1.0", {"other.py": b""})
     (here.project / "requirements.txt").write_text("other\n")
-    (here.project / "noxfile.py").write_text(_NOXFILE)
+    (here.project / "noxfile.py").write_text(_NOXFILE.replace("{TARGET}", TARGET))
     here.environ["LINKENV_STORE"] = str(here.store)
     here.environ["PATH"] = f"{here.interpreter.parent}{os.pathsep}{here.environ['PATH']}"
     return here
@@ -90,14 +91,14 @@ def _nox(site: Site, *arguments: str, **environ: str) -> subprocess.CompletedPro
 
 @pytest.mark.parametrize("old", ["fresh", "recycled"])
 def test_the_warm_install_starts_nothing_and_connects_nowhere(project: Site, old: str) -> None:
-    first = _nox(project, "-s", "s-3.12(n=1)")
+    first = _nox(project, "-s", f"s-{TARGET}(n=1)")
     assert first.returncode == 0, first.stdout
     assert "asked pip: this request is new" in first.stdout
     seen = project.project / "seen.json"
     assert json.loads(seen.read_text())["events"], "the first time, pip is asked: the hook works"
     if old == "fresh":
         (project.project / ".nox" / "s-n-1").rename(project.root / "away")
-    second = _nox(project, "-s", "s-3.12(n=1)")
+    second = _nox(project, "-s", f"s-{TARGET}(n=1)")
     assert second.returncode == 0, second.stdout
     assert "reused the resolution of " in second.stdout
     assert "got 42" in second.stdout
@@ -111,7 +112,7 @@ def test_the_warm_install_starts_nothing_and_connects_nowhere(project: Site, old
 
 def test_offline_without_a_resolution_the_session_fails_with_one_message(project: Site) -> None:
     report = project.root / "report.json"
-    done = _nox(project, "-s", "s-3.12(n=1)", "--report", str(report), LINKENV_OFFLINE="1")
+    done = _nox(project, "-s", f"s-{TARGET}(n=1)", "--report", str(report), LINKENV_OFFLINE="1")
     assert done.returncode == 1
     assert json.loads(report.read_text())["sessions"][0]["result"] == "failed"
     assert "Traceback" not in done.stdout
@@ -122,7 +123,7 @@ def test_two_processes_share_a_store(project: Site) -> None:
     for _ in range(2):
         children = [
             subprocess.Popen(
-                [*NOX, "-s", f"s-3.12(n={number})"],
+                [*NOX, "-s", f"s-{TARGET}(n={number})"],
                 cwd=project.project,
                 env=project.environ,
                 text=True,
@@ -144,7 +145,7 @@ def test_a_killed_process_leaves_nothing_that_harms_the_next(project: Site) -> N
     chance = random.Random(7)
     prefix = project.project / ".nox" / "s-n-1"
     began = time.monotonic()
-    assert _nox(project, "-s", "s-3.12(n=1)", "--install-only").returncode == 0
+    assert _nox(project, "-s", f"s-{TARGET}(n=1)", "--install-only").returncode == 0
     whole = time.monotonic() - began
     expected = {path.relative_to(prefix).as_posix() for path in _installed(prefix)}
     for round_ in range(8):
@@ -152,7 +153,7 @@ def test_a_killed_process_leaves_nothing_that_harms_the_next(project: Site) -> N
             for path in (*project.base.glob("resolutions/*/*"), *project.base.glob("plans/*/*")):
                 path.unlink()
         child = subprocess.Popen(
-            [*NOX, "-s", "s-3.12(n=1)"], cwd=project.project, env=project.environ, stdin=subprocess.DEVNULL,
+            [*NOX, "-s", f"s-{TARGET}(n=1)"], cwd=project.project, env=project.environ, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         time.sleep(chance.uniform(0.15, whole if round_ % 3 == 0 else 0.7 * whole))
@@ -162,7 +163,7 @@ def test_a_killed_process_leaves_nothing_that_harms_the_next(project: Site) -> N
         if receipt is not None and receipt.plans:
             assert {path.relative_to(prefix).as_posix() for path in _installed(prefix)} >= expected
         assert changed_objects(project.base) == []
-    done = _nox(project, "-s", "s-3.12(n=1)")
+    done = _nox(project, "-s", f"s-{TARGET}(n=1)")
     assert done.returncode == 0, done.stdout
     assert "got 42" in done.stdout
 

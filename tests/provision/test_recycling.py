@@ -14,12 +14,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.provision.tool import Place, Site, changed_objects, site, tree
+from tests.support.interpreters import OTHER, TARGET, directory_of
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SITE: Final = "lib/python3.12/site-packages"
+_SITE: Final = directory_of(TARGET)
 _FILES: Final = {
     "pack/__init__.py": b"import pack.deep.er.est\n",
     "pack/empty.py": b"",
@@ -54,7 +55,7 @@ def used(tmp_path_factory: pytest.TempPathFactory, template: Callable[[str], Pat
     """A place where sessions have been, with bytecode in the store."""
     from tests.support.capabilities import require_python
 
-    here = site(tmp_path_factory.mktemp("recycling"), require_python("3.12"), template("3.12"))
+    here = site(tmp_path_factory.mktemp("recycling"), require_python(TARGET), template(TARGET))
     _wheels(here)
     place = here.place()
     for _ in range(2):
@@ -190,7 +191,7 @@ _VICTIMS: Final = (
     *(f"{_SITE}/{name}" for name in ("demo-1.0.dist-info/RECORD", "demo-1.0.dist-info/INSTALLER", "pip/__init__.py")),
     *(f"{_SITE}/pip/_internal/operations", f"{_SITE}/{_SEED_TEXT}"),
     *("bin/hello", "bin/greet", "bin/python", "bin/activate", "bin", "share/demo", "share/demo/readme.txt"),
-    *(_SITE, "lib", "lib64", "pyvenv.cfg", "lib/python3.12", "share/demo/sub/none.txt", "include"),
+    *(_SITE, "lib", "lib64", "pyvenv.cfg", f"lib/python{TARGET}", "share/demo/sub/none.txt", "include"),
 )
 
 
@@ -353,9 +354,9 @@ def test_another_interpreter_makes_another_environment(here: Site, template: Cal
     _wheels(here)
     place = here.place()
     place.session(*_INSTALLS)
-    other = Site(here.root, require_python("3.11"), here.settings, here.environ).place()
+    other = Site(here.root, require_python(OTHER), here.settings, here.environ).place()
     for _ in range(2):  # where pip is asked, it leaves bytecode of its own
         other.session(*_INSTALLS)
-    assert other.packages.parent.name == "python3.11"
+    assert other.packages.parent.name == f"python{OTHER}"
     assert tree(other.prefix) == other.fresh_tree(*_INSTALLS)
-    assert not Path(other.prefix, "lib", "python3.12").exists()
+    assert not Path(other.prefix, "lib", f"python{TARGET}").exists()

@@ -15,17 +15,43 @@ from python_discovery import get_interpreter
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["TARGETS", "find_interpreters", "pyenv_selection", "pyenv_versions"]
+__all__ = [
+    "OTHER",
+    "TARGET",
+    "TARGETS",
+    "directory_of",
+    "find_interpreters",
+    "pyenv_selection",
+    "pyenv_versions",
+    "usual",
+]
 
-#: Versions that environments may have, oldest first.
+#: Versions that environments of the usual suite may have, oldest first.
 TARGETS: Final = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+#: More of them, each tried by choosing it; those with a ``t`` are free-threaded.
+_NEWER: Final = ("3.13t", "3.14", "3.14t", "3.15", "3.15t")
+_CHOSEN: Final = os.environ.get("TARGET_PYTHON")
+#: The version of the environments of tests for which any version serves; the variable chooses another one.
+TARGET: Final = _CHOSEN or "3.12"
+#: The version of a second interpreter, where a test needs two.
+OTHER: Final = "3.13" if TARGET != "3.13" and _CHOSEN else "3.11"
 
 # base_prefix, so that the answer of a virtual environment leads to the interpreter it was made from
 _PROBE: Final = """
 import json, os, sys
-version = "%d.%d" % sys.version_info[:2]
+version = "%d.%d" % sys.version_info[:2] + ("t" if "t" in getattr(sys, "abiflags", "") else "")
 print(json.dumps([version, os.path.join(sys.base_prefix, "bin", "python" + version), sys.executable]))
 """
+
+
+def usual(*versions: str) -> tuple[str, ...]:
+    """Return *versions*, which a test tries one after the other, or the chosen target alone."""
+    return versions if _CHOSEN is None else (TARGET,)
+
+
+def directory_of(version: str) -> str:
+    """Return the directory of an environment's packages, relative to it: ``lib/python3.12/site-packages``."""
+    return f"lib/python{version}/site-packages"
 
 
 def pyenv_versions() -> dict[str, Path]:
@@ -40,7 +66,13 @@ def pyenv_versions() -> dict[str, Path]:
     newest: dict[str, tuple[int, Path]] = {}
     for directory in Path(root, "versions").glob("3.*"):
         minor, _, patch = directory.name.rpartition(".")
-        if minor not in TARGETS or not patch.isdecimal() or not (directory / "bin" / f"python{minor}").exists():
+        if patch.endswith("t"):
+            minor, patch = f"{minor}t", patch[:-1]
+        if (
+            minor not in (*TARGETS, *_NEWER)
+            or not patch.isdecimal()
+            or not (directory / "bin" / f"python{minor}").exists()
+        ):
             continue
         if minor not in newest or int(patch) > newest[minor][0]:
             newest[minor] = (int(patch), directory)
@@ -76,9 +108,9 @@ def _probe(executable: str, version: str) -> Path | None:
 
 @functools.cache
 def find_interpreters() -> dict[str, Path]:
-    """Return the path of an interpreter for each target version that this machine has, oldest version first."""
+    """Return the path of an interpreter for each version that this machine has, oldest version first."""
     result: dict[str, Path] = {}
-    for version in TARGETS:
+    for version in (*TARGETS, *_NEWER):
         for candidate in _candidates(version):
             if (path := _probe(candidate, version)) is not None:
                 result[version] = path

@@ -487,6 +487,7 @@ _SCRIPTS: Final[list[_Row]] = [
     ("script-code", _scripts("demo = os:system('evil')"), "not module:attribute"),
     ("script-no-attribute", _scripts("demo = demo:"), "not module:attribute"),
     ("script-two-colons", _scripts("demo = demo:main:evil"), "not module:attribute"),
+    ("script-no-value", _scripts("demo"), "entry_points.txt that cannot be read \\('demo'\\)"),
 ]
 
 _ARCHIVES: Final[list[_Row]] = [

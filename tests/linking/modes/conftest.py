@@ -11,6 +11,7 @@ from tests.provision.conftest import _plain_process, template
 from tests.provision.tool import Place, Site
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
+from tests.support.interpreters import TARGET
 from tests.support.wheels import Member, make_wheel
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def wheels(directory: Path) -> None:
 
 @pytest.fixture
 def settle(tmp_path: Path, template: Callable[[str], Path]) -> Callable[..., Site]:
-    """Return a function that makes a site for Python 3.12 whose store is on some ground."""
+    """Return a function that makes a site whose store is on some ground."""
     import shutil
 
     def make(filesystem: Filesystem, ground: Ground, **settings: object) -> Site:
@@ -48,13 +49,13 @@ def settle(tmp_path: Path, template: Callable[[str], Path]) -> Callable[..., Sit
         wheels(root / "wheels")
         store = ground.stores / "store"
         if not filesystem.parameters:
-            shutil.copytree(template("3.12"), store)
+            shutil.copytree(template(TARGET), store)
         environ = clean_environment() | {
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(root / "wheels"),
             "HOME": str(root / "home"),
         }
-        return Site(root, require_python("3.12"), Settings(**{"store": str(store), **settings}), environ)  # type: ignore[arg-type]
+        return Site(root, require_python(TARGET), Settings(**{"store": str(store), **settings}), environ)  # type: ignore[arg-type]
 
     return make
 

@@ -17,6 +17,7 @@ from tests.linking.modes.conftest import place_on
 from tests.linking.modes.filesystems import FILESYSTEMS, Ground, mounted
 from tests.provision.tool import changed_objects, put_wheel
 from tests.support.capabilities import Capability
+from tests.support.interpreters import TARGET, directory_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,7 +180,7 @@ def test_another_mode_takes_nothing_over(tmp_path: Path, settle: Callable[..., S
     ground = plain(tmp_path)
     site = settle(_PLAIN, ground)
     place = place_on(site, ground, "one")
-    path = Path(place.prefix, "lib/python3.12/site-packages/demo/inner/data.bin")
+    path = Path(place.prefix, directory_of(TARGET), "demo/inner/data.bin")
     for mode in (
         LinkMode.HARDLINK,
         LinkMode.COPY,

@@ -12,6 +12,7 @@ import pytest
 
 from tests.plugins.nox.tool import Project, Run
 from tests.support.capabilities import require_python
+from tests.support.interpreters import OTHER, TARGET
 
 if TYPE_CHECKING:
     from tests.support.shared import Host
@@ -110,12 +111,12 @@ def test_unknown_backend_names_ours_too(host: Host, tmp_path: Path) -> None:
 
 
 def test_parallel(newest: Host, tmp_path: Path) -> None:
-    for version in ("3.11", "3.12"):
+    for version in (OTHER, TARGET):
         require_python(version)
-    project = _project(tmp_path, newest, arguments='python=["3.11", "3.12"], venv_backend="linked"')
+    project = _project(tmp_path, newest, arguments=f'python=["{OTHER}", "{TARGET}"], venv_backend="linked"')
     outcome = project.nox(Run(("--parallel", "2", "--allow-parallel")))
     assert outcome.code == 0, outcome.output
-    assert outcome.facts == {f"s-{version}": {"backend": "linked", "linked": True} for version in ("3.11", "3.12")}
+    assert outcome.facts == {f"s-{version}": {"backend": "linked", "linked": True} for version in (OTHER, TARGET)}
 
 
 @pytest.mark.parametrize("mode", ["fresh", "reuse"])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.plugins.nox.tool import Outcome, Project, Run
 from tests.support.capabilities import require_python
+from tests.support.interpreters import OTHER, TARGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,11 +105,11 @@ def test_staleness_check(project: Project, check: str) -> None:
 
 @pytest.mark.parametrize("check", ["", "1"])
 def test_another_interpreter_under_reuse(project: Project, check: str) -> None:
-    for version in ("3.11", "3.12"):
+    for version in (OTHER, TARGET):
         require_python(version)
     env = {"NOX_ENABLE_STALENESS_CHECK": check}
-    outcomes = project.same_on_both(*(Run(("-r",), env={**env, "PYTHON": version}) for version in ("3.11", "3.12")))
-    assert outcomes[0].facts["first"]["version"].startswith("Python 3.11")
+    outcomes = project.same_on_both(*(Run(("-r",), env={**env, "PYTHON": version}) for version in (OTHER, TARGET)))
+    assert outcomes[0].facts["first"]["version"].startswith(f"Python {OTHER}")
 
 
 def _break_links(envs: Path) -> None:
@@ -168,10 +169,10 @@ def test_missing_interpreter_is_skipped_or_an_error(project: Project, python: st
 
 @pytest.mark.parametrize("choice", ["auto", "never", "always"])
 def test_download_python(newest: Host, tmp_path: Path, choice: str) -> None:
-    require_python("3.12")
+    require_python(TARGET)
     project = Project.make(tmp_path / "project", newest, _NOXFILE)
     args = ("--download-python", choice)
-    outcomes = project.same_on_both(Run(args, env={"PYTHON": "3.99"}), Run(args, env={"PYTHON": "3.12"}))
+    outcomes = project.same_on_both(Run(args, env={"PYTHON": "3.99"}), Run(args, env={"PYTHON": TARGET}))
     assert outcomes[0].report["first"][0] == "skipped"
 
 

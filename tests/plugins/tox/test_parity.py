@@ -15,6 +15,7 @@ from tests.parity.wheels import build_project, build_wheels
 from tests.plugins.tox.tool import ORACLE, PEER
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
+from tests.support.interpreters import TARGET, usual
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tests.parity.snapshot import Tree
     from tests.support.shared import Host
 
-_PYTHONS = ("3.9", "3.12", "3.13")
+_PYTHONS = usual("3.9", "3.12", "3.13")
 _PACKAGED = """\
 [testenv:e]
 runner = {runner}
@@ -84,7 +85,7 @@ def _check(root: Path, host: Host, config: str, python: Path) -> None:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize(("version", "package"), [*((version, "wheel") for version in _PYTHONS), ("3.12", "editable")])
+@pytest.mark.parametrize(("version", "package"), [*((version, "wheel") for version in _PYTHONS), (TARGET, "editable")])
 def test_packaged_project(
     tmp_path: Path, newest: Host, interpreters: dict[str, Path], version: str, package: str
 ) -> None:
