@@ -4,8 +4,7 @@ PYTEST_DONT_REWRITE: the ``.pth`` hook may have imported this package before pyt
 the packages of its plugins; it would warn in every run.
 """
 
-from __future__ import annotations
-
+# No "from __future__": the hook loads this in every start of an interpreter, and nothing else loads that module.
 import sys
 
 __version__ = "0.1.0"

@@ -1,8 +1,8 @@
 """Registers the linked backend as soon as nox is imported, without a line in the noxfile.
 
-Started by ``nox_linkenv.pth`` (and, where PEP 829 is known, ``nox_linkenv.start``) in every interpreter that has
-this package installed, so it imports nothing that is not loaded already.  ``LINKENV_NOX_HOOK=0`` switches it off;
-``import nox_linkenv`` in a noxfile registers, too.
+Started by ``nox_linkenv.pth`` in every interpreter that has this package installed, so it imports nothing that is not
+loaded already.  ``LINKENV_NOX_HOOK=0`` switches it off; ``import nox_linkenv`` in a noxfile registers, too.  Why there
+is no ``.start`` file (PEP 829) stands in docs/decisions/0004-registration.md.
 """
 
 import os
