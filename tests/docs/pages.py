@@ -39,7 +39,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Return every page of the documentation."""
-    return [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+    top = [PROJECT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")]
+    return [*top, *sorted((PROJECT / "docs").rglob("*.md"))]
 
 
 def blocks(page: Path) -> list[Block]:

@@ -31,6 +31,7 @@ SOURCES = (
     ".ci",
     ".gitignore",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "benchmarks",
