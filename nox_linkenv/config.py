@@ -54,7 +54,8 @@ class Settings:
         resolution_age: how long, in seconds, a resolution answers the same request again; 0 asks pip every time.
         offline: answer from remembered resolutions of any age, and ask nobody.
         bytecode: share bytecode.
-        spares: make trees of links ahead, so that a next environment with the same packages only moves them.
+        spares: make trees of links ahead, so that a next environment with the same packages only moves them; off where
+            the variable ``CI`` is true, unless something says otherwise.
         reuse_builds: build local projects in linked build environments, and again only when something has changed.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
         cleanup: which environments are removed when their session is over.
@@ -167,6 +168,8 @@ def _gather(
         variable = _PREFIX + key.upper()
         if environ.get(variable):
             values[key] = (_convert(key, environ[variable], variable), variable)
+    if "spares" not in values and _BOOLEANS.get(environ.get("CI", "").lower()):
+        values["spares"] = (False, "CI")  # the machine is gone before a next session, and a saved store should be small
     for key, value in (explicit or {}).items():
         if key not in names:
             raise _unknown(key, names)

@@ -104,7 +104,7 @@ class StoreUnwritableError(StoreError):
 
 
 class StoreBusyError(StoreError):
-    """Something cannot be removed, because others are adding all the time."""
+    """Others have been working in the store all the time."""
 
 
 class DamagedObjectError(StoreError):

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from nox_linkenv.cli import clean, create, doctor, du, envs, explain, info, install, prune, run, verify
+    from nox_linkenv.cli import clean, create, doctor, du, envs, explain, info, install, prune, run, verify, wait
     from nox_linkenv.cli.options import version
 
     parser = argparse.ArgumentParser(
@@ -58,6 +58,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"linkenv {version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for module in (info, du, envs, clean, prune, verify, doctor, explain, create, install, run):
+    for module in (info, du, envs, clean, prune, verify, doctor, explain, create, install, run, wait):
         module.add(commands)
     return parser

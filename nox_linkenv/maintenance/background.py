@@ -13,8 +13,9 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.assembly.spares import make_prebuilt
 from nox_linkenv.env.bytecode import index_bytecode
@@ -25,9 +26,14 @@ from nox_linkenv.store.compile import compile_objects
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["CompileTask", "PrebuildTask", "Tasks", "perform", "schedule", "start"]
+__all__ = ["CompileTask", "PrebuildTask", "Tasks", "perform", "schedule", "start", "wait"]
+
+#: Names the lock that every background process holds, shared, from before it is started until it has ended.
+_LOCK: Final = "background"
+#: Seconds between two looks at that lock.
+_PAUSE: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +143,7 @@ def start(store: Store, tasks: Tasks) -> None:
     import tempfile
 
     roots = [layout.root for layout in store.layers]
-    with contextlib.suppress(OSError), tempfile.TemporaryFile() as job:
+    with contextlib.suppress(OSError), tempfile.TemporaryFile() as job, _lease(store) as lease:
         job.write(tasks.dumps().encode())
         job.seek(0)
         process = subprocess.Popen(
@@ -147,8 +153,63 @@ def start(store: Store, tasks: Tasks) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             cwd=os.path.abspath(os.sep),
+            pass_fds=lease,
         )
         process.returncode = 0  # nobody waits for it: a host that lives on is not to be warned that it still runs
+
+
+@contextlib.contextmanager
+def _lease(store: Store) -> Iterator[tuple[int, ...]]:
+    """Yield the descriptor of a lock for the process to inherit: it goes on holding it when this process has ended.
+
+    There is none where the store cannot be written, and on Windows.
+    """
+    if sys.platform == "win32":
+        yield ()
+        return
+    import fcntl
+
+    try:
+        descriptor = os.open(store.layout.lock(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError:
+        yield ()
+        return
+    try:
+        with contextlib.suppress(OSError):  # a filesystem without locks
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
+def wait(store: Store, *, within: float, pause: Callable[[float], None] = time.sleep) -> bool:
+    """Wait until no background process works for *store*; return whether that has come *within* so many seconds.
+
+    Args:
+        pause: the seam to sleeping.
+
+    Raises:
+        OSError: the filesystem has no locks.
+    """
+    if sys.platform == "win32":
+        raise OSError("Background processes hold no lock on Windows.")
+    import fcntl
+
+    try:
+        descriptor = os.open(store.layout.lock(_LOCK), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # there has never been one
+        return True
+    try:
+        for _ in range(max(1, round(within / _PAUSE))):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pause(_PAUSE)
+            else:
+                return True
+        return False
+    finally:
+        os.close(descriptor)
 
 
 _guard = threading.Lock()

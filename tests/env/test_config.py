@@ -164,6 +164,16 @@ def test_unknown_explicit_setting(home: Path) -> None:
         load(home, explicit={"stroe": "/x"})
 
 
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, True), ({"CI": "true"}, False), ({"CI": "0"}, True), ({"CI": "1", "LINKENV_SPARES": "1"}, True)],
+)
+def test_nothing_is_made_ahead_where_the_machine_will_be_gone(
+    variables: dict[str, str], expected: bool, home: Path
+) -> None:
+    assert load(home, variables).spares is expected
+
+
 def test_unknown_names_are_told_with_the_nearest(home: Path) -> None:
     with pytest.raises(SettingsError, match="Unknown setting 'link-mod'; link_mode may be meant"):
         load(home, explicit={"link-mod": "copy"})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from nox_linkenv.maintenance.background import wait
 from nox_linkenv.store import Store
 from tests.support.environment import clean_environment
 
@@ -74,3 +75,22 @@ def test_it_is_found_where_only_a_variable_names_its_place(tmp_path: Path) -> No
     if found.returncode == 0:
         pytest.skip("the base interpreter has the package")
     assert _run(base, tmp_path, tmp_path, environ)
+
+
+def test_it_can_be_waited_for(tmp_path: Path) -> None:
+    """From the moment its host has ended; a store that is saved then does not change any more."""
+    store = Store.open(tmp_path / "store")
+    assert wait(store, within=0.0), "there has been none"
+    trash = tmp_path / "trash"
+    for number in range(2000):
+        (trash / str(number)).mkdir(parents=True)
+    subprocess.run([sys.executable, "-c", _HOST, str(tmp_path / "store"), str(trash)], check=True, timeout=60)
+    assert not wait(store, within=0.0)
+    assert trash.exists()
+    command = [sys.executable, "-m", "nox_linkenv", "wait", "--store", str(tmp_path / "store")]
+    late = subprocess.run([*command, "--timeout", "0s"], capture_output=True, text=True, check=False)
+    assert late.returncode in {0, 1}
+    assert late.returncode == 0 or "still works after 0 s" in late.stderr
+    subprocess.run(command, check=True, timeout=120)
+    assert not trash.exists()
+    assert wait(store, within=0.0)
