@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_of_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from nox_linkenv.env.links import Links
 
@@ -28,16 +28,21 @@ class Audit:
 
     Args:
         edited: positions of files that are still the store's and are not as expected: edited through the link.
+        spread: positions of files that are not as expected and were the store's once: an edit that was found already,
+            in whichever environment it was made.
         replaced: positions of files that are others now.
         removed: positions of files that are gone.
     """
 
     edited: list[int] = field(default_factory=list)
+    spread: list[int] = field(default_factory=list)
     replaced: list[int] = field(default_factory=list)
     removed: list[int] = field(default_factory=list)
 
 
-def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: bool = True) -> Audit:
+def audit_links(
+    prefix: str, bases: Sequence[str], links: Links, *, modes_kept: bool = True, discarded: Container[int] = ()
+) -> Audit:
     """Compare the files of *links* in the environment at *prefix* with what they were linked as.
 
     A symlink into a store counts as the file it leads to; one that leads nowhere counts as removed.
@@ -45,6 +50,7 @@ def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: 
     Args:
         bases: the format directories of the stores that they were linked from.
         modes_kept: whether the environment's filesystem keeps modes; exFAT does not.
+        discarded: numbers of the inodes that have been taken out of those stores.
     """
     audit = Audit()
     expected = expected_signatures(links)
@@ -68,8 +74,10 @@ def audit_links(prefix: str, bases: Sequence[str], links: Links, *, modes_kept: 
                 continue
             if signature_of(status) == signature:
                 continue
-        same = any(_same(status, f"{base}/{source}") for base in bases)
-        (audit.edited if same else audit.replaced).append(position)
+        if any(_same(status, f"{base}/{source}") for base in bases):
+            audit.edited.append(position)
+        else:
+            (audit.spread if status.st_ino in discarded else audit.replaced).append(position)
     return audit
 
 

@@ -14,12 +14,26 @@ from nox_linkenv.env.bytecode import read_bytecode
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt
 from nox_linkenv.store.layout import Layout, stem_of
+from nox_linkenv.store.objects import discarded_inodes
 from nox_linkenv.store.roots import Root, find_roots
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nox_linkenv.store import Store
 
-__all__ = ["Known", "State", "StoredInodes", "check", "find_known", "foreign", "protected"]
+__all__ = [
+    "Known",
+    "State",
+    "StoredInodes",
+    "check",
+    "discarded_in",
+    "find_known",
+    "foreign",
+    "others_with",
+    "protected",
+    "spread_edits",
+]
 
 
 class State(enum.Enum):
@@ -101,16 +115,53 @@ def check(store: Store, known: Known) -> tuple[State, Counter[str]]:
     seen = set()
     bases = [Layout(place).base for place in receipt.places]
     modes_kept = keeps_modes(known.prefix)
+    discarded = discarded_in(receipt)
     for content in contents(store, known.prefix, receipt):
         seen.add(content.name)
         links = content.links.selected(content.current)
-        found = audit_links(known.prefix, bases, links, modes_kept=modes_kept)
-        counts.update(edited=len(found.edited), replaced=len(found.replaced), removed=len(found.removed))
+        found = audit_links(known.prefix, bases, links, modes_kept=modes_kept, discarded=discarded)
+        edited = len(found.edited) + len(found.spread)
+        counts.update(edited=edited, replaced=len(found.replaced), removed=len(found.removed))
     if counts["edited"]:
         return State.DAMAGED, counts
     if counts["replaced"] or counts["removed"]:
         return State.CHANGED, counts
     return (State.INTACT if seen == names else State.UNKNOWN), counts
+
+
+def discarded_in(receipt: Receipt) -> set[int]:
+    """Return the numbers of the inodes that have been taken out of the stores which an environment is linked from."""
+    return {number for place in receipt.places for number in discarded_inodes(Layout(place))}
+
+
+def spread_edits(store: Store, prefix: str, receipt: Receipt) -> list[str]:
+    """Return the paths of the files in the environment at *prefix* that hold an edit which has been found elsewhere."""
+    discarded = discarded_in(receipt)
+    found: list[str] = []
+    bases = [Layout(place).base for place in receipt.places]
+    for content in contents(store, prefix, receipt):
+        links = content.links.selected(content.current)
+        found += (links.paths[at] for at in audit_links(prefix, bases, links, discarded=discarded).spread)
+    return found
+
+
+def others_with(store: Store, prefix: str, inodes: Collection[int]) -> list[Known]:
+    """Return the environments, other than the one at *prefix*, in which one of the files with these numbers is."""
+    found = []
+    for known in find_known(store):
+        if known.prefix != prefix and known.receipt is not None:
+            paths = (f"{known.prefix}/{path}" for content in contents(store, known.prefix, known.receipt)
+                     for path in content.links.paths)  # fmt: skip
+            if any(_inode(path) in inodes for path in paths):
+                found.append(known)
+    return found
+
+
+def _inode(path: str) -> int:
+    try:
+        return os.lstat(path).st_ino
+    except OSError:
+        return -1
 
 
 class StoredInodes:

@@ -27,6 +27,8 @@ from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.policy import Policy
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.store import Store
+from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.objects import discarded_inodes
 from nox_linkenv.store.roots import Root, register_root
 
 if TYPE_CHECKING:
@@ -194,6 +196,18 @@ class Environment:
         """
         if self.receipt is not None:
             check_places(self.receipt, self.prefix)
+
+    def spread_edits(self) -> list[str]:
+        """Return the paths of files in the environment that stands there which hold an edit found before.
+
+        It was made through a link, here or in another environment; whoever would reuse this one makes it anew instead.
+        """
+        places = () if self.receipt is None else self.receipt.places
+        if self.receipt is None or not any(discarded_inodes(Layout(place)) for place in places):
+            return []
+        from nox_linkenv.env.registry import spread_edits
+
+        return spread_edits(self.store, self.prefix, self.receipt)
 
     def adopt(self, interpreter: str) -> None:
         """Take over an environment which virtualenv has made, so that requests can be linked into it.

@@ -6,7 +6,7 @@ import contextlib
 import os
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.assembly.link_source import check_places
 from nox_linkenv.env.assembly.spares import wants_prebuilt
@@ -17,7 +17,7 @@ from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.maintenance.background import CompileTask, PrebuildTask, Tasks
 from nox_linkenv.store.layout import Layout
-from nox_linkenv.store.objects import discard, intact
+from nox_linkenv.store.objects import discard, discarded_inodes, intact
 from nox_linkenv.store.trash import find_trash, trash_name
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Closing", "close"]
 
+#: How many affected sessions are named.
+_NAMED: Final = 5
+
 
 @dataclass(slots=True)
 class Closing:
@@ -40,11 +43,24 @@ class Closing:
         messages: lines for the user.
         tasks: what is worth doing before the next session.
         edited: paths, in the environment, of the files of the store that it edited through their links.
+        affected: the sessions whose environments hold the same files, and so the edit.
     """
 
     messages: list[str] = field(default_factory=list)
     tasks: Tasks = field(default_factory=Tasks)
     edited: list[str] = field(default_factory=list)
+    affected: list[str] = field(default_factory=list)
+
+    @property
+    def reach(self) -> str:
+        """What to say of the edit's reach."""
+        new = "It is out of the store: environments that are made from now on have the file as it was."
+        if not self.affected:
+            return new
+        names = ", ".join(sorted(set(self.affected))[:_NAMED])
+        more = len(set(self.affected)) - _NAMED
+        names += f" and {more} more" if more > 0 else ""
+        return f"{new} Those of {names} hold the edit too; they are made anew before they are used again."
 
 
 def close(
@@ -75,7 +91,9 @@ def close(
     layouts = [Layout(place) for place in receipt.places]
     bases = [layout.base for layout in layouts]
     modes_kept = keeps_modes(prefix)
+    discarded = {number for layout in layouts for number in discarded_inodes(layout)}
     edited: dict[str, tuple[str, int, int]] = {}  # source -> path, size, modification time
+    spread: list[str] = []
     replaced: list[str] = []
     removed: list[str] = []
     for content in contents(store, prefix, receipt, read=read):
@@ -83,12 +101,13 @@ def close(
         if not untouched:
             at = content.current
             current = links if len(at) == len(links.paths) else links.selected(at)
-            audit = audit_links(prefix, bases, current, modes_kept=modes_kept)
+            audit = audit_links(prefix, bases, current, modes_kept=modes_kept, discarded=discarded)
             for position in audit.edited:
                 number = at[position]
                 edited.setdefault(
                     links.sources[number], (links.paths[number], links.sizes[number], links.mtimes[number])
                 )
+            spread.extend(links.paths[at[position]] for position in audit.spread)
             replaced.extend(links.paths[at[position]] for position in audit.replaced)
             removed.extend(links.paths[at[position]] for position in audit.removed)
             if settings.bytecode:
@@ -96,13 +115,18 @@ def close(
         if settings.spares and _plain(receipt) and wants_prebuilt(store, prefix, content.name, links):
             closing.tasks.prebuilds.append(PrebuildTask(content.name, receipt.facts))
     closing.tasks.trash.extend(_leftovers(prefix))
+    if edited:
+        from nox_linkenv.env.registry import others_with
+
+        inodes = {os.stat(f"{prefix}/{path}").st_ino for path, _, _ in edited.values()}
+        closing.affected.extend(known.root.session for known in others_with(store, prefix, inodes))
     for source, (_, size, mtime) in edited.items():
         for layout in layouts:
             if not intact(f"{layout.base}/{source}", size=size, mtime=mtime):
                 with contextlib.suppress(OSError):
                     discard(layout, source)
     closing.edited.extend(path for path, _, _ in edited.values())
-    closing.messages.extend(_messages(receipt.session, closing.edited, replaced, removed))
+    closing.messages.extend(_messages(receipt.session, closing, spread, replaced, removed))
     return closing
 
 
@@ -111,11 +135,15 @@ def _plain(receipt: Receipt) -> bool:
     return receipt.modes == (LinkMode.HARDLINK.value,) and receipt.places == (receipt.store,)
 
 
-def _messages(session: str, edited: list[str], replaced: list[str], removed: list[str]) -> Iterator[str]:
-    if edited:
+def _messages(
+    session: str, closing: Closing, spread: list[str], replaced: list[str], removed: list[str]
+) -> Iterator[str]:
+    if closing.edited:
+        yield f"The session {session} edited {_count(closing.edited)} in place. {closing.reach}"
+    if spread:
         yield (
-            f"The session {session} edited {_count(edited)} in place."
-            " What it edited is out of the store and reaches no other environment."
+            f"The environment of the session {session} has an edit in {_count(spread)} that was made through a link"
+            " and found before. It is made anew the next time, also where it would be reused."
         )
     if replaced:
         yield f"The session {session} replaced {_count(replaced)}."

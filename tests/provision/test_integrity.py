@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from nox_linkenv.errors import DamagedObjectError
+from tests.cli.tool import answer
 from tests.provision.tool import Place, Site, changed_objects
 from tests.support.wheels import make_wheel
 
@@ -64,6 +65,31 @@ def test_an_edit_in_a_session_is_told_at_its_end(two: tuple[Place, Place]) -> No
     _good(other)
     assert one.session(["tiny"]).closing.messages == []
     _good(one)
+
+
+def test_an_edit_is_told_with_all_whom_it_reaches(two: tuple[Place, Place]) -> None:
+    """What exists already has the edit too: saying that it reached nobody would be a wrong promise."""
+    one, other = two
+    other.session(["tiny"])
+    third = one.site.place("third")
+    third.session(["tiny"])
+    done = one.session(["tiny"], run="import tiny; open(tiny.__file__, 'a').write('VERSION = 1')")
+    (message,) = done.closing.messages
+    assert "environments that are made from now on have the file as it was" in message
+    assert "Those of other, third hold the edit too; they are made anew before they are used again." in message
+    states = {entry["path"]: entry["state"] for entry in answer(one.site, "envs")["environments"]}
+    assert {states[place.prefix] for place in (one, other, third)} == {"damaged"}
+    untouched = third.end(third.environment())
+    assert len(untouched.messages) == 1, "it has been told whose edit it is not"
+    assert "made through a link and found before" in untouched.messages[0]
+    assert "replaced" not in untouched.messages[0]
+    for place in (other, third):
+        assert [path.rpartition("site-packages/")[2] for path in place.environment().spread_edits()] == [
+            "tiny/__init__.py"
+        ]
+        place.session(["tiny"])
+        assert place.environment().spread_edits() == []
+        _good(place)
 
 
 def test_an_edited_environment_is_right_after_its_next_session(two: tuple[Place, Place]) -> None:

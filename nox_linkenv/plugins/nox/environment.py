@@ -118,6 +118,12 @@ class LinkedEnv(VirtualEnv):
         """Ask nox's own checks; an environment of ours counts as the virtualenv it is."""
         with reported():
             self.linked.check()
+            spread = self.linked.spread_edits()
+        if spread:
+            logger.warning(
+                f"{self.location_name} is made anew: {spread[0]} was edited through a link, maybe elsewhere."
+            )
+            return False
         checks = ("_check_reused_environment_links", "_check_reused_environment_interpreter")
         return self._check_reused_environment_type() and all(
             getattr(self, name)() for name in checks if hasattr(self, name)

@@ -162,7 +162,7 @@ class Session:
         if closing.edited:
             self.journal.messages.append(
                 f"{environment.session} edited {len(closing.edited)} installed files in place, such as"
-                f" {closing.edited[0]}. What it edited is out of the store and reaches no other environment."
+                f" {closing.edited[0]}. {closing.reach}"
             )
         trash, closing.tasks.trash = closing.tasks.trash, []
         for path in trash:

@@ -99,6 +99,8 @@ class LinkedEnv(CachedVirtualenv, ABC):
                 self.linked.check()
             except EnvError as error:
                 raise Recreate(str(error)) from error
+            if spread := self.linked.spread_edits():
+                raise Recreate(f"{spread[0]} was edited through a link, maybe elsewhere")
         super().ensure_python_env()
         self._ready = True
         self.save_answers()

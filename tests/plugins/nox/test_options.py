@@ -67,6 +67,22 @@ def test_reuse_keeps_what_is_there(project: Project) -> None:
     assert _listed(outcomes[2], "needy", "tiny") == ["tiny-1.0"]
 
 
+def test_an_environment_with_an_edited_file_is_not_reused(project: Project) -> None:
+    assert project.nox(Run(), "linked").code == 0
+    (file,) = project.root.glob(".nox/first/lib/*/site-packages/tiny.py")
+    before = file.read_bytes()
+    with file.open("ab") as stream:
+        stream.write(b"# edited")
+    found = project.nox(Run(("-R",)), "linked")
+    assert found.facts["first"]["reused"], "nobody has looked yet"
+    assert "edited a file of an installed package" in found.output
+    again = project.nox(Run(("-R",)), "linked")
+    assert "first is made anew: " in again.output
+    assert not again.facts["first"]["reused"]
+    assert file.read_bytes() == before
+    assert project.nox(Run(("-R",)), "linked").facts["first"]["reused"]
+
+
 def test_reuse_without_install(project: Project) -> None:
     outcomes = project.same_on_both(Run(), Run(("-R",), env={"WANTED": "absent-distribution"}))
     assert _reused(outcomes) == [False, True]
