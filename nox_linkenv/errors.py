@@ -19,6 +19,7 @@ __all__ = [
     "StoreError",
     "StoreFormatError",
     "StoreUnwritableError",
+    "UnsupportedWheelError",
     "WheelError",
     "remedy_for",
 ]
@@ -89,6 +90,10 @@ class SettingsError(LinkenvError):
 
 class WheelError(LinkenvError):
     """A wheel is hostile or broken and has been refused; the store is as it was."""
+
+
+class UnsupportedWheelError(WheelError):
+    """A wheel is odd: what becomes of it is for pip to say.  The store is as it was."""
 
 
 class StoreError(LinkenvError):

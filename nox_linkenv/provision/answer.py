@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.bytecode import index_bytecode, sources
-from nox_linkenv.env.plan import CollisionError, Installable, Plan, make_plan
+from nox_linkenv.env.plan import RULES, CollisionError, Installable, Plan, make_plan
+from nox_linkenv.errors import UnsupportedWheelError
 from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, save_resolution
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.inputs import changed
@@ -93,7 +95,7 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
     try:
         plan = make_plan(wheels, keys.receipt.facts)
     except CollisionError as collision:
-        raise RefusedError(f"two wheels hold {collision}") from collision
+        raise RefusedError(f"more than one file is to be at {collision}") from collision
     resolution = CachedResolution(
         time=answer.time,
         pinned=answer.pinned,
@@ -111,7 +113,7 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
 def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:
     """Store *plan* under a name that says all it was made from, and which bytecode there is for it."""
     parts = [[wheel.manifest.digest, wheel.requested, wheel.direct_url] for wheel in wheels]
-    digest = hashlib.sha256(json.dumps([parts, receipt.facts.to_json()], sort_keys=True).encode()).hexdigest()
+    digest = hashlib.sha256(json.dumps([RULES, parts, receipt.facts.to_json()], sort_keys=True).encode()).hexdigest()
     name = f"plans/{digest[:2]}/{digest[2:]}.json"
     environment.store.note(name, plan.dumps())
     if environment.settings.bytecode:
@@ -121,17 +123,20 @@ def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: P
 
 
 def stored_wheels(
-    items: Sequence[Resolved], builds: SourceBuilds, store: Store, arguments: Arguments, pip: Pip
+    items: Sequence[Resolved], builds: SourceBuilds, environment: Environment, arguments: Arguments, pip: Pip
 ) -> dict[str, Manifest]:
     """Return the manifest of each of *items* by its name, stored now if it was not before.
 
     Raises:
-        RefusedError: pip could not fetch or build one of them by itself.
+        RefusedError: pip could not fetch or build one of them by itself, or one is odd.
         LinkenvError: a wheel was refused, or the store cannot be written.
     """
     known = builds.known(items)
     rest = [item for item in items if item.name not in known]
-    found = fetch(store, rest, arguments, pip)
+    try:
+        found = fetch(environment.store, rest, arguments, pip, notes=environment.notes)
+    except UnsupportedWheelError as odd:
+        raise RefusedError(f"{odd.what[0].lower()}{odd.what[1:]} ({os.path.basename(odd.path or '')})") from odd
     if found is None:
         raise RefusedError("a wheel could not be fetched or built by itself")
     builds.keep(rest, found)

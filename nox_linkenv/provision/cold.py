@@ -77,7 +77,7 @@ def install_cold(
 
     def wheels() -> list[StoredWheel]:
         builds = SourceBuilds(environment.store, request, arguments, keys.config, environment.prefix, receipt)
-        found = stored_wheels(linked, builds, environment.store, arguments, pip)
+        found = stored_wheels(linked, builds, environment, arguments, pip)
         return [
             StoredWheel(item.name, Installable(found[item.name], item.requested, item.direct_url), _again(item))
             for item in linked

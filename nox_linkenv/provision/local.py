@@ -173,7 +173,7 @@ class _LocalRequest:
         sources = SourceBuilds(
             self.store, request, self.arguments, self.keys.config, self.environment.prefix, self.receipt
         )
-        manifests = stored_wheels(others, sources, self.store, self.arguments, self.pip)
+        manifests = stored_wheels(others, sources, self.environment, self.arguments, self.pip)
         parts = [
             self._local(item, self.key.requested.projects[names[item.name]], builds[names[item.name]])
             if item.name in names

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from nox_linkenv.errors import UnsupportedWheelError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nox_linkenv.resolve.cache import WheelSource
     from nox_linkenv.resolve.pip import Pip
@@ -22,33 +23,43 @@ if TYPE_CHECKING:
 __all__ = ["fetch", "fetch_again"]
 
 
-def fetch(store: Store, wanted: Sequence[Resolved], arguments: Arguments, pip: Pip) -> dict[str, Manifest] | None:
+def fetch(
+    store: Store, wanted: Sequence[Resolved], arguments: Arguments, pip: Pip, *, notes: list[str]
+) -> dict[str, Manifest] | None:
     """Return the manifest of each of *wanted* by its name, stored now if it was not before.
 
     Returns ``None`` where pip could not fetch or build one of them in this way.
 
+    Args:
+        notes: gets a line on each wheel stored now whose RECORD says less than it should.
+
     Raises:
         WheelError: a wheel is hostile, broken, or not the one that pip resolved to.
+        UnsupportedWheelError: none is, but one is odd.
         StoreUnwritableError: the store cannot be written.
     """
     found: dict[str, Manifest] = {}
+    here: dict[str, Path] = {}
     missing: list[Resolved] = []
     for item in wanted:
         manifest = store.manifest(item.sha256) if item.origin is Origin.WHEEL and item.sha256 else None
-        if manifest is None and item.origin is Origin.WHEEL and item.path is not None and os.path.isfile(item.path):
-            manifest = store.add(Path(item.path), digest=item.sha256)
-        if manifest is None:
-            missing.append(item)
-        else:
+        if manifest is not None:
             found[item.name] = manifest
-    if not missing:
+        elif item.origin is Origin.WHEEL and item.path is not None and os.path.isfile(item.path):
+            here[item.name] = Path(item.path)
+        else:
+            missing.append(item)
+    if not here and not missing:
         return found
     with temporary_directory(store.layout) as directory:
-        wheels = _ask([(item.name, item.requirement()) for item in missing], arguments, pip, Path(directory))
-        if wheels is None:
-            return None
-        _store_all(store, missing, wheels, found)
-    return found
+        if missing:
+            wheels = _ask([(item.name, item.requirement()) for item in missing], arguments, pip, Path(directory))
+            if wheels is None:
+                return None
+            here.update((item.name, wheels[canonicalize_name(item.name)]) for item in missing)
+        added = _store_all(store, [item for item in wanted if item.name in here], here)
+    notes.extend(filter(None, map(_note, added.values())))
+    return {**found, **added}
 
 
 def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, directory: Path) -> dict[str, Path] | None:
@@ -65,17 +76,40 @@ def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, dir
     return by_name
 
 
-def _store_all(store: Store, missing: Sequence[Resolved], wheels: dict[str, Path], found: dict[str, Manifest]) -> None:
-    """Store the *missing* wheels over all cores: hashing and inflating release the interpreter's lock."""
+def _store_all(store: Store, items: Sequence[Resolved], wheels: Mapping[str, Path]) -> dict[str, Manifest]:
+    """Store the wheels of *items* over all cores: hashing and inflating release the interpreter's lock."""
     from concurrent.futures import ThreadPoolExecutor
 
-    def add(item: Resolved) -> Manifest:
+    def add(item: Resolved) -> Manifest | UnsupportedWheelError:
         digest = item.sha256 if item.origin is Origin.WHEEL else None
-        return store.add(wheels[canonicalize_name(item.name)], digest=digest)
+        try:
+            return store.add(wheels[item.name], digest=digest)
+        except UnsupportedWheelError as odd:
+            return odd
 
+    added: dict[str, Manifest] = {}
+    odd: list[UnsupportedWheelError] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for item, manifest in zip(missing, pool.map(add, missing), strict=True):
-            found[item.name] = manifest
+        for item, result in zip(items, pool.map(add, items), strict=True):
+            if isinstance(result, UnsupportedWheelError):
+                odd.append(result)
+            else:
+                added[item.name] = result
+    if odd:  # after all have been looked at: a hostile one comes first
+        raise odd[0]
+    return added
+
+
+def _note(manifest: Manifest) -> str | None:
+    """Return what a user should know of a wheel that has been stored."""
+    names = manifest.unhashed
+    if not names:
+        return None
+    which = names[0] if len(names) == 1 else f"{len(names)} files, such as {names[0]}"
+    return (
+        f"The RECORD of {manifest.name} {manifest.version} has no secure hash of {which};"
+        " what the wheel holds has been stored, as pip installs it."
+    )
 
 
 def fetch_again(store: Store, wheels: Sequence[WheelSource], arguments: Arguments, pip: Pip) -> bool:

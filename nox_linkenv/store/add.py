@@ -32,7 +32,7 @@ def store_wheel(layout: Layout, path: Path, digest: str) -> Manifest:
         digest: hexadecimal SHA-256 of the archive.
 
     Raises:
-        WheelError: the wheel is hostile or broken; the store is as it was.
+        WheelError: the wheel is hostile, broken or odd; the store is as it was.
         OSError: the store cannot be written; the store is as it was.
     """
     staging = staging_name(layout.staging)
@@ -49,6 +49,7 @@ def store_wheel(layout: Layout, path: Path, digest: str) -> Manifest:
                 files=tuple(file for file, _ in staged),
                 record=wheel.record,
                 entry_points=wheel.entry_points,
+                unhashed=wheel.unhashed,
             )
         for file, temporary in staged:
             if temporary is not None:

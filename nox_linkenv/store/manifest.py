@@ -49,6 +49,7 @@ class Manifest:
         files: everything that is installed, RECORD aside.
         record: the rows of its RECORD as they stand there.
         entry_points: console and GUI scripts.
+        unhashed: names of files of which RECORD states no secure hash; known only when the wheel has just been stored.
     """
 
     digest: str
@@ -59,6 +60,7 @@ class Manifest:
     files: tuple[StoredFile, ...]
     record: tuple[tuple[str, str, str], ...]
     entry_points: tuple[EntryPoint, ...]
+    unhashed: tuple[str, ...] = ()
 
     def dumps(self) -> str:
         """Return the manifest as JSON text."""

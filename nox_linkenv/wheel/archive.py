@@ -17,10 +17,12 @@ import zlib
 from typing import IO, TYPE_CHECKING, Final
 
 from ..digest import BLOCK
-from .refusal import refusal
+from .refusal import refusal, unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ..errors import UnsupportedWheelError
 
 __all__ = ["READ_ERRORS", "members"]
 
@@ -53,13 +55,16 @@ def members(archive: zipfile.ZipFile, stream: IO[bytes], path: Path) -> list[zip
     """Return the regular files in *archive*, which was opened from *stream*; directory entries are left out.
 
     Raises:
-        WheelError: a name, a type, a method or the layout of the archive is not fit for a wheel.
+        WheelError: a name, a type or the layout of the archive is hostile.
+        UnsupportedWheelError: it is not, but a name or a method is not fit for a wheel.
     """
     _check_layout(archive, stream, path)
     files: list[zipfile.ZipInfo] = []
     seen: set[str] = set()
+    odd: UnsupportedWheelError | None = None
     for info in archive.infolist():
         _check_name(info, path)
+        odd = odd or _oddity(info, path)
         kind = stat.S_IFMT(info.external_attr >> 16)
         if info.is_dir():
             # Installers ignore these, whatever else they say, and make directories as files need them.
@@ -73,27 +78,40 @@ def members(archive: zipfile.ZipFile, stream: IO[bytes], path: Path) -> list[zip
             raise refusal(path, "is listed twice", member=info.filename)
         seen.add(info.filename)
         files.append(info)
+    if odd is not None:
+        raise odd
     return files
+
+
+def _oddity(info: zipfile.ZipInfo, path: Path) -> UnsupportedWheelError | None:
+    """Return what keeps *info*, which is not hostile, from being stored exactly as pip installs it."""
+    name = info.orig_filename
+    if "\\" in name:
+        return unsupported(path, "has a backslash in its name", member=name)
+    segments = [segment for segment in name.split("/") if not info.is_dir() or segment not in ("", ".")]
+    for segment in segments:
+        if segment in ("", "."):
+            return unsupported(path, f"has the segment {segment!r} in its path", member=name)
+        if _DRIVE.match(segment):
+            return unsupported(path, "has a drive letter in its path", member=name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or info.flag_bits & _PATCH:
+        what = f"is neither stored nor deflated (method {info.compress_type})"
+        return unsupported(path, what, member=name)
+    return None
 
 
 def _check_name(info: zipfile.ZipInfo, path: Path) -> None:
     name = info.orig_filename
-    if "\0" in name or "\\" in name:
-        raise refusal(path, "has a NUL or a backslash in its name", member=name)
+    if "\0" in name:
+        raise refusal(path, "has a NUL in its name", member=name)
     other = _unicode_path(info.extra)
     if (other is not None and other != name.encode()) or info.filename != name:
         # Only some readers know of it: zipfile of Python 3.11 and older does not.
         raise refusal(path, f"has a second name, {other or info.filename!r}", member=name)
     if name.startswith("/"):
         raise refusal(path, "has an absolute path", member=name)
-    segments = name.split("/")
-    if info.is_dir():
-        segments = [segment for segment in segments if segment not in ("", ".")]
-    for segment in segments:
-        if segment in ("", ".", ".."):
-            raise refusal(path, f"has the segment {segment!r} in its path", member=name)
-        if _DRIVE.match(segment):
-            raise refusal(path, "has a drive letter in its path", member=name)
+    if ".." in re.split(r"[/\\]", name):
+        raise refusal(path, "has the segment '..' in its path", member=name)
 
 
 def _check_layout(archive: zipfile.ZipFile, stream: IO[bytes], path: Path) -> None:
@@ -134,8 +152,6 @@ def _check_member(stream: IO[bytes], info: zipfile.ZipInfo, path: Path) -> int:
         raise refusal(path, "is encrypted", member=name)
     if method != info.compress_type:
         raise _disagreement(path, name, "compression method", method, info.compress_type)
-    if method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or (flags | info.flag_bits) & _PATCH:
-        raise refusal(path, f"is neither stored nor deflated (method {method})", member=name)
     if method == zipfile.ZIP_STORED and info.compress_size != info.file_size:
         raise refusal(path, "is stored but has two sizes", member=name)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -11,7 +12,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import InvalidVersion, Version
 
 from .model import EntryPoint
-from .refusal import refusal
+from .refusal import refusal, unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 __all__ = ["Identity", "WheelText", "entry_points", "name_and_version", "parse_wheel_text"]
 
 _SUPPORTED_MAJOR: Final = 1
-#: As pip's script generator takes it: dotted names on both sides of one colon, then extras.
-_VALUE: Final = re.compile(r"(?P<object>\w+(?:\.\w+)*:\w+(?:\.\w+)*)\s*(?:\[[^\]]*\])?")
+#: What all versions of pip's script generator understand in the same way: in a name, and in a value, where dotted
+#: names on both sides of one colon are followed by extras.
+_SCRIPT: Final = re.compile(r"[\w.+-]+")
+_VALUE: Final = re.compile(
+    r"(?P<object>\w+(?:\.\w+)*:\w+(?:\.\w+)*)\s*(?:\[\s*[\w-]+(?:=\w+)?(?:,\s*\w+(?:=\w+)?)*\s*\])?"
+)
 _GROUPS: Final = {"console_scripts": False, "gui_scripts": True}
 
 
@@ -34,11 +39,11 @@ class Identity:
 
     @classmethod
     def of(cls, path: Path) -> Identity:
-        """Return the identity of the wheel at *path*; raises WheelError if it is not named like a wheel."""
+        """Return the identity of the wheel at *path*; raises UnsupportedWheelError if it is not named like one."""
         try:
             name, version, _, _ = parse_wheel_filename(path.name)
         except InvalidWheelFilename as error:
-            raise refusal(path, f"is not named as a wheel must be ({error})") from error
+            raise unsupported(path, f"is not named as a wheel must be ({error})") from error
         return cls(name, version)
 
     def is_named(self, name: str, version: str) -> bool:
@@ -68,15 +73,19 @@ class WheelText:
 
 
 def parse_wheel_text(text: str, path: Path) -> WheelText:
-    """Read the contents of WHEEL; raises WheelError if its Wheel-Version is missing or of a newer major."""
+    """Read the contents of WHEEL.
+
+    Raises:
+        UnsupportedWheelError: its Wheel-Version is missing or of a newer major.
+    """
     fields = parse_metadata_file(text)
     version = str(fields.get("Wheel-Version", "")).strip()
     try:
         major, *_ = [int(part) for part in version.split(".")]
     except ValueError:
-        raise refusal(path, f"has no readable Wheel-Version in WHEEL ({version!r})") from None
+        raise unsupported(path, f"has no readable Wheel-Version in WHEEL ({version!r})") from None
     if major > _SUPPORTED_MAJOR:
-        raise refusal(path, f"has Wheel-Version {version}, which is newer than the known major {_SUPPORTED_MAJOR}")
+        raise unsupported(path, f"has Wheel-Version {version}, which is newer than the known major {_SUPPORTED_MAJOR}")
     return WheelText(
         root_is_purelib=str(fields.get("Root-Is-Purelib", "")).strip().lower() == "true",
         tags=tuple(str(tag).strip() for tag in fields.get_all("Tag", [])),
@@ -84,12 +93,16 @@ def parse_wheel_text(text: str, path: Path) -> WheelText:
 
 
 def name_and_version(text: str, identity: Identity, path: Path) -> tuple[str, str]:
-    """Return Name and Version of METADATA as written; raises WheelError unless they are those of the file name."""
+    """Return Name and Version of METADATA as written.
+
+    Raises:
+        UnsupportedWheelError: they are not those of the file name.
+    """
     fields = parse_metadata_file(text)
     name, version = (str(fields.get(field, "")).strip() for field in ("Name", "Version"))
     if not identity.is_named(name, version):
         what = f"has {name!r} {version!r} in METADATA, but {identity.name} {identity.version} in its file name"
-        raise refusal(path, what)
+        raise unsupported(path, what)
     return name, version
 
 
@@ -97,17 +110,20 @@ def entry_points(text: str, path: Path) -> tuple[EntryPoint, ...]:
     """Return the scripts that ``entry_points.txt`` asks for; of entries with one name, the last one counts (pip).
 
     Raises:
-        WheelError: a name that cannot be a file name, a value that is not ``module:attribute``.
+        WheelError: a name leads out of the directory of scripts.
+        UnsupportedWheelError: a name is no plain word, or a value is not ``module:attribute``; pip may fail then.
     """
     found: dict[tuple[bool, str], EntryPoint] = {}
     for group, name, reference in _lines(text, path):
         if group not in _GROUPS:
             continue
-        if name in ("", ".", "..") or re.search(r"[/\\\x00-\x1f\x7f]|^[A-Za-z]:", name):
-            raise refusal(path, f"has the entry point name {name!r}, which cannot be the name of a script")
+        if name and not posixpath.normpath(posixpath.join("scripts", name)).startswith("scripts/"):
+            raise refusal(path, f"has the entry point name {name!r}, which leads out of the directory of scripts")
+        if _SCRIPT.fullmatch(name) is None:
+            raise unsupported(path, f"has the entry point name {name!r}, which versions of pip understand differently")
         value = _VALUE.fullmatch(reference)
         if value is None:
-            raise refusal(path, f"has the entry point {name!r} = {reference!r}, which is not module:attribute")
+            raise unsupported(path, f"has the entry point {name!r} = {reference!r}, which is not module:attribute")
         gui = _GROUPS[group]
         found[gui, name] = EntryPoint(name, value["object"], gui)
     return tuple(found.values())
@@ -120,7 +136,7 @@ def _lines(text: str, path: Path) -> Iterator[tuple[str, str, str]]:
     the outcome would depend on the interpreter that runs this.
 
     Raises:
-        WheelError: a line is neither the head of a group nor an entry.
+        UnsupportedWheelError: a line is neither the head of a group nor an entry.
     """
     group = ""
     for line in map(str.strip, text.splitlines()):
@@ -131,5 +147,5 @@ def _lines(text: str, path: Path) -> Iterator[tuple[str, str, str]]:
         elif group:
             name, equals, value = line.partition("=")
             if not equals:
-                raise refusal(path, f"has an entry_points.txt that cannot be read ({line!r})")
+                raise unsupported(path, f"has an entry_points.txt that cannot be read ({line!r})")
             yield group, name.strip(), value.strip()

@@ -37,14 +37,14 @@ class EntryPoint:
 
 @dataclass(frozen=True, slots=True)
 class WheelFile:
-    """A regular file to be installed.  RECORD and its signatures are not among them: each installer writes its own.
+    """A regular file to be installed.  RECORD is not among them: each installer writes its own.
 
     Args:
         name: name in the archive.
         scheme: where the file goes; files at the root go to purelib or platlib as ``Root-Is-Purelib`` says.
         path: path within the scheme, relative, separated by ``/``, without ``.`` and ``..``.
         size: bytes, uncompressed.
-        digest: hexadecimal SHA-256 if that is what RECORD states, None if RECORD uses another algorithm.
+        digest: hexadecimal SHA-256 if RECORD states it, ``None`` if it states another hash or none.
         executable: whether the archive marks it as an executable regular file (pip's own rule).
     """
 

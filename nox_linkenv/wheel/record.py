@@ -1,5 +1,8 @@
 """RECORD: what every file of a wheel must be.
 
+pip installs wheels whose RECORD says less than it should, or says it oddly, and copies its rows as they stand.  So they
+are read as pip reads them; what they say of a file's content must be true.
+
 Source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
 """
 
@@ -9,29 +12,39 @@ import base64
 import binascii
 import csv
 import hashlib
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from installer.records import InvalidRecordEntry, RecordEntry, parse_record_file
-
-from .refusal import refusal
+from .refusal import unsupported
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["Expected", "Record"]
+__all__ = ["Expected", "Record", "Row"]
 
+#: Path, hash and size.
+Row = tuple[str, str, str]
 # "The hash algorithm must be sha256 or better; specifically, md5, sha1 and sha224 are not permitted".
 _SECURE: Final = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"})
+_WEAK: Final = frozenset({"md5", "sha1", "sha224"})
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What RECORD states of one file: the name of a secure algorithm and the digest in bytes."""
+    """What a row states of one file.
+
+    Attributes:
+        algorithm: name of the hash.
+        digest: in bytes.
+    """
 
     algorithm: str
     digest: bytes
+
+    @property
+    def secure(self) -> bool:
+        """Whether nobody can make another file of that digest."""
+        return self.algorithm in _SECURE
 
     @property
     def sha256(self) -> str | None:
@@ -42,54 +55,48 @@ class Expected:
 class Record:
     """The rows of a RECORD.  Rows of files that are not in the archive are tolerated, as pip does.
 
+    Attributes:
+        rows: the first three columns of each row, as it stands there; missing ones are empty.
+
     Args:
         text: contents of RECORD.
         path: the wheel, for messages.
 
     Raises:
-        WheelError: RECORD is not the table it should be, or says two things of one file.
+        UnsupportedWheelError: RECORD is no table, or has an empty line; pip fails, too.
     """
 
+    rows: tuple[Row, ...]
+
     def __init__(self, text: str, path: Path) -> None:
-        self._path = path
-        self._rows: dict[str, tuple[str, str]] = {}
         try:
-            for name, digest, size in parse_record_file(io.StringIO(text, newline="")):
-                if self._rows.setdefault(name, (digest, size)) != (digest, size):
-                    raise refusal(path, "has two RECORD rows that contradict each other", member=name)
-        except (InvalidRecordEntry, csv.Error) as error:
-            raise refusal(path, f"has a RECORD that cannot be read ({error})") from error
+            lines = list(csv.reader(text.splitlines()))
+        except csv.Error as error:
+            raise unsupported(path, f"has a RECORD that cannot be read ({error})") from error
+        if not all(lines):
+            raise unsupported(path, "has a RECORD with an empty line")
+        self.rows = tuple(
+            (line[0], line[1] if len(line) > 1 else "", line[2] if len(line) > 2 else "") for line in lines
+        )
+        self._stated: dict[str, dict[Expected, None]] = {}
+        for name, value, _ in self.rows:
+            stated = _expected(value)
+            if stated is not None:
+                # Windows builders have written paths with backslashes.
+                self._stated.setdefault(name.replace("\\", "/"), {})[stated] = None
 
-    @property
-    def rows(self) -> tuple[tuple[str, str, str], ...]:
-        """The rows (path, hash, size), as they stand in RECORD."""
-        return tuple((name, *row) for name, row in self._rows.items())
+    def expected(self, name: str) -> tuple[Expected, ...]:
+        """Return what RECORD states of the file *name*: nothing, or what all has to be true of it."""
+        return tuple(self._stated.get(name, ()))
 
-    def expected(self, name: str, size: int) -> Expected:
-        """Return what the file *name*, of *size* bytes in the archive, must be.
 
-        Raises:
-            WheelError: the file has no row, no hash, a weak or malformed one, or another size.
-        """
-        row = self._rows.get(name)
-        if row is None:
-            raise refusal(self._path, "is missing from RECORD", member=name)
-        try:
-            entry = RecordEntry.from_elements(name, *row)
-        except InvalidRecordEntry as error:
-            raise refusal(self._path, f"has a bad row in RECORD ({error})", member=name) from error
-        if entry.size is not None and entry.size != size:
-            raise refusal(self._path, f"has {size} bytes, but RECORD says {entry.size}", member=name)
-        if entry.hash_ is None:
-            # "installation will fail if any file in the archive is not both mentioned and correctly hashed in RECORD"
-            raise refusal(self._path, "has no hash in RECORD", member=name)
-        algorithm = entry.hash_.name
-        if algorithm not in _SECURE:
-            raise refusal(self._path, f"has a hash in RECORD that is weaker than SHA-256 ({algorithm})", member=name)
-        digest = _decode(entry.hash_.value, length=hashlib.new(algorithm).digest_size)
-        if digest is None:
-            raise refusal(self._path, "has a malformed hash in RECORD", member=name)
-        return Expected(algorithm, digest)
+def _expected(value: str) -> Expected | None:
+    """Return what the hash column *value* states, ``None`` where it says nothing that can be compared."""
+    algorithm, separator, text = value.partition("=")
+    if not separator or algorithm not in _SECURE | _WEAK:
+        return None
+    digest = _decode(text, length=hashlib.new(algorithm, usedforsecurity=False).digest_size)
+    return None if digest is None else Expected(algorithm, digest)
 
 
 def _decode(value: str, *, length: int) -> bytes | None:

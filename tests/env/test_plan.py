@@ -19,6 +19,7 @@ from nox_linkenv.digest import address
 from nox_linkenv.env.interpreter.facts import NAME, PREFIX, fill
 from nox_linkenv.env.plan import INSTALLER, CollisionError, Installable, Plan, make_plan, record_row
 from nox_linkenv.store import Manifest, StoredFile
+from nox_linkenv.store.layout import object_name
 from nox_linkenv.wheel import EntryPoint, Scheme
 from tests.env.tool import FACTS
 
@@ -74,10 +75,15 @@ def paths(plan: Plan) -> list[str]:
     ]
 
 
-def rows(plan: Plan, number: int = 0) -> dict[str, tuple[str, str]]:
-    """Return the rows of one RECORD by path, as a reader of CSV sees them."""
-    _, lines, _ = plan.records[number]
-    parsed = list(csv.reader(lines))
+def all_rows(plan: Plan) -> list[tuple[str, str, str]]:
+    """Return the rows of the one RECORD, as a reader of CSV sees them."""
+    _, lines, _ = plan.records[0]
+    return [(path, digest, size) for path, digest, size in csv.reader(lines)]
+
+
+def rows(plan: Plan) -> dict[str, tuple[str, str]]:
+    """Return the rows of the one RECORD by path, of which none stands there twice."""
+    parsed = all_rows(plan)
     assert len({row[0] for row in parsed}) == len(parsed)
     return {row[0]: (row[1], row[2]) for row in parsed}
 
@@ -158,12 +164,20 @@ def test_private_files() -> None:
     assert [tuple(entry[:4]) for entry in plan.distributions] == [("demo", "1.0", f"{SITE}/{INFO}", "0" * 64)]
 
 
-def test_wheels_own_installer_is_overridden() -> None:
-    plan = plan_of(manifest({f"{INFO}/INSTALLER": b"evil\n", f"{INFO}/direct_url.json": b"{}", "demo.py": b"x"}))
-    assert [(path, text) for path, text, _ in plan.texts] == [(f"{SITE}/{INFO}/INSTALLER", INSTALLER)]
-    assert not [path for path in plan.links.paths if path.endswith(("INSTALLER", "direct_url.json"))]
-    assert rows(plan)[f"{INFO}/INSTALLER"] == (digest(INSTALLER.encode()), str(len(INSTALLER)))
-    assert f"{INFO}/direct_url.json" not in rows(plan)
+@pytest.mark.parametrize("named", [False, True])
+def test_wheels_own_private_files(named: bool) -> None:
+    """Pip writes its own over them, where it has any to write, and keeps their rows beside its own."""
+    own = {f"{INFO}/{name}": b"own\n" for name in ("INSTALLER", "REQUESTED", "direct_url.json")}
+    plan = plan_of(manifest({**own, "demo.py": b"x"}), requested=named, direct_url="{}" if named else None)
+    written = {
+        f"{INFO}/INSTALLER": INSTALLER,
+        **({f"{INFO}/REQUESTED": "", f"{INFO}/direct_url.json": "{}"} if named else {}),
+    }
+    assert {path: text for path, text, _ in plan.texts} == {f"{SITE}/{path}": text for path, text in written.items()}
+    assert {path for path in own if f"{SITE}/{path}" in plan.links.paths} == own.keys() - written.keys()
+    found = [row for row in all_rows(plan) if row[0] in own]
+    ours = [(path, digest(text.encode()), str(len(text))) for path, text in written.items()]
+    assert sorted(found) == sorted([*((path, digest(b"own\n"), "4") for path in own), *ours])
 
 
 def test_installer_of_that_name_elsewhere_is_a_file() -> None:
@@ -187,22 +201,68 @@ def test_script_of_an_entry_point(gui: bool) -> None:
         [manifest({"x": b"1"}, name="a"), manifest({"x/y": b"1"}, name="b")],
         [manifest({"x/y": b"1"}, name="a"), manifest({"x": b"1"}, name="b")],
         [manifest({"x/y/z": b"1"}, name="a"), manifest({"x": b""}, name="b")],
-        [manifest({"demo-1.0.data/data/bin/x": b"1"}, entry_points=[EntryPoint("x", "a:b", gui=False)])],
-        [manifest({"demo-1.0.data/scripts/x": b"1"}, entry_points=[EntryPoint("x", "a:b", gui=True)])],
-        [manifest({}, entry_points=[EntryPoint("x", "a:b", gui=False), EntryPoint("x", "a:b", gui=True)])],
-        [manifest({f"demo-1.0.data/data/{SITE}/x.py": b"1", "x.py": b"2"})],
+        [manifest({"x": b"1", "demo-1.0.data/purelib/x/y": b"1"})],
         [
             manifest({}, name="a", entry_points=[EntryPoint("x", "a:b", gui=False)]),
             manifest({}, name="b", entry_points=[EntryPoint("x", "a:b", gui=False)]),
         ],
-        [manifest({f"demo-1.0.data/data/{SITE}/{INFO}/INSTALLER": b"x"})],
-        [manifest({f"demo-1.0.data/data/{SITE}/{INFO}/RECORD": b"x"})],
         [manifest({"x.py": b"1"}), manifest({"x.py": b"1"})],
     ],
 )
 def test_collisions(wheels: list[Manifest]) -> None:
     with pytest.raises(CollisionError):
         plan_of(*wheels)
+
+
+@pytest.mark.parametrize("names", [("x.py", "demo-1.0.data/purelib/x.py"), ("demo-1.0.data/purelib/x.py", "x.py")])
+def test_of_two_files_on_one_path_the_later_one_stays(names: tuple[str, str]) -> None:
+    """Pip writes those of the root first; each has its row."""
+    plan = plan_of(manifest({name: name.encode() for name in names}))
+    assert plan.links.paths.count(f"{SITE}/x.py") == 1
+    at = plan.links.paths.index(f"{SITE}/x.py")
+    stored = address(hashlib.sha256(b"demo-1.0.data/purelib/x.py").hexdigest(), executable=False)
+    assert plan.links.sources[at] == object_name(stored)
+    assert [row[1] for row in all_rows(plan) if row[0] == "x.py"] == sorted(digest(name.encode()) for name in names)
+
+
+@pytest.mark.parametrize("place", ["data/bin/x", f"data/{SITE}/{INFO}/INSTALLER", f"data/{SITE}/{INFO}/RECORD"])
+def test_what_is_written_replaces_what_is_linked(place: str) -> None:
+    entries = [EntryPoint("x", "a:b", gui=False), EntryPoint("x", "c:d", gui=True)]
+    plan = plan_of(manifest({f"demo-1.0.data/{place}": b"1"}, entry_points=entries))
+    assert place.removeprefix("data/") not in plan.links.paths
+    assert next(text for path, text, _ in plan.texts if path == "bin/x").endswith("gui(d())\n")
+    assert plan.records[0][2] == [("bin/x", "../../../bin/x")] * 2  # pip lists it for each of the two
+
+
+def test_scripts_that_setuptools_made_of_entry_points_are_left_out() -> None:
+    left_out = ("x", "x.exe", "X-script.py".lower(), "sub/x.pya")
+    files = {f"demo-1.0.data/scripts/{name}": b"#!python\n" for name in (*left_out, "y")}
+    plan = plan_of(manifest(files, entry_points=[EntryPoint("x", "a:b", gui=True)]))
+    assert [path for path, _ in plan.shebangs] == ["bin/y"]
+    assert {f"demo-1.0.data/scripts/{name}" for name in left_out} < set(rows(plan))
+
+
+def test_pips_own_script_has_the_names_of_the_interpreter() -> None:
+    entries = [
+        EntryPoint(name, f"{name[0]}:f", gui=False) for name in ("a", "pip", "pip7", "pip7.1", "pip-x", "easy_install")
+    ]
+    plan = plan_of(manifest({}, entry_points=entries))
+    made = {path for path, _, _ in plan.texts if path.startswith("bin/")}
+    assert made == {
+        "bin/" + name for name in ("a", "pip", "pip3", "pip3.12", "pip-x", "easy_install", "easy_install-3.12")
+    }
+
+
+def test_what_has_no_row_gets_one_and_a_row_stays_twice() -> None:
+    from dataclasses import replace
+
+    wheel = manifest({"demo.py": b"x", "more.py": b"y", "demo-1.0.data/scripts/run": b"#!python\n"})
+    script = next(row for row in wheel.record if row[0].endswith("/run"))
+    plan = plan_of(replace(wheel, record=(wheel.record[0], wheel.record[0], script, script, ("a", "b", "c,d"))))
+    found = all_rows(plan)
+    assert found.count(("demo.py", digest(b"x"), "1")) == 2
+    assert {("more.py", "", ""), (f"{INFO}/RECORD", "", ""), ("a", "b", "c,d"), script} < set(found)
+    assert plan.records[0][2] == [("bin/run", "../../../bin/run")]
 
 
 def test_shared_directories_are_no_collision() -> None:
@@ -226,8 +286,7 @@ def test_any_wheel(files: dict[str, bytes], requested: bool) -> None:
     try:
         plan = plan_of(wheel, requested=requested)
     except CollisionError:
-        made = [_place(file) for file in wheel.files]
-        assert len(set(made)) < len(made) or _nested(made)
+        assert _nested([_place(file) for file in wheel.files])
         return
     made = paths(plan)
     # Every file once, inside of the environment, in a directory that is made, parents first.
@@ -242,17 +301,15 @@ def test_any_wheel(files: dict[str, bytes], requested: bool) -> None:
     assert not any(path.startswith(("/", "../")) or "/../" in path for path in [*made, *seen])
     # RECORD lists each of them once, relative to its site-packages.
     computed = {row: path for path, row in plan.records[0][2]}
-    listed = {posixpath.normpath(posixpath.join(SITE, row)) for row in [*rows(plan), *computed]}
-    assert listed == set(made)
-    assert not computed.keys() & rows(plan).keys()
+    listed = {posixpath.normpath(posixpath.join(SITE, row[0])) for row in all_rows(plan)}
+    assert listed | {posixpath.normpath(posixpath.join(SITE, row)) for row in computed} == set(made)
     for row, path in computed.items():
         assert posixpath.normpath(posixpath.join(SITE, row)) == path
     # Those that are linked keep the hash the wheel gives them.
-    hashes = {file.name: digest(files[file.name]) for file in wheel.files if file.name in files}
     for file in wheel.files:
         row = os.path.relpath(_place(file), SITE)
-        if row in rows(plan) and file.name in hashes:
-            assert rows(plan)[row] == (hashes[file.name], str(file.size))
+        if file.name in files and row not in computed:
+            assert (row, digest(files[file.name]), str(file.size)) in all_rows(plan)
     # Nothing empty is linked, and nothing that depends on the environment.
     assert all(size > 0 for size in plan.links.sizes)
     assert not any(path.endswith(".pth") for path in plan.links.paths)
@@ -269,7 +326,7 @@ def _nested(made: Sequence[str]) -> bool:
     parents = {path.rpartition("/")[0] for path in own}
     while more := {path.rpartition("/")[0] for path in parents} - parents:
         parents |= more
-    return bool(parents & own) or len(own) < len(made)
+    return bool(parents & own)
 
 
 @settings(deadline=None, database=None)

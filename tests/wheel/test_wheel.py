@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING, Literal
 import pytest
 
 from nox_linkenv.digest import BLOCK
-from nox_linkenv.errors import WheelError
+from nox_linkenv.errors import UnsupportedWheelError, WheelError
 from nox_linkenv.wheel import EntryPoint, Scheme, Wheel
+from tests.support.odd_wheels import LEFT, STORED, OddWheel
 from tests.support.wheels import HOSTILE, HostileWheel, Member, Row, insert, make_wheel
 
 if TYPE_CHECKING:
@@ -34,12 +35,40 @@ def test_hostile_wheel_is_refused(hostile: HostileWheel, tmp_path: Path) -> None
         Wheel.open(path).close()
     with pytest.raises(WheelError, match=hostile.match) as caught:
         contents(path)
+    assert not isinstance(caught.value, UnsupportedWheelError)
     assert caught.value.path == path
     assert caught.value.remedy.endswith(".")
 
 
-def test_hostile_ids_are_unique() -> None:
-    ids = [hostile.id for hostile in HOSTILE]
+@pytest.mark.parametrize("odd", [odd for odd in LEFT if odd.match], ids=lambda odd: odd.id)
+def test_odd_wheel_is_left_to_pip(odd: OddWheel, tmp_path: Path) -> None:
+    path = odd.build(tmp_path)
+    with pytest.raises(UnsupportedWheelError, match=odd.match) as caught:
+        contents(path)
+    assert caught.value.path == path
+    assert caught.value.remedy.endswith(".")
+
+
+@pytest.mark.parametrize("odd", STORED, ids=lambda odd: odd.id)
+def test_odd_wheel_is_read_whole(odd: OddWheel, tmp_path: Path) -> None:
+    path = odd.build(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        expected = {name: archive.read(name) for name in archive.namelist() if name != "demo-1.0.dist-info/RECORD"}
+    assert contents(path) == expected
+    with Wheel.open(path) as wheel:
+        assert wheel.unhashed == odd.unhashed
+
+
+def test_what_is_hostile_stays_hostile_where_it_is_odd_too(tmp_path: Path) -> None:
+    """Only pip would look at it then, and pip takes a symbolic link for a file."""
+    link = Member("link.py", b"demo.py", stat.S_IFLNK | 0o777)
+    with pytest.raises(WheelError, match="symbolic link") as caught:
+        Wheel.open(make_wheel(tmp_path, more=[Member("./x.py", b""), link]))
+    assert not isinstance(caught.value, UnsupportedWheelError)
+
+
+def test_ids_are_unique() -> None:
+    ids = [*(wheel.id for wheel in HOSTILE), *(wheel.id for wheel in (*LEFT, *STORED))]
     assert len(ids) == len(set(ids))
 
 
@@ -168,13 +197,8 @@ GOOD: dict[str, Callable[[Path], Path]] = {
         d, more=[Member(name, b"", stat.S_IFDIR | 0o755) for name in ("sub/", "./", "demo-1.0.data/", "sub/")]
     ),
     "signature": lambda d: make_wheel(d, more=[Member("demo-1.0.dist-info/RECORD.jws", b"{}", recorded=False)]),
-    "row-of-no-file": lambda d: make_wheel(d, rows=lambda rows: [("gone.py", "md5=x", "many"), *rows]),
-    "identical-rows": lambda d: make_wheel(d, rows=lambda rows: [rows[0], *rows]),
     "no-size": lambda d: make_wheel(d, rows=lambda rows: [(rows[0][0], rows[0][1], ""), *rows[1:]]),
     "padded-hash": lambda d: make_wheel(d, rows=lambda rows: [(rows[0][0], rows[0][1] + "=", rows[0][2]), *rows[1:]]),
-    "windows-rows": lambda d: make_wheel(
-        d, files={"a/b.py": b""}, rows=lambda rows: [(row[0].replace("/", "\\"), *row[1:]) for row in rows]
-    ),
     "case-only": lambda d: make_wheel(d, files={"demo/A.py": b"a", "demo/a.py": b"b"}),
     "odd-names": lambda d: make_wheel(
         d, files={"demo/a b,\"c'.txt": b"x", "demo/\u00e9\u4e2d.py": b"y", "demo/..x": b"z", "aux.py": b""}
@@ -189,9 +213,7 @@ def test_good_wheel_is_read_whole(build: Callable[[Path], Path], tmp_path: Path)
     path = build(tmp_path)
     with zipfile.ZipFile(path) as archive:
         expected = {
-            name: archive.read(name)
-            for name in archive.namelist()
-            if not name.endswith("/") and ".dist-info/RECORD" not in name
+            name: archive.read(name) for name in archive.namelist() if not name.endswith(("/", ".dist-info/RECORD"))
         }
     assert contents(path) == expected
 
