@@ -28,6 +28,8 @@ COMPANION: Final = ".linkenv-store"
 _NONE: Final = frozenset({"none", "off", "no", "false", "0"})
 #: In order of speed (decision 0012); symlinks are never chosen, only asked for.
 _AUTOMATIC: Final = (LinkMode.HARDLINK, LinkMode.CLONE)
+#: Tops of filesystems that belong to the system: nothing is put there unless the setting says so.
+_SYSTEM: Final = frozenset({"/", "/home", "/opt", "/root", "/srv", "/tmp", "/usr", "/var", "/var/tmp"})
 #: Files by which a directory is known as a project, whose top is no place for a store.
 _PROJECT: Final = (".git", ".hg", "pyproject.toml", "noxfile.py", "tox.ini", "setup.py")
 
@@ -123,14 +125,14 @@ def companion_places(directory: str, setting: str) -> Iterator[str]:
     """Yield where a companion may be for environments in *directory*, the best place first.
 
     These are the path that was set, or else ``.linkenv-store`` at the top of the environment's filesystem, unless
-    that top is a project's, and then ``.linkenv-store`` in *directory*.
+    that top is the system's or a project's, and then ``.linkenv-store`` in *directory*.
     """
     if setting:
         if setting.lower() not in _NONE:
             yield os.path.abspath(os.path.expanduser(setting))
         return
     point = mount_of(existing(directory)).point
-    if not any(os.path.exists(os.path.join(point, name)) for name in _PROJECT):
+    if point not in _SYSTEM and not any(os.path.exists(os.path.join(point, name)) for name in _PROJECT):
         yield os.path.join(point, COMPANION)
     yield os.path.join(directory, COMPANION)
 
