@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 from typing import IO, Final
 
-__all__ = ["BLOCK", "EXECUTABLE_SUFFIX", "address", "file_digest", "is_derived", "mtime_of"]
+__all__ = ["BLOCK", "EMPTY", "EXECUTABLE_SUFFIX", "address", "file_digest", "is_derived", "mtime_of"]
 
 #: Bytes read at a time when a file is streamed.
 BLOCK: Final = 1 << 20
 #: Ends the address of an executable object.
 EXECUTABLE_SUFFIX: Final = "x"
+
+#: SHA-256 of nothing.
+EMPTY: Final = hashlib.sha256().hexdigest()
 
 _EPOCH: Final = 946_684_800  # 2000-01-01T00:00:00Z: after the 1980 of zip archives, before any real build
 _SPAN: Final = 500_000_000  # seconds, about 15.8 years: ends in 2015, before 2016 (the other pinned date of wheels)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from nox_linkenv.digest import mtime_of
+from nox_linkenv.digest import EMPTY, mtime_of
 from nox_linkenv.env.links import Links
 from nox_linkenv.store.compile import bytecode_of
 from nox_linkenv.store.layout import bytecode_name
@@ -18,10 +18,7 @@ if TYPE_CHECKING:
     from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store import Store
 
-__all__ = ["EMPTY", "Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]
-
-#: SHA-256 of nothing.  Bytecode of empty modules is written, not linked: one inode cannot have that many links.
-EMPTY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+__all__ = ["Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,7 @@ class Bytecode:
 
     Args:
         links: those of modules with content.
-        empty: paths of those of empty modules.
+        empty: paths of those of empty modules, which are written: one inode cannot have that many links.
         empty_size: bytes of each of these.
     """
 

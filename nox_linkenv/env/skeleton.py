@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.links import Links
+from nox_linkenv.store.layout import SKELETONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -143,4 +144,4 @@ def skeleton_name(
     except OSError:
         return None
     key = [interpreter, real, status.st_size, status.st_mtime_ns, list(parameters), creator]
-    return f"skeletons/{hashlib.sha256(json.dumps(key).encode()).hexdigest()}.json"
+    return SKELETONS.file(hashlib.sha256(json.dumps(key).encode()).hexdigest())

@@ -7,9 +7,10 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.digest import EMPTY
 from nox_linkenv.maintenance.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
 from nox_linkenv.store.files import names_in
-from nox_linkenv.store.layout import stem_of
+from nox_linkenv.store.layout import WHEELS, stem_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Uses", "file_key", "shards"]
 
 _FOREVER: Final = float("inf")
-#: SHA-256 of nothing: its bytecode belongs to no object.
-_EMPTY: Final = 0xE3B0C44298FC1C14
+#: What stands for the empty file, whose bytecode belongs to no object.
+_EMPTY: Final = key_of(EMPTY)
 
 
 class Uses:
@@ -60,7 +61,7 @@ class Uses:
         for unit in sorted(units, key=lambda unit: unit.kind is Kind.WHEEL):  # wheels last: others refer to them
             used = _FOREVER if stem_of(unit.name) in self.protected else unit.time
             if unit.kind is Kind.WHEEL:
-                used = max(used, by_wheel.get(unit.name[7:9] + unit.name[10:-5], 0.0))
+                used = max(used, by_wheel.get(WHEELS.key(unit.name), 0.0))
             self.times[unit.name] = used
             content = self.read(unit.name)
             if unit.kind is not Kind.WHEEL:

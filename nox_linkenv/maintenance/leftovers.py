@@ -1,4 +1,4 @@
-"""What killed processes have left in the store: staged files and directories, and units that were moved aside."""
+"""What killed processes have left in the store: staged files, throwaway environments, units that were moved aside."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.maintenance.units import Kind
-from nox_linkenv.store.layout import ASIDE
+from nox_linkenv.store.files import names_in
+from nox_linkenv.store.layout import ASIDE, TESTS
 from nox_linkenv.store.roots import is_alive
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _LONG: Final = 86_400.0
 
 
 def find_leftovers(layout: Layout, *, now: float, grace: float) -> Iterator[str]:
-    """Yield the paths of what is staged, and of throwaway environments, that belong to nobody any more.
+    """Yield the paths of what is staged, and of throwaway and tests' environments, that belong to nobody any more.
 
     Args:
         now: seconds since the epoch.
@@ -41,6 +42,20 @@ def find_leftovers(layout: Layout, *, now: float, grace: float) -> Iterator[str]
                 gone = not (pid.isdecimal() and is_alive(int(pid)))
                 if (gone and age > grace) or (age > _LONG and directory == layout.staging):
                     yield path
+    runs = layout.directory(TESTS.name)
+    for name in names_in(runs):
+        if now - _changed(os.path.join(runs, name)) > _LONG:
+            yield os.path.join(runs, name)
+
+
+def _changed(run: str) -> float:
+    """Return when something was last made in the directory of a test run, in seconds since the epoch."""
+    paths = [run, *(os.path.join(run, name) for name in names_in(run))]
+    times = [0.0]
+    for path in paths:
+        with contextlib.suppress(OSError):
+            times.append(os.lstat(path).st_ctime)
+    return max(times)
 
 
 def put_back(layout: Layout) -> None:

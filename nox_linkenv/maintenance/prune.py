@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from nox_linkenv.maintenance.disk_usage import Disk, walk
 from nox_linkenv.maintenance.last_use import Uses, file_key, shards
 from nox_linkenv.maintenance.leftovers import put_back
 from nox_linkenv.maintenance.prune_companion import prune_companion
+from nox_linkenv.maintenance.prune_notes import prune_notes
 from nox_linkenv.maintenance.removal import PATIENCE, Pruned, Pruning, Removal
 from nox_linkenv.maintenance.units import Kind, Unit, wheels_of
 from nox_linkenv.store.files import names_in, staging_name
 from nox_linkenv.store.layers import find_companions
-from nox_linkenv.store.layout import ASIDE
+from nox_linkenv.store.layout import ARCHIVES, ASIDE, BYTECODE, OBJECTS, PREBUILT, ROOTS
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash, find_trash
@@ -34,9 +34,6 @@ __all__ = ["prune"]
 
 #: How many files are removed under one hold of the exclusive lock: some milliseconds.
 _BATCH: Final = 256
-#: Small files which are made again when they are gone.
-_NOTES: Final = ("resolutions", "requests", "interpreters")
-_PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
 _T = TypeVar("_T")
 _File: TypeAlias = "tuple[str, str | None, int]"  # path, tag of bytecode, key
 
@@ -87,10 +84,10 @@ class _Prune:
         self.progress("removing what nothing uses")
         doomed = sorted((unit for unit in units if self.uses.times[unit.name] < cutoff), key=lambda unit: unit.time)
         self._each(doomed, self._unit)
-        self._notes()
+        prune_notes(self.store, self.pruning, self.uses, self.removal)
         self._spares()
         self._archives()
-        for kind in ("objects", "bytecode"):
+        for kind in (OBJECTS.name, BYTECODE.name):
             self._each(self._files(kind), self._file)
         for companion in find_companions(self.store):
             self.progress(f"pruning {companion.layout.root}")
@@ -100,7 +97,7 @@ class _Prune:
     def _kept(self, name: str) -> bool:
         """Return whether the object or pyc *name* (relative to the format directory) stays."""
         directory, _, file = name.rpartition("/")
-        tag = directory.split("/")[1] if directory.startswith("bytecode/") else None
+        tag = directory.split("/")[1] if directory.startswith(f"{BYTECODE.name}/") else None
         return not self._unused((f"{self.base}/{name}", tag, file_key(directory.rpartition("/")[2], file)))
 
     def _files(self, kind: str) -> Iterator[_File]:
@@ -150,7 +147,7 @@ class _Prune:
                 self.uses.rate([unit])
                 return
             path += ASIDE
-        self._tree(prebuilt_directory(self.layout, unit.name), "spares")
+        self._tree(prebuilt_directory(self.layout, unit.name), PREBUILT.name)
         for name in unit.lists:
             self.removal.unlink(f"{self.base}/{name}")
         self.removal.unlink(path, unit.kind.value)
@@ -171,7 +168,7 @@ class _Prune:
     def _file(self, item: _File) -> None:
         path, tag, _ = item
         if self.pruning.dry or self._unused(item):  # it may have come into use meanwhile
-            self.removal.unlink(path, "objects" if tag is None else "bytecode")
+            self.removal.unlink(path, OBJECTS.name if tag is None else BYTECODE.name)
 
     def _tree(self, path: str, kind: str) -> None:
         """Move a directory tree away; it is removed when the lock has been released."""
@@ -194,31 +191,12 @@ class _Prune:
             for root in list(find_roots(self.store, vanished=vanished)):
                 directories.add(os.path.dirname(root.prefix))
                 if vanished and not root.running and root.since < self.pruning.now - self.pruning.grace:
-                    self.pruned.removed["roots"] += 1
+                    self.pruned.removed[ROOTS.name] += 1
                     if not self.pruning.dry:
                         forget_root(self.store, root.prefix)
         for directory in sorted(directories):
             for path in find_trash(directory):
                 self.removal.trash(path, "trash")
-
-    def _notes(self) -> None:
-        """Remove what was remembered and is old, or speaks of a plan that is gone."""
-        for kind in _NOTES:
-            for top, _, names in os.walk(f"{self.base}/{kind}"):
-                for name in names:
-                    if self._forgettable(f"{top}/{name}"):
-                        self.removal.unlink(f"{top}/{name}", kind)
-
-    def _forgettable(self, path: str) -> bool:
-        try:
-            used = os.lstat(path).st_mtime
-            with open(path, "rb") as stream:
-                plan = _PLAN.search(stream.read())
-        except OSError:
-            return False
-        if plan is not None:
-            return self.uses.times.get(plan[1].decode(), used) < self.pruned.cutoff
-        return used < self.pruned.cutoff
 
     def _spares(self) -> None:
         """Remove spares whose plan or skeleton is gone."""
@@ -227,8 +205,8 @@ class _Prune:
             for name, used in self.uses.times.items()
             if used >= self.pruned.cutoff
         }
-        orphans = [f"{self.base}/spares/{name}" for name in names_in(f"{self.base}/spares")]
-        self._each([path for path in orphans if path not in here], lambda path: self._tree(path, "spares"))
+        orphans = [f"{self.base}/{PREBUILT.name}/{name}" for name in names_in(f"{self.base}/{PREBUILT.name}")]
+        self._each([path for path in orphans if path not in here], lambda path: self._tree(path, PREBUILT.name))
 
     def _archives(self) -> None:
         """Remove built wheels whose builds are gone."""
@@ -236,8 +214,8 @@ class _Prune:
         for name, used in self.uses.times.items():
             if name.startswith(Kind.BUILD.value) and used >= self.pruned.cutoff:
                 wanted |= wheels_of(self.uses.read(name))
-        for digest in names_in(f"{self.base}/projects/wheels"):
-            path = f"{self.base}/projects/wheels/{digest}"
+        for digest in names_in(f"{self.base}/{ARCHIVES.name}"):
+            path = f"{self.base}/{ARCHIVES.name}/{digest}"
             with contextlib.suppress(OSError):
                 if digest not in wanted and self.pruning.now - os.lstat(path).st_ctime > self.pruning.grace:
-                    self._each([path], lambda path: self._tree(path, "projects/wheels"))
+                    self._each([path], lambda path: self._tree(path, ARCHIVES.name))

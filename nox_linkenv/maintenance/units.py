@@ -13,6 +13,8 @@ import time as clock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.store.layout import ANSWERS, BUILDS, DIRECTORIES, PLANS, SKELETONS, WHEELS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,15 +38,14 @@ _RACY: Final = 3_000_000_000
 class Kind(enum.Enum):
     """What a unit is."""
 
-    PLAN = "plans"
-    SKELETON = "skeletons"
-    WHEEL = "wheels"
-    BUILD = "projects/builds"
-    ANSWER = "projects/answers"
+    PLAN = PLANS.name
+    SKELETON = SKELETONS.name
+    WHEEL = WHEELS.name
+    BUILD = BUILDS.name
+    ANSWER = ANSWERS.name
 
 
-#: Kinds whose files lie in directories named by two digits.
-_SHARDED: Final = (Kind.PLAN, Kind.WHEEL)
+_SHARDED: Final = frozenset(directory.name for directory in DIRECTORIES if directory.sharded)
 
 
 @dataclass(slots=True)
@@ -113,7 +114,7 @@ class Watch:
         self._known.discard(name)
 
     def _directories(self, kind: Kind) -> Iterator[str]:
-        if kind not in _SHARDED:
+        if kind.value not in _SHARDED:
             yield kind.value
             return
         with contextlib.suppress(FileNotFoundError):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.maintenance.leftovers import find_leftovers
 from nox_linkenv.maintenance.units import Kind, Watch
-from nox_linkenv.store.layout import ASIDE, LAYER, object_name
+from nox_linkenv.store.layout import ASIDE, BYTECODE, DIRECTORIES, DISCARDED, LAYER, OBJECTS, PROBE, WHEELS, object_name
 from nox_linkenv.store.objects import EXECUTABLE_MODE, FILE_MODE
 
 if TYPE_CHECKING:
@@ -28,28 +28,7 @@ _SHARD: Final = re.compile(r"[0-9a-f]{2}")
 _OBJECT: Final = re.compile(r"[0-9a-f]{62}x?")
 _PYC: Final = re.compile(r"[0-9a-f]{62}\.pyc")
 #: What belongs into the format directory.
-_KNOWN: Final = frozenset(
-    {
-        "answers",
-        "bytecode",
-        "companions",
-        "discarded",
-        "interpreters",
-        "locks",
-        "objects",
-        "plans",
-        "probe",
-        "projects",
-        "requests",
-        "resolutions",
-        "roots",
-        "skeletons",
-        "spares",
-        "staging",
-        "tests",
-        "wheels",
-    }
-)
+_KNOWN: Final = frozenset({PROBE, DISCARDED, *(directory.name.partition("/")[0] for directory in DIRECTORIES)})
 
 
 class Problem(enum.Enum):
@@ -124,7 +103,7 @@ class _Verification:
         return self.verified
 
     def _objects(self) -> None:
-        for name, entry in self._entries("objects", _OBJECT):
+        for name, entry in self._entries(OBJECTS.name, _OBJECT):
             self.verified.objects += 1
             addr = name[8:10] + name[11:]
             reason = _look(entry.stat(follow_symlinks=False), addr)
@@ -136,8 +115,8 @@ class _Verification:
                 self.damaged[name] = reason
 
     def _bytecode(self) -> None:
-        for tag in _names(f"{self.base}/bytecode"):
-            for name, entry in self._entries(f"bytecode/{tag}", _PYC):
+        for tag in _names(f"{self.base}/{BYTECODE.name}"):
+            for name, entry in self._entries(f"{BYTECODE.name}/{tag}", _PYC):
                 self.verified.bytecode += 1
                 addr = name.split("/")[2] + name.split("/")[3].removesuffix(".pyc")
                 reason = _look(entry.stat(follow_symlinks=False), addr)
@@ -155,7 +134,7 @@ class _Verification:
             if unit.kind is not Kind.WHEEL:
                 continue
             self.verified.manifests += 1
-            digest = unit.name[7:9] + unit.name[10:-5]
+            digest = WHEELS.key(unit.name)
             manifest = self.store.manifest(digest, used=False)
             if manifest is None or manifest.digest != digest:
                 self._found(Problem.DAMAGED, unit.name, "it is not a manifest", (digest,))

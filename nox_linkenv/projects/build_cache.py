@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
-from nox_linkenv.store.layout import object_name
+from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, object_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nox_linkenv.store import Manifest, Store
+    from nox_linkenv.store.layout import Directory
 
 __all__ = [
     "Build",
@@ -93,7 +94,7 @@ class ProjectResolution:
 def load_build(store: Store, key: str) -> Build | None:
     """Return the build with *key*; one whose wheel is not stored any more is none."""
     try:
-        data = _read(store, "builds", key)
+        data = _read(store, BUILDS, key)
         build = Build(**{**data, "requirements": tuple(data["requirements"])})
     except (ValueError, KeyError, TypeError):
         return None
@@ -104,14 +105,14 @@ def load_build(store: Store, key: str) -> Build | None:
 def load_project_resolution(store: Store, key: str) -> ProjectResolution | None:
     """Return the answer with *key*."""
     try:
-        data = _read(store, "answers", key)
+        data = _read(store, ANSWERS, key)
         return ProjectResolution(float(data["time"]), tuple(ResolvedPart(**part) for part in data["parts"]))
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _read(store: Store, kind: str, key: str) -> dict[str, Any]:
-    text = store.use(f"projects/{kind}/{key}.json")
+def _read(store: Store, kind: Directory, key: str) -> dict[str, Any]:
+    text = store.use(kind.file(key))
     if text is None:
         raise KeyError(key)
     data: dict[str, Any] = json.loads(text)
@@ -120,9 +121,9 @@ def _read(store: Store, kind: str, key: str) -> dict[str, Any]:
 
 def write(store: Store, key: str, entry: Build | ProjectResolution) -> None:
     """Keep *entry*; a store that cannot be written does without."""
-    kind = "builds" if isinstance(entry, Build) else "answers"
+    kind = BUILDS if isinstance(entry, Build) else ANSWERS
     with contextlib.suppress(StoreUnwritableError):
-        store.publish(f"projects/{kind}/{key}.json", json.dumps(asdict(entry)))
+        store.publish(kind.file(key), json.dumps(asdict(entry)))
 
 
 def keep_archive(store: Store, wheel: str, digest: str) -> str:
@@ -133,7 +134,7 @@ def keep_archive(store: Store, wheel: str, digest: str) -> str:
     """
     from nox_linkenv.store.files import publish, staging_name
 
-    name = f"projects/wheels/{digest}/{os.path.basename(wheel)}"
+    name = f"{ARCHIVES.name}/{digest}/{os.path.basename(wheel)}"
     target = os.path.join(store.layout.base, name)
     if not os.path.isfile(target):
         staged = staging_name(store.layout.staging)

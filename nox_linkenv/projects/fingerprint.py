@@ -29,6 +29,7 @@ from nox_linkenv.digest import file_digest
 from nox_linkenv.projects.build_config import above, read_declared, read_run, users_files
 from nox_linkenv.projects.git import git_files, index_digest
 from nox_linkenv.projects.tree_index import Index
+from nox_linkenv.store.layout import PROJECTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -124,7 +125,7 @@ def fingerprint(
         UnknownTreeError: the build may see more than can be looked at, or a file cannot be read.
     """
     real = os.path.realpath(project)
-    name = f"projects/{hashlib.sha256(os.fsencode(real)).hexdigest()}.json"
+    name = PROJECTS.file(hashlib.sha256(os.fsencode(real)).hexdigest())
     before = store.read(name)
     index = Index.loads(before)
     try:

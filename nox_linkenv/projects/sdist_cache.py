@@ -16,6 +16,7 @@ from nox_linkenv.projects.build_inputs import build_inputs_digest
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
+from nox_linkenv.store.layout import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,4 +86,4 @@ class SourceBuilds:
         fixed = item.commit if item.origin is Origin.VCS else item.sha256 if item.origin is Origin.SDIST else None
         if fixed is None or self._build_inputs is None:
             return None
-        return f"projects/sources/{digest_of([item.requirement(), self._build_inputs])}.json"
+        return SOURCES.file(digest_of([item.requirement(), self._build_inputs]))

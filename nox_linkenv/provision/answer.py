@@ -18,6 +18,7 @@ from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Unkeyable
 from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.store.layout import PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -114,7 +115,7 @@ def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: P
     """Store *plan* under a name that says all it was made from, and which bytecode there is for it."""
     parts = [[wheel.manifest.digest, wheel.requested, wheel.direct_url] for wheel in wheels]
     digest = hashlib.sha256(json.dumps([RULES, parts, receipt.facts.to_json()], sort_keys=True).encode()).hexdigest()
-    name = f"plans/{digest[:2]}/{digest[2:]}.json"
+    name = PLANS.file(digest)
     environment.store.note(name, plan.dumps())
     if environment.settings.bytecode:
         modules = sources(plan.links, [path for path, _ in plan.empty], receipt.facts)

@@ -22,6 +22,7 @@ from nox_linkenv.resolve.cache import WheelSource, cached_wheels
 from nox_linkenv.resolve.fetch import fetch_again
 from nox_linkenv.resolve.pip_arguments import parse
 from nox_linkenv.resolve.request import Request
+from nox_linkenv.store.layout import ARCHIVES, BYTECODE, STAGING, TESTS, WHEELS
 from nox_linkenv.store.objects import discard
 from nox_linkenv.store.trash import empty_trash
 
@@ -71,22 +72,23 @@ class _Mending:
         for finding in findings:
             if finding.problem not in (Problem.DAMAGED, Problem.MISSING):
                 continue
-            if finding.name.startswith("bytecode/"):
+            if finding.name.startswith(f"{BYTECODE.name}/"):
                 done[finding.name] = "removed, compiled again when it is needed"
             elif not finding.wheels:
                 done[finding.name] = "removed, no wheel needs it"
             else:
                 stored = [self._store_again(digest) for digest in finding.wheels]
                 if all(stored) and (
-                    os.path.exists(f"{self.store.layout.base}/{finding.name}") or finding.name.startswith("wheels/")
+                    os.path.exists(f"{self.store.layout.base}/{finding.name}")
+                    or finding.name.startswith(f"{WHEELS.name}/")
                 ):
                     done[finding.name] = "stored again"
-                elif finding.name.startswith("wheels/"):
+                elif finding.name.startswith(f"{WHEELS.name}/"):
                     done[finding.name] = "removed, fetched again when it is needed"
         return done
 
     def _leftover(self, name: str) -> None:
-        if name.startswith(("staging/", "../")):
+        if name.startswith((f"{STAGING.name}/", f"{TESTS.name}/", "../")):
             empty_trash(os.path.join(self.store.layout.base, name))
         else:
             with self.store.removing(within=60.0):
@@ -106,7 +108,7 @@ class _Mending:
         return self.again[digest]
 
     def _from_archive(self, digest: str) -> bool:
-        for path in Path(self.store.layout.base, "projects", "wheels", digest).glob("*.whl"):
+        for path in Path(self.store.layout.base, ARCHIVES.name, digest).glob("*.whl"):
             with contextlib.suppress(LinkenvError):
                 self.store.add(path, digest=digest)
                 return True

@@ -8,6 +8,8 @@ import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from nox_linkenv.store.layout import REQUESTS, RESOLUTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
@@ -102,7 +104,7 @@ def save_resolution(
 
 def cached_wheels(store: Store) -> Iterator[WheelSource]:
     """Yield the wheels of all remembered answers; one may come several times."""
-    for top, _, names in os.walk(store.layout.directory("resolutions")):
+    for top, _, names in os.walk(store.layout.directory(RESOLUTIONS.name)):
         for name in names:
             answer = load_resolution(store, os.path.basename(top) + name.removesuffix(".json"))
             if answer is not None:
@@ -121,9 +123,9 @@ def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:
 
 
 def _name(digest: str) -> str:
-    return f"resolutions/{digest[:2]}/{digest[2:]}.json"
+    return RESOLUTIONS.file(digest)
 
 
 def _place(place: Sequence[str]) -> str:
     digest = hashlib.sha256(json.dumps(list(place)).encode()).hexdigest()
-    return f"requests/{digest[:2]}/{digest[2:]}.json"
+    return REQUESTS.file(digest)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from nox_linkenv.digest import file_digest
 from nox_linkenv.linking import clone_file, copy_file
 from nox_linkenv.store.files import make_directory, names_in, publish, staging_name
-from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.layout import COMPANIONS, Layout
 from nox_linkenv.store.objects import discard, intact
 from nox_linkenv.store.store import Store, writing
 
@@ -92,7 +92,7 @@ def open_companion(root: str, main: Store) -> Store:
     """Open the companion store of *main* at *root*, making it if it is not there; version control leaves it out."""
     new = not os.path.isdir(root)
     store = Store.open(root)
-    name = f"companions/{hashlib.sha256(root.encode()).hexdigest()[:40]}.json"
+    name = COMPANIONS.file(hashlib.sha256(root.encode()).hexdigest()[:40])
     if new or not os.path.exists(f"{main.layout.base}/{name}"):
         main.note(name, json.dumps({"root": root}))
     if new:
@@ -103,8 +103,8 @@ def open_companion(root: str, main: Store) -> Store:
 
 def find_companions(main: Store) -> Iterator[Store]:
     """Yield the companion stores of *main* that still exist."""
-    for name in names_in(main.layout.directory("companions")):
+    for name in names_in(main.layout.directory(COMPANIONS.name)):
         with contextlib.suppress(ValueError, KeyError, TypeError):
-            layout = Layout(json.loads(main.read(f"companions/{name}") or "")["root"])
+            layout = Layout(json.loads(main.read(f"{COMPANIONS.name}/{name}") or "")["root"])
             if os.path.exists(layout.description):
                 yield Store(layout)

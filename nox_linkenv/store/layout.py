@@ -6,11 +6,45 @@ All paths handed out are strings: the linking loop works on tens of thousands of
 
 from __future__ import annotations
 
+import enum
 import os
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-__all__ = ["ASIDE", "DESCRIPTION", "FORMAT", "LAYER", "Layout", "bytecode_name", "object_name", "stem_of"]
+__all__ = [
+    "ANSWERS",
+    "ARCHIVES",
+    "ASIDE",
+    "BUILDS",
+    "BYTECODE",
+    "COMPANIONS",
+    "DESCRIPTION",
+    "DIRECTORIES",
+    "DISCARDED",
+    "FORMAT",
+    "INTERPRETERS",
+    "LAYER",
+    "LOCKS",
+    "OBJECTS",
+    "PLANS",
+    "PREBUILT",
+    "PROBE",
+    "PROJECTS",
+    "REQUESTS",
+    "RESOLUTIONS",
+    "ROOTS",
+    "SKELETONS",
+    "SOURCES",
+    "STAGING",
+    "TESTS",
+    "WHEELS",
+    "Directory",
+    "Layout",
+    "Retention",
+    "bytecode_name",
+    "object_name",
+    "stem_of",
+]
 
 #: The store format that this version reads and writes.
 FORMAT: Final = 1
@@ -18,8 +52,71 @@ FORMAT: Final = 1
 DESCRIPTION: Final = "linkenv-store.json"
 #: Ends the name of a file that a prune has moved aside for a moment, to see whether anyone has just used it.
 ASIDE: Final = ".aside"
-#: Begins the name of the marker of an overlay's upper layer.
+#: Begins the name of the marker of an overlay's upper layer; another layer's goes when it is old.
 LAYER: Final = "layer-"
+#: A small file that links are tried with; it stays.
+PROBE: Final = "probe"
+#: Inode number and name of each file that was taken out of the store; it goes when nothing is as old as it is.
+DISCARDED: Final = "discarded"
+
+
+class Retention(enum.Enum):
+    """What has an entry of the store go."""
+
+    UNIT = enum.auto()  # that it was not used for long
+    PART = enum.auto()  # that no unit refers to it any more
+    NOTE = enum.auto()  # that the unit which it names was not used for long; without one, that it is old itself
+    ROOT = enum.auto()  # that what it names is not there any more
+    LEFTOVER = enum.auto()  # that the process which made it is gone
+    NONE = enum.auto()  # nothing
+
+
+class Directory(NamedTuple):
+    """A directory of the format.
+
+    Attributes:
+        name: relative to the format directory.
+        retention: of what lies in it.
+        sharded: whether its entries lie in directories named by the first two digits of theirs.
+    """
+
+    name: str
+    retention: Retention
+    sharded: bool = False
+
+    def file(self, key: str) -> str:
+        """Return the name, relative to the format directory, of the JSON file with *key*, which is hexadecimal."""
+        return f"{self.name}/{key[:2]}/{key[2:]}.json" if self.sharded else f"{self.name}/{key}.json"
+
+    def key(self, name: str) -> str:
+        """Return the key of the JSON file whose name is *name*."""
+        return name[len(self.name) + 1 :].removesuffix(".json").replace("/", "")
+
+
+OBJECTS: Final = Directory("objects", Retention.PART, sharded=True)
+BYTECODE: Final = Directory("bytecode", Retention.PART)  # below it one sharded directory for each interpreter's tag
+WHEELS: Final = Directory("wheels", Retention.UNIT, sharded=True)
+PLANS: Final = Directory("plans", Retention.UNIT, sharded=True)
+SKELETONS: Final = Directory("skeletons", Retention.UNIT)
+BUILDS: Final = Directory("projects/builds", Retention.UNIT)
+ANSWERS: Final = Directory("projects/answers", Retention.UNIT)
+ARCHIVES: Final = Directory("projects/wheels", Retention.PART)
+PREBUILT: Final = Directory("spares", Retention.PART)
+RESOLUTIONS: Final = Directory("resolutions", Retention.NOTE, sharded=True)
+REQUESTS: Final = Directory("requests", Retention.NOTE, sharded=True)
+INTERPRETERS: Final = Directory("interpreters", Retention.NOTE)
+PROJECTS: Final = Directory("projects", Retention.NOTE)
+SOURCES: Final = Directory("projects/sources", Retention.NOTE)
+ROOTS: Final = Directory("roots", Retention.ROOT)
+COMPANIONS: Final = Directory("companions", Retention.ROOT)
+STAGING: Final = Directory("staging", Retention.LEFTOVER)
+TESTS: Final = Directory("tests", Retention.LEFTOVER)
+LOCKS: Final = Directory("locks", Retention.NONE)
+#: Every directory of the format.
+DIRECTORIES: Final = (
+    OBJECTS, BYTECODE, WHEELS, PLANS, SKELETONS, BUILDS, ANSWERS, ARCHIVES, PREBUILT, RESOLUTIONS, REQUESTS,
+    INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, STAGING, TESTS, LOCKS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +137,7 @@ class Layout:
     @property
     def probe(self) -> str:
         """A file to try links with."""
-        return f"{self.base}/probe"
+        return f"{self.base}/{PROBE}"
 
     def directory(self, name: str) -> str:
         return os.path.join(self.base, name)
@@ -48,7 +145,7 @@ class Layout:
     @property
     def staging(self) -> str:
         """Unfinished work: never read by anyone but the process that made it."""
-        return self.directory("staging")
+        return self.directory(STAGING.name)
 
     @property
     def throwaway(self) -> str:
@@ -59,20 +156,20 @@ class Layout:
         return f"{self.base}/{object_name(addr)}"
 
     def manifest(self, wheel_digest: str) -> str:
-        return f"{self.base}/wheels/{wheel_digest[:2]}/{wheel_digest[2:]}.json"
+        return f"{self.base}/{WHEELS.file(wheel_digest)}"
 
     def lock(self, name: str) -> str:
-        return os.path.join(self.base, "locks", name + ".lock")
+        return os.path.join(self.base, LOCKS.name, name + ".lock")
 
 
 def object_name(addr: str) -> str:
     """Return the path of an object relative to the format directory; two hexadecimal digits make the shard."""
-    return f"objects/{addr[:2]}/{addr[2:]}"
+    return f"{OBJECTS.name}/{addr[:2]}/{addr[2:]}"
 
 
 def bytecode_name(tag: str, addr: str) -> str:
     """Return the path, relative to the format directory, of the bytecode that the interpreter *tag* made of *addr*."""
-    return f"bytecode/{tag}/{addr[:2]}/{addr[2:64]}.pyc"
+    return f"{BYTECODE.name}/{tag}/{addr[:2]}/{addr[2:64]}.pyc"
 
 
 def stem_of(name: str) -> str:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import Abilities, existing, mount_of, probe
-from nox_linkenv.store.layout import LAYER, Layout
+from nox_linkenv.store.layout import LAYER, OBJECTS, Layout
 from nox_linkenv.store.store import make_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["COMPANION", "Arrangement", "Option", "arrange", "companion_places", "decide", "sample"]
+__all__ = ["COMPANION", "Arrangement", "Option", "arrange", "companion_places", "decide", "layer_of", "sample"]
 
 #: Name of a companion store where the user names no place.
 COMPANION: Final = ".linkenv-store"
@@ -145,7 +145,7 @@ def sample(layout: Layout) -> str | None:
     if os.path.exists(path):
         return path
     with contextlib.suppress(OSError):
-        for shard in os.scandir(layout.directory("objects")):
+        for shard in os.scandir(layout.directory(OBJECTS.name)):
             for entry in os.scandir(shard.path):
                 return entry.path
     return None
@@ -180,19 +180,25 @@ def _ours(place: str) -> bool:
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
+def layer_of(layout: Layout) -> str | None:
+    """Return the name of the marker of the overlay's upper layer that the store is on, ``None`` where it is on none."""
+    mount = mount_of(existing(layout.base))
+    if mount.kind not in ("overlay", "fuse.fuse-overlayfs"):
+        return None
+    upper = next((option for option in mount.options.split(",") if option.startswith("upperdir=")), mount.options)
+    return LAYER + hashlib.sha256(f"{upper}\0{os.stat(mount.point).st_ino}".encode()).hexdigest()[:16]
+
+
 def _overlay_since(layout: Layout) -> int:
     """Return, for a store on an overlay, since when its objects have been put into the upper layer; 0 elsewhere.
 
     No system call tells in which layer a file lies.  What an upper layer's own marker is not older than has been
     written since that layer was there; the marker is named by the upper layer, so that one in an image does not count.
     """
-    base = existing(layout.base)
-    mount = mount_of(base)
-    if mount.kind not in ("overlay", "fuse.fuse-overlayfs"):
+    name = layer_of(layout)
+    if name is None:
         return 0
-    upper = next((option for option in mount.options.split(",") if option.startswith("upperdir=")), mount.options)
-    identity = hashlib.sha256(f"{upper}\0{os.stat(mount.point).st_ino}".encode()).hexdigest()[:16]
-    marker = layout.directory(LAYER + identity)
+    marker = layout.directory(name)
     with contextlib.suppress(OSError):
         with contextlib.suppress(FileExistsError), open(marker, "xb"):
             pass

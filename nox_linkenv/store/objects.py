@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, file_digest
 from nox_linkenv.store.files import make_directory, make_shared, publish, staging_name
+from nox_linkenv.store.layout import DISCARDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -77,8 +78,8 @@ def discard(layout: Layout, name: str) -> None:
     path = f"{layout.base}/{name}"
     with contextlib.suppress(FileNotFoundError):
         inode = os.lstat(path).st_ino
-        make_shared(layout.directory("discarded"))
-        with open(layout.directory("discarded"), "a", encoding="ascii") as stream:
+        make_shared(layout.directory(DISCARDED))
+        with open(layout.directory(DISCARDED), "a", encoding="ascii") as stream:
             stream.write(f"{inode} {name}\n")
         os.unlink(path)
 
@@ -86,7 +87,7 @@ def discard(layout: Layout, name: str) -> None:
 def discarded_inodes(layout: Layout) -> set[int]:
     """Return the inode numbers of files that have been taken out of the store."""
     try:
-        with open(layout.directory("discarded"), encoding="ascii") as stream:
+        with open(layout.directory(DISCARDED), encoding="ascii") as stream:
             return {int(line.split()[0]) for line in stream if line[:1].isdigit()}
     except FileNotFoundError:
         return set()
@@ -95,7 +96,7 @@ def discarded_inodes(layout: Layout) -> set[int]:
 def discarded_names(layout: Layout) -> set[str]:
     """Return the names of files that have been taken out of the store, though they may have been put in again."""
     try:
-        with open(layout.directory("discarded"), encoding="utf-8", errors="replace") as stream:
+        with open(layout.directory(DISCARDED), encoding="utf-8", errors="replace") as stream:
             return {line.split()[1] for line in stream if line.count(" ") == 1}
     except FileNotFoundError:
         return set()

@@ -10,6 +10,8 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from nox_linkenv.store.layout import ROOTS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -68,18 +70,18 @@ def is_alive(pid: int) -> bool:
 
 
 def _name(prefix: str) -> str:
-    return f"roots/{hashlib.sha256(prefix.encode()).hexdigest()[:40]}.json"
+    return ROOTS.file(hashlib.sha256(prefix.encode()).hexdigest()[:40])
 
 
 def find_roots(store: Store, *, vanished: bool = False) -> Iterator[Root]:
     """Yield the registered environments that still exist, or with *vanished* those which do not."""
-    directory = store.layout.directory("roots")
+    directory = store.layout.directory(ROOTS.name)
     try:
         names = sorted(os.listdir(directory))
     except FileNotFoundError:
         return
     for name in names:
-        text = store.read(f"roots/{name}")
+        text = store.read(f"{ROOTS.name}/{name}")
         try:
             root = Root(**json.loads(text or ""))
         except (ValueError, TypeError):

@@ -6,6 +6,8 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from nox_linkenv.store.layout import PREBUILT, stem_of
+
 if TYPE_CHECKING:
     from nox_linkenv.store.layout import Layout
 
@@ -14,7 +16,7 @@ __all__ = ["prebuilt_directory", "take_prebuilt"]
 
 def prebuilt_directory(layout: Layout, name: str) -> str:
     """Return the directory of the spares of a stored plan or skeleton."""
-    return f"{layout.base}/spares/{os.path.basename(name).removesuffix('.json')[:40]}"
+    return f"{layout.base}/{PREBUILT.name}/{stem_of(name)}"
 
 
 def take_prebuilt(layout: Layout, name: str, target: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.digest import file_digest
 from nox_linkenv.errors import StoreBusyError, StoreError, StoreFormatError, StoreUnwritableError, remedy_for
 from nox_linkenv.store.files import make_directory, make_shared, publish_text, read_text
-from nox_linkenv.store.layout import ASIDE, FORMAT, Layout
+from nox_linkenv.store.layout import ASIDE, FORMAT, LOCKS, OBJECTS, STAGING, WHEELS, Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -253,8 +253,8 @@ def make_probe(layout: Layout) -> None:
 
 def _make(layout: Layout) -> None:
     os.makedirs(layout.root, mode=0o755, exist_ok=True)
-    for name in ("objects", "wheels", "locks", "staging"):
-        make_directory(layout.directory(name))
+    for directory in (OBJECTS, WHEELS, LOCKS, STAGING):
+        make_directory(layout.directory(directory.name))
     publish_text(layout.staging, os.path.join(layout.root, "CACHEDIR.TAG"), _CACHEDIR_TAG)
     make_probe(layout)
     if os.name == "posix" and os.stat(layout.probe).st_mode & 0o111:

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from nox_linkenv.digest import file_digest, mtime_of
+from nox_linkenv.digest import EMPTY, file_digest, mtime_of
 from nox_linkenv.env.interpreter.facts import fill
 from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
@@ -25,9 +25,8 @@ __all__ = ["EMPTY_MTIME", "Assembler", "environment_errors", "write_private"]
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-#: SHA-256 of nothing: the modification time that bytecode of an empty module expects is derived from it, too.
-_EMPTY: Final = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-EMPTY_MTIME: Final = mtime_of(_EMPTY)
+#: The modification time, in seconds since the epoch, that bytecode of an empty module expects.
+EMPTY_MTIME: Final = mtime_of(EMPTY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.store.layout import stem_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -43,7 +45,7 @@ class PreviousTree:
 
 def state_name(name: str) -> str:
     """Return the file name, in our directory of an environment, for the state of a plan or skeleton."""
-    return os.path.basename(name).removesuffix(".json")[:40] + ".state"
+    return stem_of(name) + ".state"
 
 
 def record_state(

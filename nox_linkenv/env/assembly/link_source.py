@@ -12,7 +12,7 @@ from nox_linkenv.env.assembly.assembler import Assembler, write_private
 from nox_linkenv.errors import EnvError, StoreUnwritableError
 from nox_linkenv.linking import LinkMode, probe_hardlink
 from nox_linkenv.store import Store
-from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.layout import OBJECTS, Layout
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -131,7 +131,7 @@ def _needed(receipt: Receipt) -> list[str]:
     The objects' directories are not enough: whoever opens a store where there is none makes an empty one.
     """
     layouts = [Layout(place) for place in receipt.places]
-    needed = [layout.directory("objects") for layout in layouts]
+    needed = [layout.directory(OBJECTS.name) for layout in layouts]
     for name in (receipt.skeleton, *receipt.plans):
         if name is not None:
             paths = [f"{layout.base}/{name}" for layout in layouts]

@@ -13,6 +13,8 @@ import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from nox_linkenv.store.layout import INTERPRETERS
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -71,7 +73,7 @@ class Search(NamedTuple):
             name: value for name, value in self.environ.items() if name in _VARIABLES or name.startswith(_FAMILIES)
         }
         key = json.dumps([self.spec, sys.executable, self.directory, chosen], sort_keys=True)
-        return f"interpreters/{hashlib.sha256(key.encode()).hexdigest()}.json"
+        return INTERPRETERS.file(hashlib.sha256(key.encode()).hexdigest())
 
     def seen(self, path: str) -> list[list[int]]:
         """Return what could be seen to change: the interpreter, the directories of PATH, the choosing files."""

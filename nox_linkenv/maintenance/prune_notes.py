@@ -1,0 +1,117 @@
+"""Pruning notes: small files which are made again when they are gone."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.store.files import names_in, staging_name
+from nox_linkenv.store.layout import (
+    COMPANIONS,
+    DIRECTORIES,
+    DISCARDED,
+    LAYER,
+    PREBUILT,
+    WHEELS,
+    Directory,
+    Layout,
+    Retention,
+)
+from nox_linkenv.store.link_policy import layer_of
+from nox_linkenv.store.roots import find_roots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nox_linkenv.maintenance.last_use import Uses
+    from nox_linkenv.maintenance.removal import Pruning, Removal
+    from nox_linkenv.store.store import Store
+
+__all__ = ["prune_notes"]
+
+#: How a note names the unit that it speaks of.
+_PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
+_WHEEL: Final = re.compile(rb'^\{"wheel": ?"([0-9a-f]{64})"\}$')
+
+
+def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) -> None:
+    """Remove the notes of *store* that are old, or speak of what is gone."""
+    base, cutoff = store.layout.base, removal.pruned.cutoff
+    for directory in DIRECTORIES:
+        if directory.retention is Retention.NOTE:
+            for path in _files(base, directory):
+                if _last_use(path, uses) < cutoff:
+                    removal.unlink(path, directory.name)
+    for path in _files(base, COMPANIONS):
+        if _is_older(path, pruning.now - pruning.grace) and not _has_place(path):
+            removal.unlink(path, COMPANIONS.name)
+    present = layer_of(store.layout)
+    for name in names_in(base):
+        if name.startswith(LAYER) and name != present and _is_older(f"{base}/{name}", cutoff):
+            removal.unlink(f"{base}/{name}", "layers")
+    _discarded(store, cutoff, removal)
+
+
+def _files(base: str, directory: Directory) -> Iterator[str]:
+    """Yield the paths of the notes in *directory*, and of none in those below it that are other directories."""
+    top = f"{base}/{directory.name}"
+    for place in [f"{top}/{shard}" for shard in names_in(top)] if directory.sharded else [top]:
+        for name in names_in(place):
+            path = f"{place}/{name}"
+            if not os.path.isdir(path):
+                yield path
+
+
+def _last_use(path: str, uses: Uses) -> float:
+    """Return when a note, or the unit that it names, was used last; now and ever, where it cannot be read."""
+    try:
+        written = os.lstat(path).st_mtime
+        with open(path, "rb") as stream:
+            content = stream.read()
+    except OSError:
+        return float("inf")
+    if (plan := _PLAN.search(content)) is not None:
+        return uses.times.get(plan[1].decode(), written)
+    if (wheel := _WHEEL.match(content)) is not None:
+        return uses.times.get(WHEELS.file(wheel[1].decode()), written)
+    return written
+
+
+def _is_older(path: str, moment: float) -> bool:
+    try:
+        return os.lstat(path).st_mtime < moment
+    except OSError:
+        return False
+
+
+def _has_place(path: str) -> bool:
+    """Return whether the companion store which the note at *path* names is there."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(path, "rb") as stream:
+        return os.path.exists(Layout(json.load(stream)["root"]).description)
+    return False
+
+
+def _discarded(store: Store, cutoff: float, removal: Removal) -> None:
+    """Forget which files were taken out of the store, when nothing is left that was made before and may have them."""
+    path = store.layout.directory(DISCARDED)
+    if not _is_older(path, cutoff):
+        return
+    written = os.lstat(path).st_mtime
+    trees = store.layout.directory(PREBUILT.name)
+    holders = [f"{root.prefix}/pyvenv.cfg" for root in find_roots(store)]
+    holders += [f"{trees}/{name}/{tree}" for name in names_in(trees) for tree in names_in(f"{trees}/{name}")]
+    if any(_is_older(holder, written) for holder in holders):
+        return
+    if removal.dry:
+        removal.unlink(path, DISCARDED)
+        return
+    aside = staging_name(store.layout.staging)
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, aside)
+        if os.lstat(aside).st_mtime > written:  # somebody has added to it just now
+            os.rename(aside, path)
+        else:
+            removal.unlink(aside, DISCARDED)
