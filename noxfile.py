@@ -9,7 +9,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.sessions = ["checks", "tests"]
 
 PYPROJECT = nox.project.load_toml("pyproject.toml")
-PYTHONS = ["3.10", "3.11", "3.12", "3.13"]
+PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14", "3.15"]
 #: The big package sets run on this version only.
 FULL = "3.12"
 

@@ -57,7 +57,8 @@ def _as_project(item: Resolved, projects: Mapping[str, LocalProject], directory:
         return item
     # As pip makes it: of the path as it was named, without "..", with links in it as they are.
     path = os.path.normpath(os.path.join(os.path.realpath(directory), project.named))
-    url = urljoin("file:", pathname2url(path))
+    # Since Python 3.14 the empty authority is in what pathname2url returns, before that it is not.
+    url = urljoin("file://", pathname2url(path))
     info: dict[str, Any] = {"dir_info": {"editable": True} if project.editable else {}, "url": url}
     origin = Origin.EDITABLE if project.editable else Origin.DIRECTORY
     return replace(item, url=url, origin=origin, sha256=None, direct_url=json.dumps(info, sort_keys=True))

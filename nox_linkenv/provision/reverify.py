@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nox_linkenv.config import Settings
     from nox_linkenv.store import Store
 
-__all__ = ["mend"]
+__all__ = ["mend", "version_for"]
 
 _TAG: Final = re.compile(r"[a-z]+(\d)(\d+)")
 
@@ -137,7 +137,7 @@ class _Mending:
                 if source.digest in (self.store.read(name) or ""):
                     yield known.prefix
                     break
-        version = _version(source.requirement)
+        version = version_for(source.requirement)
         with (
             contextlib.suppress(LinkenvError),
             throwaway(self.settings, version, session="linkenv verify") as environment,
@@ -145,13 +145,30 @@ class _Mending:
             yield environment.linked.prefix
 
 
-def _version(requirement: str) -> str | None:
-    """Return the version of Python that a wheel's name asks for, ``None`` where any will do."""
+def version_for(requirement: str) -> str | None:
+    """Return the version of Python that a wheel's name asks for, ``None`` where the running one will do.
+
+    Args:
+        requirement: ``name @ URL``, a URL or a path; the wheel is named at its end.
+
+    A version that ends in ``t`` is free-threaded: its extension modules are not those of the other builds (PEP 703).
+    """
     name = unquote(requirement.partition("#")[0].rpartition("/")[2])
     try:
         tags = parse_wheel_filename(name)[3]
     except InvalidWheelFilename:
         return None
-    here = f"{sys.version_info.major}{sys.version_info.minor}"
-    versions = {f"{found[1]}.{found[2]}" for tag in tags if (found := _TAG.fullmatch(tag.interpreter)) is not None}
-    return None if not versions or any(tag.interpreter.endswith(here) for tag in tags) else max(versions)
+    here, free_here = sys.version_info[:2], "t" in getattr(sys, "abiflags", "")
+    wanted: list[tuple[int, int, bool]] = []
+    for tag in tags:
+        found = _TAG.fullmatch(tag.interpreter)
+        if found is None:
+            continue
+        version, free = (int(found[1]), int(found[2])), tag.abi.rstrip("d").endswith("t")
+        if free == free_here and (version == here or (tag.abi == "abi3" and version <= here)):
+            return None
+        wanted.append((*version, free))
+    if not wanted:
+        return None
+    major, minor, free = max(wanted)
+    return f"{major}.{minor}{'t' if free else ''}"

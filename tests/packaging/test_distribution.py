@@ -29,6 +29,7 @@ HOOKS = {
 }
 SOURCES = (
     ".ci",
+    ".github",
     ".gitignore",
     "CHANGELOG.md",
     "CONTRIBUTING.md",

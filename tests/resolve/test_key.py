@@ -277,6 +277,8 @@ CASES: Final = {
     ),
     "module on PYTHONPATH": Case(("a",), _write("src/a.py", "longer"), None, {"src/a.py": ""}, {"PYTHONPATH": "src"}),
     "PYTHONDONTWRITEBYTECODE": Case(("a",), _set("PYTHONDONTWRITEBYTECODE", "1"), None),
+    "PYTHON_GIL": Case(("a",), _set("PYTHON_GIL", "0"), None),
+    "any other variable of Python": Case(("a",), _set("PYTHON_OF_THE_FUTURE", "1"), "PYTHON_OF_THE_FUTURE appeared"),
     "_PYTHON_HOST_PLATFORM": Case(("a",), _set("_PYTHON_HOST_PLATFORM", "x"), "_PYTHON_HOST_PLATFORM appeared"),
     "CFLAGS": Case(("a",), _set("CFLAGS", "-O0"), "CFLAGS appeared"),
 }

@@ -270,7 +270,8 @@ def test_nothing_is_imported_for_those_who_do_not_use_it(suite: Suite) -> None:
 
         def test_it():
             assert {name for name in sys.modules if name.startswith("nox_linkenv")} <= {
-                "nox_linkenv", "nox_linkenv._hook", "nox_linkenv.plugins", "nox_linkenv.plugins.pytest"
+                "nox_linkenv", "nox_linkenv._hook", "nox_linkenv.plugins", "nox_linkenv.plugins.pytest",
+                "nox_linkenv.plugins.pytest.options",
             }
             assert "nox_linkenv.plugins.pytest" in sys.modules
             assert not {"filelock", "virtualenv", "packaging.requirements"} & set(sys.modules)

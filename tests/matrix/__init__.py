@@ -1,0 +1,1 @@
+"""The suites on many interpreters: ``python -m tests.matrix --help``."""
