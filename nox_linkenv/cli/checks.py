@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
 
-from nox_linkenv.cli.probing import arrangement_in, in_words
+from nox_linkenv.cli.options import arrangement_in, in_words
 from nox_linkenv.env.skeleton import fits
+from nox_linkenv.errors import LinkenvError
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import existing, mount_of
 from nox_linkenv.maintenance.disk_usage import filesystem_of
+from nox_linkenv.store import Store
+from nox_linkenv.store.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,10 +107,6 @@ def _permissions(place: _Place) -> Result:
 
 
 def _description(place: _Place) -> Result:
-    from nox_linkenv.errors import LinkenvError
-    from nox_linkenv.store import Store
-    from nox_linkenv.store.layout import Layout
-
     root = place.settings.store_root
     if not os.path.exists(Layout(root).description):
         return Result("store", Severity.OK, f"{root} does not exist yet; the first session makes it")

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, duration, opened, settings_of
+from nox_linkenv.cli.options import duration, opened, settings_of
 from nox_linkenv.cli.output import Output, bytes_
+from nox_linkenv.env.registry import find_known
+from nox_linkenv.errors import EnvError, SettingsError
+from nox_linkenv.maintenance.disk_usage import Disk
+from nox_linkenv.store.roots import forget_root
+from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.env.registry import Known
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Remove known environments at or below PATH, or all that were not used for a time. What a session uses at the "
+    "moment stays. The store is left as it is: see prune."
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "clean",
-        "remove throwaway environments",
-        run,
-        description="Remove known environments at or below PATH, or all that were not used for a time. What a session"
-        " uses at the moment stays. The store is left as it is: see prune.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, or a directory with some below it")
     parser.add_argument("--older-than", type=duration, metavar="AGE", help="only those not used for so long, as 30d")
     parser.add_argument("--dry-run", action="store_true", help="say what would be removed")
@@ -34,12 +36,6 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Remove them."""
-    from nox_linkenv.env.registry import find_known
-    from nox_linkenv.errors import EnvError, SettingsError
-    from nox_linkenv.maintenance.disk_usage import Disk
-    from nox_linkenv.store.roots import forget_root
-    from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
-
     if arguments.path is None and arguments.older_than is None:
         raise SettingsError("Nothing says which environments", remedy="Name a PATH or an age with --older-than.")
     if arguments.path is not None and not os.path.lexists(arguments.path):

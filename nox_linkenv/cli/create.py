@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, settings_of
+from nox_linkenv.cli.options import settings_of
 from nox_linkenv.cli.run import add_contents, requested
+from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.errors import EnvError
+from nox_linkenv.provision.ephemeral import Throwaway
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Make a linked environment at ENV, with what the options name installed in it. An environment of nox-linkenv "
+    "that stands there is replaced; anything else is only with --force."
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "create",
-        "make a linked environment",
-        run,
-        description="Make a linked environment at ENV, with what the options name installed in it. An environment of"
-        " nox-linkenv that stands there is replaced; anything else is only with --force.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("env", metavar="ENV", help="directory of the environment")
     parser.add_argument("--force", action="store_true", help="replace whatever stands there")
     add_contents(parser)
@@ -33,10 +33,6 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Make it."""
-    from nox_linkenv.env.receipt import DIRECTORY
-    from nox_linkenv.errors import EnvError
-    from nox_linkenv.provision.ephemeral import Throwaway
-
     settings = settings_of(arguments)
     prefix = os.path.realpath(arguments.env)
     occupied = os.path.lexists(prefix) and (not os.path.isdir(prefix) or bool(os.listdir(prefix)))

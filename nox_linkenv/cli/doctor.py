@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, settings_of
+from nox_linkenv.cli.checks import Severity, examine
+from nox_linkenv.cli.options import settings_of
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Try what can stand in the way of linking between the store and DIR, and say what to do about each. Exit code "
+    "1 when something does not work; what works with less than links is a warning."
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "doctor",
-        "find out why files are copied, or why nothing works, and what to do about it",
-        run,
-        description="Try what can stand in the way of linking between the store and DIR, and say what to do about each."
-        " Exit code 1 when something does not work; what works with less than links is a warning.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("directory", metavar="DIR", nargs="?", default=".", help="where environments are (here)")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Examine."""
-    from nox_linkenv.cli.checks import Severity, examine
-
     results = examine(settings_of(arguments), os.path.realpath(arguments.directory))
     output.data(
         {

@@ -5,18 +5,30 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.cli.options import Commands, command, opened, settings_of
+from nox_linkenv.cli.options import opened, settings_of
 from nox_linkenv.cli.output import Output, bytes_
+from nox_linkenv.env.installed import find_distributions
+from nox_linkenv.env.receipt import read_receipt
+from nox_linkenv.env.registry import Known, StoredInodes, find_known
+from nox_linkenv.errors import EnvError
+from nox_linkenv.maintenance.disk_usage import Disk, inodes_below, metadata_bytes
+from nox_linkenv.store.layers import find_companions
+from nox_linkenv.store.roots import Root
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection
 
-    from nox_linkenv.env.registry import Known
-    from nox_linkenv.maintenance.disk_usage import Disk, Tree
+    from nox_linkenv.maintenance.disk_usage import Tree
     from nox_linkenv.store import Store
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Show of each environment (default: all known ones, and the store) its apparent size, the bytes on the disk "
+    "that are its own, and those it shares with the store and with other environments. Every block counts once in "
+    "the total. Reflinked extents count as shared where the filesystem tells (btrfs, XFS)."
+)
 
 #: Kinds that hold the files themselves; prebuilt trees and companions hold links to them.
 _FILES: Final = ("objects", "bytecode")
@@ -24,29 +36,14 @@ _FILES: Final = ("objects", "bytecode")
 _SHOWN: Final = 5
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "du",
-        "show what environments take on the disk, and what they share",
-        run,
-        description="Show of each environment (default: all known ones, and the store) its apparent size, the bytes on"
-        " the disk that are its own, and those it shares with the store and with other environments. Every block"
-        " counts once in the total. Reflinked extents count as shared where the filesystem tells (btrfs, XFS).",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("env", metavar="ENV", nargs="*", help="directories of environments")
     parser.add_argument("--packages", action="store_true", help="show each distribution of each environment")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show it."""
-    from nox_linkenv.env.receipt import read_receipt
-    from nox_linkenv.env.registry import Known, find_known
-    from nox_linkenv.errors import EnvError
-    from nox_linkenv.maintenance.disk_usage import Disk
-    from nox_linkenv.store.roots import Root
-
     store = opened(settings_of(arguments))
     every = find_known(store)
     chosen = every
@@ -84,16 +81,12 @@ class _Sharing:
     """
 
     def __init__(self, store: Store, every: list[Known]) -> None:
-        from nox_linkenv.env.registry import StoredInodes
-
         self.stored = StoredInodes(store)
         self._every = every
         self._below: dict[str, set[int]] = {}
 
     def with_others(self, prefix: str, tree: Tree) -> list[dict[str, Any]]:
         """Return ``path`` and ``bytes`` of each other environment that shares some, the one with most first."""
-        from nox_linkenv.maintenance.disk_usage import inodes_below
-
         others: list[dict[str, Any]] = []
         device = _device(prefix)
         for other in (known.prefix for known in self._every if known.prefix != prefix and tree.inodes):
@@ -137,8 +130,6 @@ def _packages(known: Known, stored: Collection[int]) -> list[dict[str, Any]]:
     """Return the size of each distribution by its RECORD, which also names what the session's interpreter compiled."""
     import csv
 
-    from nox_linkenv.env.installed import find_distributions
-
     assert known.receipt is not None
     found = []
     for distribution in find_distributions(known.prefix, known.receipt.facts):
@@ -174,8 +165,6 @@ def _packages(known: Known, stored: Collection[int]) -> list[dict[str, Any]]:
 
 def _store(store: Store, disk: Disk, data: dict[str, Any]) -> None:
     """Add the store, kind by kind: every block is counted for the first kind that has it, objects first."""
-    from nox_linkenv.store.layers import find_companions
-
     kinds: dict[str, int] = {}
     base = store.layout.base
 
@@ -199,8 +188,6 @@ def _store(store: Store, disk: Disk, data: dict[str, Any]) -> None:
 
 
 def _totals(store: Store, disk: Disk, data: dict[str, Any]) -> None:
-    from nox_linkenv.maintenance.disk_usage import metadata_bytes
-
     data["store_bytes"] = sum(data["kinds"].values())
     data["added_bytes"] = disk.total - data["store_bytes"]
     data["total_bytes"] = disk.total

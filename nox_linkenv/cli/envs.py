@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, opened, settings_of
+from nox_linkenv.cli.options import opened, settings_of
 from nox_linkenv.cli.output import Output, ago, bytes_
+from nox_linkenv.env.registry import check, find_known
+from nox_linkenv.maintenance.disk_usage import Disk
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = "List the known environments: interpreter, last use, size, and whether each is intact."
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    command(
-        commands, "envs", "list the known environments: interpreter, last use, size, and whether each is intact", run
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """List them."""
-    from nox_linkenv.env.registry import check, find_known
-    from nox_linkenv.maintenance.disk_usage import Disk
-
     store = opened(settings_of(arguments))
     found = []
     with output.progress() as progress:

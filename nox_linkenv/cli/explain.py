@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.cli.options import Commands, command, opened, settings_of
+from nox_linkenv.cli.options import opened, settings_of
+from nox_linkenv.env.bytecode import read_bytecode
+from nox_linkenv.env.contents import contents
+from nox_linkenv.env.plan import Plan
+from nox_linkenv.env.receipt import read_receipt
+from nox_linkenv.errors import EnvError
+from nox_linkenv.maintenance.disk_usage import shared_extents
+from nox_linkenv.store.layout import Layout
 
 if TYPE_CHECKING:
     import argparse
@@ -15,28 +22,22 @@ if TYPE_CHECKING:
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.store import Store
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Say which wheel and which object the file PATH of the environment ENV came from, and how it is connected "
+    "with the store. Exit code 1 where nothing is known of it."
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "explain",
-        "say which wheel, object and link mode a file of an environment came from",
-        run,
-        description="Say which wheel and which object the file PATH of the environment ENV came from, and how it is"
-        " connected with the store. Exit code 1 where nothing is known of it.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("env", metavar="ENV", help="directory of the environment")
     parser.add_argument("path", metavar="PATH", help="file, absolute or relative to ENV or to its site-packages")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Explain."""
-    from nox_linkenv.env.receipt import read_receipt
-    from nox_linkenv.errors import EnvError
-
     prefix = os.path.realpath(arguments.env)
     receipt = read_receipt(prefix)
     if receipt is None:
@@ -67,10 +68,6 @@ def _relative(prefix: str, receipt: Receipt, name: str) -> str | None:
 
 def _origin(store: Store, prefix: str, receipt: Receipt, path: str) -> dict[str, Any]:
     """Return what is known of the file *path* (relative to the environment)."""
-    from nox_linkenv.env.bytecode import read_bytecode
-    from nox_linkenv.env.contents import contents
-    from nox_linkenv.env.plan import Plan
-
     for content in contents(store, prefix, receipt):
         current = set(content.current)
         for at, linked in enumerate(content.links.paths):
@@ -98,8 +95,6 @@ def _origin(store: Store, prefix: str, receipt: Receipt, path: str) -> dict[str,
 
 def _wheel(store: Store, name: str, position: int) -> dict[str, Any]:
     """Return which distribution of the plan *name* the link at *position* belongs to."""
-    from nox_linkenv.env.plan import Plan
-
     with contextlib.suppress(ValueError, KeyError, TypeError):
         plan = Plan.loads(store.read(name) or "")
         for entry in reversed(plan.distributions):
@@ -110,9 +105,6 @@ def _wheel(store: Store, name: str, position: int) -> dict[str, Any]:
 
 def _connection(receipt: Receipt, prefix: str, path: str, source: str) -> dict[str, Any]:
     """Return how the file is connected with the *source* in its store."""
-    from nox_linkenv.maintenance.disk_usage import shared_extents
-    from nox_linkenv.store.layout import Layout
-
     file = os.path.join(prefix, path)
     candidates = [os.path.join(Layout(place).base, source) for place in receipt.places]
     stored = next(filter(os.path.exists, candidates), candidates[0])

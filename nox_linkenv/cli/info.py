@@ -5,34 +5,33 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.cli.options import Commands, command, opened, settings_of, version
-from nox_linkenv.cli.output import Output, bytes_
+from nox_linkenv.cli.options import arrangement_in, in_words, opened, settings_of
+from nox_linkenv.cli.output import Output, bytes_, version
+from nox_linkenv.config import origins
+from nox_linkenv.env.registry import find_known
+from nox_linkenv.linking.probe import existing
+from nox_linkenv.maintenance.disk_usage import filesystem_of
+from nox_linkenv.maintenance.units import Kind, Watch
+from nox_linkenv.store.layers import find_companions
+from nox_linkenv.store.layout import FORMAT, Layout
+from nox_linkenv.store.link_policy import companion_places
 
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = "Show the store, the link mode that would be used here, and the settings in force."
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    command(commands, "info", "show the store, the link mode that would be used here, and the settings in force", run)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Show it."""
-    from nox_linkenv.cli.probing import arrangement_in, in_words
-    from nox_linkenv.config import origins
-    from nox_linkenv.env.registry import find_known
-    from nox_linkenv.linking.probe import existing
-    from nox_linkenv.maintenance.disk_usage import filesystem_of
-    from nox_linkenv.maintenance.units import Kind, Watch
-    from nox_linkenv.store.layers import find_companions
-    from nox_linkenv.store.layout import FORMAT, Layout
-    from nox_linkenv.store.link_policy import companion_places
-
     settings = settings_of(arguments)
     root = settings.store_root
     exists = os.path.exists(Layout(root).description)

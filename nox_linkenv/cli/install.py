@@ -3,39 +3,35 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, settings_of
+from nox_linkenv.cli.options import settings_of
+from nox_linkenv.env.activation import activated
+from nox_linkenv.errors import EnvError
+from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.ephemeral import Throwaway
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Install into the linked environment ENV what the arguments of pip install ask for, as in: linkenv install "
+    ".venv -- pandas -c constraints.txt"
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "install",
-        "install into a linked environment",
-        run,
-        description="Install into the linked environment ENV what the arguments of pip install ask for, as in: linkenv"
-        " install .venv -- pandas -c constraints.txt",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("env", metavar="ENV", help="directory of the environment")
     parser.add_argument("arguments", metavar="ARGUMENT", nargs="+", help="of pip install, after --")
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Install."""
-    from nox_linkenv.env.activation import activated
-    from nox_linkenv.errors import EnvError
-    from nox_linkenv.provision.environment import Environment
-    from nox_linkenv.provision.ephemeral import Throwaway
-
     prefix = os.path.realpath(arguments.env)
     linked = Environment(prefix, settings_of(arguments), session=os.path.basename(prefix))
     if linked.receipt is None:

@@ -5,39 +5,25 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.config import load_settings
+from nox_linkenv.env.assembly.link_source import open_store
+from nox_linkenv.errors import StoreError
+from nox_linkenv.linking import LinkMode
+from nox_linkenv.store import Store
+from nox_linkenv.store.layout import Layout
+from nox_linkenv.store.link_policy import arrange
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nox_linkenv.cli.output import Output
     from nox_linkenv.config import Settings
-    from nox_linkenv.store import Store
+    from nox_linkenv.store.link_policy import Arrangement
 
-__all__ = ["Commands", "command", "duration", "opened", "settings_of", "size", "version"]
-
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+__all__ = ["arrangement_in", "duration", "in_words", "opened", "settings_of", "size"]
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _BYTES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-
-
-def command(
-    commands: Commands,
-    name: str,
-    text: str,
-    run: Callable[[argparse.Namespace, Output], int],
-    *,
-    description: str = "",
-) -> argparse.ArgumentParser:
-    """Add the subcommand *name*, with the options that every one has."""
-    parser = commands.add_parser(name, help=text, description=description or f"{text[0].upper()}{text[1:]}.")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--store", metavar="DIR", help="the store (default: the one in force here, see info)")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -46,8 +32,6 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     Raises:
         SettingsError: one has a value that it cannot have.
     """
-    from nox_linkenv.config import load_settings
-
     explicit = {"store": arguments.store} if arguments.store else {}
     return load_settings(directory=os.getcwd(), explicit=explicit)
 
@@ -61,11 +45,6 @@ def opened(settings: Settings, *, exactly: bool = False) -> Store:
     Raises:
         StoreError: there is none.
     """
-    from nox_linkenv.env.assembly.link_source import open_store
-    from nox_linkenv.errors import StoreError
-    from nox_linkenv.store import Store
-    from nox_linkenv.store.layout import Layout
-
     root = settings.store_root
     if not os.path.exists(Layout(root).description):
         raise StoreError(
@@ -94,7 +73,14 @@ def size(text: str) -> int:
     return int(float(found[1]) * (_BINARY if found[3] else _BYTES)[found[2]])
 
 
-def version() -> str:
-    """Return the version of this package, which is loaded already; importing it by name would mean its plugins."""
-    found: str = sys.modules["nox_linkenv"].__version__
-    return found
+def arrangement_in(directory: str, settings: Settings) -> Arrangement:
+    """Return how files would get into an environment in *directory*."""
+    return arrange(settings.link_mode, Layout(settings.store_root), directory, settings.companion)
+
+
+def in_words(found: Arrangement, wanted: LinkMode) -> str:
+    """Return which link mode would be used, and why."""
+    where = f" from the companion store {found.source}" if found.companion else ""
+    if found.why is not None:
+        return f"{found.mode.value}{where}, because {found.why}"
+    return f"{found.mode.value}, {'the best that works' if wanted is LinkMode.AUTO else 'as the setting says'}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.errors import LinkenvError
 
-__all__ = ["Output", "ago", "bytes_"]
+__all__ = ["Output", "ago", "bytes_", "version"]
 
 
 class Output:
@@ -109,3 +109,9 @@ def ago(moment: float, now: float | None = None) -> str:
         if seconds < limit:
             return f"{round(seconds / each)} {unit} ago"
     return f"{round(seconds / 86_400)} d ago"
+
+
+def version() -> str:
+    """Return the version of this package, which is loaded already; importing it by name would mean its plugins."""
+    found: str = sys.modules["nox_linkenv"].__version__
+    return found

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, duration, opened, settings_of, size
+from nox_linkenv.cli.options import duration, opened, settings_of, size
 from nox_linkenv.cli.output import Output, bytes_
+from nox_linkenv.env.registry import find_known, foreign, protected
+from nox_linkenv.maintenance.prune import prune
+from nox_linkenv.maintenance.removal import GRACE, Pruning
 
 if TYPE_CHECKING:
     import argparse
 
-    from nox_linkenv.maintenance.removal import Pruned, Pruning
+    from nox_linkenv.maintenance.removal import Pruned
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Remove from the store what has not been used for longest, and what killed runs have left. What an "
+    "environment that still exists was made of stays, and so does what was used just now. It is safe while "
+    "sessions run, and goes on where it was when it was killed. Without options: --older-than 30d."
+)
 
 _DEFAULT_AGE = 30 * 86_400.0
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "prune",
-        "remove from the store what has not been used for longest",
-        run,
-        description="Remove from the store what has not been used for longest, and what killed runs have left. What an"
-        " environment that still exists was made of stays, and so does what was used just now. It is safe while"
-        " sessions run, and goes on where it was when it was killed. Without options: --older-than 30d.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("--older-than", type=duration, metavar="AGE", help="what was not used for so long, as 30d, 12h")
     parser.add_argument(
         "--max-size",
@@ -49,10 +49,6 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Prune."""
-    from nox_linkenv.env.registry import find_known, foreign, protected
-    from nox_linkenv.maintenance.prune import prune
-    from nox_linkenv.maintenance.removal import GRACE, Pruning
-
     store = opened(settings_of(arguments), exactly=bool(arguments.store))
     now = time.time()
     before = 0.0

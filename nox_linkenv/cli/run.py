@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, settings_of
+from nox_linkenv.cli.options import settings_of
+from nox_linkenv.errors import EnvError
+from nox_linkenv.provision.ephemeral import throwaway
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["add", "add_contents", "requested"]
+__all__ = ["DESCRIPTION", "add_arguments", "add_contents", "requested", "run"]
+
+DESCRIPTION: Final = (
+    "Run COMMAND in a throwaway environment, as in: linkenv run --python 3.12 --with pandas -- python -c 'import "
+    "pandas'. The exit code is that of the command."
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "run",
-        "run a command in an environment that is gone afterwards",
-        run,
-        description="Run COMMAND in a throwaway environment, as in: linkenv run --python 3.12 --with pandas -- python"
-        " -c 'import pandas'. The exit code is that of the command.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     add_contents(parser)
     parser.add_argument("command", metavar="COMMAND", nargs="+", help="program and arguments, after --")
 
@@ -52,8 +51,6 @@ def requested(arguments: argparse.Namespace) -> list[str]:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Run it."""
-    from nox_linkenv.provision.ephemeral import throwaway
-
     settings = settings_of(arguments)
     wanted = requested(arguments)
     if not wanted:
@@ -75,8 +72,6 @@ def _check_program(name: str) -> None:
     """
     import re
     import shutil
-
-    from nox_linkenv.errors import EnvError
 
     if not re.match("python|pip", name) and shutil.which(name) is None:
         raise EnvError(f"There is no program {name!r}", remedy="Install what has it with --with.")

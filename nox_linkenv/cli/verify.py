@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.cli.options import Commands, command, opened, settings_of
+from nox_linkenv.cli.options import opened, settings_of
+from nox_linkenv.maintenance.verify import Problem, verify
+from nox_linkenv.provision.reverify import mend
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["add"]
+__all__ = ["DESCRIPTION", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Compare sizes, modification times and modes of what is stored with what they have to be, and name what is "
+    "damaged, missing, foreign or left over. Exit code 1 when something stays broken."
+)
 
 
-def add(commands: Commands) -> None:
-    """Add the subcommand."""
-    parser = command(
-        commands,
-        "verify",
-        "compare what is stored with what it has to be",
-        run,
-        description="Compare sizes, modification times and modes of what is stored with what they have to be, and name"
-        " what is damaged, missing, foreign or left over. Exit code 1 when something stays broken.",
-    )
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
     parser.add_argument("--full", action="store_true", help="hash every object again")
     parser.add_argument(
         "--repair", action="store_true", help="take damaged files out and store their wheels again; remove leftovers"
@@ -34,9 +33,6 @@ def add(commands: Commands) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Verify, and repair."""
-    from nox_linkenv.maintenance.verify import Problem, verify
-    from nox_linkenv.provision.reverify import mend
-
     settings = settings_of(arguments)
     store = opened(settings, exactly=bool(arguments.store))
     with output.progress() as progress:
