@@ -10,6 +10,7 @@ from nox_linkenv.cli.run import add_contents, requested
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.errors import EnvError
 from nox_linkenv.provision.ephemeral import Throwaway
+from nox_linkenv.store.directories import is_directory
 
 if TYPE_CHECKING:
     import argparse
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     settings = settings_of(arguments)
     prefix = os.path.realpath(arguments.env)
     occupied = os.path.lexists(prefix) and (not os.path.isdir(prefix) or bool(os.listdir(prefix)))
-    if occupied and not arguments.force and not os.path.isdir(os.path.join(prefix, DIRECTORY)):
+    if occupied and not arguments.force and not is_directory(f"{prefix}/{DIRECTORY}"):
         raise EnvError("Something else stands there", path=prefix, remedy="Name another place, or use --force.")
     environment = Throwaway.make(prefix, settings, arguments.python, session=os.path.basename(prefix))
     outcome = environment.install(requested(arguments))

@@ -11,8 +11,9 @@ from typing import Any, Final
 from nox_linkenv.env.assembly.assembler import write_private
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.linking import LinkMode
+from nox_linkenv.store.directories import is_directory
 
-__all__ = ["DIRECTORY", "Receipt", "donor_of", "read_receipt", "remove_receipt", "write_receipt"]
+__all__ = ["DIRECTORY", "Receipt", "donor_of", "own_directory", "read_receipt", "remove_receipt", "write_receipt"]
 
 #: Our directory in the environment.
 DIRECTORY: Final = ".linkenv"
@@ -72,12 +73,28 @@ def donor_of(prefix: str) -> str:
     return f"{prefix}/{DIRECTORY}/donor"
 
 
+def own_directory(prefix: str) -> str:
+    """Return our directory in the environment at *prefix*, made if it is not there; what stands in its way goes.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path = f"{prefix}/{DIRECTORY}"
+    if not is_directory(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # a link would lead what is written there to somewhere else
+        os.makedirs(path)
+    return path
+
+
 def _path(prefix: str) -> str:
     return f"{prefix}/{DIRECTORY}/receipt.json"
 
 
 def read_receipt(prefix: str) -> Receipt | None:
     """Return the receipt of the environment at *prefix*, or ``None`` where it has none that can be read."""
+    if not is_directory(f"{prefix}/{DIRECTORY}"):
+        return None
     try:
         with open(_path(prefix), encoding="utf-8") as stream:
             data = json.load(stream)
@@ -99,14 +116,13 @@ def read_receipt(prefix: str) -> Receipt | None:
 
 def write_receipt(prefix: str, receipt: Receipt) -> None:
     """Write *receipt* into the environment at *prefix*: whole or not at all."""
-    directory = f"{prefix}/{DIRECTORY}"
-    os.makedirs(directory, exist_ok=True)
-    staged = f"{directory}/receipt.new"
+    staged = f"{own_directory(prefix)}/receipt.new"
     write_private(staged, json.dumps(receipt.to_json()).encode(), executable=False)
     os.replace(staged, _path(prefix))
 
 
 def remove_receipt(prefix: str) -> None:
     """Remove the receipt, so that whoever is killed from here on leaves an environment known to be unfinished."""
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        os.unlink(_path(prefix))
+    if is_directory(f"{prefix}/{DIRECTORY}"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(_path(prefix))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.links import Links
 
-__all__ = ["StatSignature", "expected_signatures", "signature_of", "signatures_of_all"]
+__all__ = ["StatSignature", "expected_signatures", "signature_of", "signatures_below", "signatures_of_all"]
 
 #: Modification time in seconds since the epoch, size in bytes, type and permissions.
 StatSignature: TypeAlias = tuple[float, int, int]
@@ -37,11 +37,20 @@ def signatures_of_all(directory: str, paths: Iterable[str]) -> list[StatSignatur
     Raises:
         OSError: one is missing.
     """
-    stat_of = os.stat
-    if stat_of not in os.supports_dir_fd:
+    if os.stat not in os.supports_dir_fd:
         return [signature_of(os.lstat(f"{directory}/{path}")) for path in paths]
     descriptor = os.open(directory, os.O_RDONLY)
     try:  # the system walks the path to the directory once, and not for every file
-        return [signature_of(stat_of(path, dir_fd=descriptor, follow_symlinks=False)) for path in paths]
+        return signatures_below(descriptor, paths)
     finally:
         os.close(descriptor)
+
+
+def signatures_below(descriptor: int, paths: Iterable[str]) -> list[StatSignature]:
+    """Return how each of *paths*, relative to the directory that is open as *descriptor*, looks.
+
+    Raises:
+        OSError: one is missing.
+    """
+    stat_of = os.stat
+    return [signature_of(stat_of(path, dir_fd=descriptor, follow_symlinks=False)) for path in paths]

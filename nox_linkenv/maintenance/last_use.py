@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import EMPTY
 from nox_linkenv.maintenance.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
-from nox_linkenv.store.files import names_in
+from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.layout import WHEELS, stem_of
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ def shards(base: str, *kinds: str) -> Iterator[tuple[str, str | None]]:
     for kind in kinds:
         tops: list[tuple[str, str | None]] = [(f"{base}/objects", None)]
         if kind == "bytecode":
-            tops = [(f"{base}/bytecode/{tag}", tag) for tag in names_in(f"{base}/bytecode")]
+            tops = [(f"{base}/bytecode/{tag}", tag) for tag in names_of(f"{base}/bytecode")]
         for top, tag in tops:
-            yield from ((f"{top}/{shard}", tag) for shard in names_in(top))
+            yield from ((f"{top}/{shard}", tag) for shard in names_of(top))
 
 
 def file_key(shard: str, name: str) -> int:

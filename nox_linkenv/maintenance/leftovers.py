@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.maintenance.units import Kind
-from nox_linkenv.store.files import names_in
+from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.layout import ASIDE, TESTS
 from nox_linkenv.store.roots import is_alive
 
@@ -30,11 +30,7 @@ def find_leftovers(layout: Layout, *, now: float, grace: float) -> Iterator[str]
         grace: seconds for which a stranger's work counts as going on: a process cannot be seen from another container.
     """
     for directory in (layout.staging, layout.throwaway):
-        try:
-            names = sorted(os.listdir(directory))
-        except FileNotFoundError:
-            continue
-        for name in names:
+        for name in names_of(directory):
             pid = name.removeprefix("upkeep-").partition("-")[0].partition(".")[0]
             path = os.path.join(directory, name)
             with contextlib.suppress(OSError):
@@ -43,14 +39,14 @@ def find_leftovers(layout: Layout, *, now: float, grace: float) -> Iterator[str]
                 if (gone and age > grace) or (age > _LONG and directory == layout.staging):
                     yield path
     runs = layout.directory(TESTS.name)
-    for name in names_in(runs):
+    for name in names_of(runs):
         if now - _changed(os.path.join(runs, name)) > _LONG:
             yield os.path.join(runs, name)
 
 
 def _changed(run: str) -> float:
     """Return when something was last made in the directory of a test run, in seconds since the epoch."""
-    paths = [run, *(os.path.join(run, name) for name in names_in(run))]
+    paths = [run, *(os.path.join(run, name) for name in names_of(run))]
     times = [0.0]
     for path in paths:
         with contextlib.suppress(OSError):

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from nox_linkenv.maintenance.disk_usage import Disk, walk
 from nox_linkenv.maintenance.last_use import Uses, file_key, shards
 from nox_linkenv.maintenance.leftovers import put_back
+from nox_linkenv.maintenance.links import refuse_links
 from nox_linkenv.maintenance.prune_companion import prune_companion
 from nox_linkenv.maintenance.prune_notes import prune_notes
 from nox_linkenv.maintenance.removal import PATIENCE, Pruned, Pruning, Removal
 from nox_linkenv.maintenance.units import Kind, Unit, wheels_of
-from nox_linkenv.store.files import names_in, staging_name
+from nox_linkenv.store.directories import names_of
+from nox_linkenv.store.files import staging_name
 from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.layout import ARCHIVES, ASIDE, BYTECODE, OBJECTS, PREBUILT, ROOTS
 from nox_linkenv.store.roots import find_roots, forget_root
@@ -44,9 +46,11 @@ def prune(store: Store, pruning: Pruning, *, progress: Callable[[str], None] = l
     Raises:
         StoreBusyError: others have been adding all the time.
         StoreUnwritableError: the store cannot be written.
+        StoreError: a directory of the store is a link to somewhere else.
     """
     from nox_linkenv.store.store import writing
 
+    refuse_links(store.layout)
     with writing(store.layout):
         return _Prune(store, pruning, progress).run()
 
@@ -104,7 +108,7 @@ class _Prune:
         """Yield path, tag and key of every object or pyc that may go."""
         for directory, tag in shards(self.base, kind):
             shard = os.path.basename(directory)
-            for name in names_in(directory):
+            for name in names_of(directory):
                 item = (f"{directory}/{name}", tag, file_key(shard, name))
                 if self._unused(item):
                     yield item
@@ -205,7 +209,7 @@ class _Prune:
             for name, used in self.uses.times.items()
             if used >= self.pruned.cutoff
         }
-        orphans = [f"{self.base}/{PREBUILT.name}/{name}" for name in names_in(f"{self.base}/{PREBUILT.name}")]
+        orphans = [f"{self.base}/{PREBUILT.name}/{name}" for name in names_of(f"{self.base}/{PREBUILT.name}")]
         self._each([path for path in orphans if path not in here], lambda path: self._tree(path, PREBUILT.name))
 
     def _archives(self) -> None:
@@ -214,7 +218,7 @@ class _Prune:
         for name, used in self.uses.times.items():
             if name.startswith(Kind.BUILD.value) and used >= self.pruned.cutoff:
                 wanted |= wheels_of(self.uses.read(name))
-        for digest in names_in(f"{self.base}/{ARCHIVES.name}"):
+        for digest in names_of(f"{self.base}/{ARCHIVES.name}"):
             path = f"{self.base}/{ARCHIVES.name}/{digest}"
             with contextlib.suppress(OSError):
                 if digest not in wanted and self.pruning.now - os.lstat(path).st_ctime > self.pruning.grace:

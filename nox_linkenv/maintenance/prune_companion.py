@@ -7,8 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from nox_linkenv.maintenance.last_use import shards
+from nox_linkenv.maintenance.links import refuse_links
 from nox_linkenv.maintenance.removal import PATIENCE, Removal
-from nox_linkenv.store.files import names_in
+from nox_linkenv.store.directories import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,15 +31,17 @@ def prune_companion(
     Raises:
         StoreBusyError: others have been adding all the time.
         StoreUnwritableError: the companion cannot be written.
+        StoreError: a directory of the companion is a link to somewhere else.
     """
     from nox_linkenv.store.store import writing
 
+    refuse_links(companion.layout)
     base = companion.layout.base
     removal = Removal(companion.layout, pruned, dry=pruning.dry)
     with writing(companion.layout):
         removal.leftovers(now=pruning.now, grace=pruning.grace)
         for directory, _ in shards(base, "objects", "bytecode"):
-            names = [f"{os.path.relpath(directory, base)}/{name}" for name in names_in(directory)]
+            names = [f"{os.path.relpath(directory, base)}/{name}" for name in names_of(directory)]
             names = [name for name in names if not any(map(os.path.exists, _above(main, name))) or not kept(name)]
             if not names:
                 continue

@@ -8,7 +8,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.store.files import names_in, staging_name
+from nox_linkenv.store.directories import names_of
+from nox_linkenv.store.files import staging_name
 from nox_linkenv.store.layout import (
     COMPANIONS,
     DIRECTORIES,
@@ -49,7 +50,7 @@ def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) ->
         if _is_older(path, pruning.now - pruning.grace) and not _has_place(path):
             removal.unlink(path, COMPANIONS.name)
     present = layer_of(store.layout)
-    for name in names_in(base):
+    for name in names_of(base):
         if name.startswith(LAYER) and name != present and _is_older(f"{base}/{name}", cutoff):
             removal.unlink(f"{base}/{name}", "layers")
     _discarded(store, cutoff, removal)
@@ -58,8 +59,8 @@ def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) ->
 def _files(base: str, directory: Directory) -> Iterator[str]:
     """Yield the paths of the notes in *directory*, and of none in those below it that are other directories."""
     top = f"{base}/{directory.name}"
-    for place in [f"{top}/{shard}" for shard in names_in(top)] if directory.sharded else [top]:
-        for name in names_in(place):
+    for place in [f"{top}/{shard}" for shard in names_of(top)] if directory.sharded else [top]:
+        for name in names_of(place):
             path = f"{place}/{name}"
             if not os.path.isdir(path):
                 yield path
@@ -102,7 +103,7 @@ def _discarded(store: Store, cutoff: float, removal: Removal) -> None:
     written = os.lstat(path).st_mtime
     trees = store.layout.directory(PREBUILT.name)
     holders = [f"{root.prefix}/pyvenv.cfg" for root in find_roots(store)]
-    holders += [f"{trees}/{name}/{tree}" for name in names_in(trees) for tree in names_in(f"{trees}/{name}")]
+    holders += [f"{trees}/{name}/{tree}" for name in names_of(trees) for tree in names_of(f"{trees}/{name}")]
     if any(_is_older(holder, written) for holder in holders):
         return
     if removal.dry:

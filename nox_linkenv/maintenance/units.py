@@ -13,6 +13,7 @@ import time as clock
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.store.directories import is_directory, names_of
 from nox_linkenv.store.layout import ANSWERS, BUILDS, DIRECTORIES, PLANS, SKELETONS, WHEELS
 
 if TYPE_CHECKING:
@@ -117,12 +118,13 @@ class Watch:
         if kind.value not in _SHARDED:
             yield kind.value
             return
-        with contextlib.suppress(FileNotFoundError):
-            for name in sorted(os.listdir(f"{self._base}/{kind.value}")):
-                yield f"{kind.value}/{name}"
+        for name in names_of(f"{self._base}/{kind.value}"):
+            yield f"{kind.value}/{name}"
 
     def _look(self, kind: Kind, directory: str, found: dict[str, Unit], lists: list[tuple[str, str]]) -> None:
         path = f"{self._base}/{directory}"
+        if not is_directory(path):
+            return
         now = clock.time_ns()
         try:
             time = os.stat(path).st_mtime_ns

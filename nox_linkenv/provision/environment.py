@@ -154,7 +154,7 @@ class Environment:
         """
         name = skeleton_name(interpreter, parameters, creator=creator(), environ=os.environ)
         previous = self._clear(name)
-        if name is None or not fits(self.prefix):
+        if name is None or not fits(self.prefix) or not self.policy.is_free(self.prefix):
             return False
         skeleton = stored_skeleton(self.store, name) or self._capture(name, interpreter, parameters)
         if skeleton is None:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
@@ -50,11 +51,15 @@ class Policy:
         """
         if not os.path.lexists(prefix):
             return Cleared()
-        previous = former is not None and serves(former)
+        previous = former is not None and is_directory(prefix) and serves(former)
         aside = donor_name(prefix) if previous else trash_name(prefix)
         if not put_away(prefix, aside):
             return Cleared()
         return Cleared(previous=aside) if previous else Cleared(trash=(aside,))
+
+    def is_free(self, prefix: str) -> bool:
+        """Return whether nothing stands in the way of an environment at *prefix*, once that has been cleared."""
+        return not os.path.lexists(prefix)
 
     def registers(self, receipt: Receipt) -> bool:
         """Return whether the store is told of the environment with *receipt*, so that pruning keeps what it needs."""

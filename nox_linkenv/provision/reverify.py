@@ -46,9 +46,12 @@ def mend(
 
     Raises:
         StoreUnwritableError: the store cannot be written.
+        StoreError: a directory of the store is a link to somewhere else.
     """
+    from nox_linkenv.maintenance.links import refuse_links
     from nox_linkenv.store.store import writing
 
+    refuse_links(store.layout)
     with writing(store.layout):
         return _Mending(store, settings, progress).run(findings)
 

@@ -16,6 +16,7 @@ from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.maintenance.background import CompileTask, PrebuildTask, Tasks
+from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import discard, discarded_inodes, intact
 from nox_linkenv.store.trash import find_trash, trash_name
@@ -161,7 +162,7 @@ def _count(paths: list[str]) -> str:
 def _leftovers(prefix: str) -> Iterator[str]:
     """Move what remains of donors out of the environment and yield where it is."""
     ours = f"{prefix}/{DIRECTORY}"
-    for entry in os.listdir(ours):
+    for entry in names_of(ours):
         if entry == "donor" or entry.endswith("-spare"):
             aside = trash_name(prefix)
             os.rename(f"{ours}/{entry}", aside)

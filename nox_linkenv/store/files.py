@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 
-__all__ = ["make_directory", "make_shared", "names_in", "publish", "publish_text", "read_text", "staging_name"]
+__all__ = ["make_directory", "make_shared", "publish", "publish_text", "read_text", "staging_name"]
 
 
 def staging_name(staging: str) -> str:
@@ -78,11 +78,3 @@ def read_text(path: str) -> str | None:
             return stream.read()
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         return None
-
-
-def names_in(directory: str) -> list[str]:
-    """Return the names in *directory*, sorted; none where there is no such directory."""
-    try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import file_digest
 from nox_linkenv.linking import clone_file, copy_file
-from nox_linkenv.store.files import make_directory, names_in, publish, staging_name
+from nox_linkenv.store.directories import names_of
+from nox_linkenv.store.files import make_directory, publish, staging_name
 from nox_linkenv.store.layout import COMPANIONS, Layout
 from nox_linkenv.store.objects import discard, intact
 from nox_linkenv.store.store import Store, writing
@@ -103,7 +104,7 @@ def open_companion(root: str, main: Store) -> Store:
 
 def find_companions(main: Store) -> Iterator[Store]:
     """Yield the companion stores of *main* that still exist."""
-    for name in names_in(main.layout.directory(COMPANIONS.name)):
+    for name in names_of(main.layout.directory(COMPANIONS.name)):
         with contextlib.suppress(ValueError, KeyError, TypeError):
             layout = Layout(json.loads(main.read(f"{COMPANIONS.name}/{name}") or "")["root"])
             if os.path.exists(layout.description):

@@ -6,6 +6,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from nox_linkenv.store.directories import open_below, open_directory
 from nox_linkenv.store.layout import PREBUILT, stem_of
 
 if TYPE_CHECKING:
@@ -20,11 +21,17 @@ def prebuilt_directory(layout: Layout, name: str) -> str:
 
 
 def take_prebuilt(layout: Layout, name: str, target: str) -> str | None:
-    """Move a spare for *name* to the path *target* and return that; ``None`` where there is none, or not here."""
-    directory = prebuilt_directory(layout, name)
-    with contextlib.suppress(OSError):
+    """Move a spare for *name* to the path *target* and return that; ``None`` where there is none, or not here.
+
+    POSIX only.
+    """
+    with contextlib.ExitStack() as opened, contextlib.suppress(OSError):
+        base = open_directory(layout.base)
+        opened.callback(os.close, base)
+        directory = open_below(os.path.relpath(prebuilt_directory(layout, name), layout.base), at=base)
+        opened.callback(os.close, directory)
         for spare in os.listdir(directory):
             with contextlib.suppress(OSError):
-                os.rename(f"{directory}/{spare}", target)
+                os.rename(spare, target, src_dir_fd=directory)
                 return target
     return None

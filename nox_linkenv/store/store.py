@@ -55,6 +55,7 @@ class Store:
         Raises:
             StoreFormatError: it was written by a newer version.
             StoreUnwritableError: it does not exist and cannot be made.
+            StoreError: it cannot be read, or a part of it is a link to somewhere else.
         """
         layout = Layout(os.path.abspath(root))
         layers = [Layout(os.path.abspath(path)) for path in lower]
@@ -77,6 +78,7 @@ class Store:
                 path=layout.root,
                 remedy="Upgrade nox-linkenv, or point LINKENV_STORE at another directory.",
             )
+        _refuse_links(layout)
         return cls(layout, layers)
 
     @property
@@ -239,6 +241,23 @@ class Store:
             if os.path.exists(path := f"{layer.base}/{name}"):
                 return path
         return None
+
+
+def _refuse_links(layout: Layout) -> None:
+    """Make sure that no part of the store is a link: it may come out of somebody's archive, and we write to all of it.
+
+    Raises:
+        StoreError: one is.
+    """
+    found = [path for path in (layout.base, layout.throwaway) if os.path.islink(path)]
+    with contextlib.suppress(FileNotFoundError), os.scandir(layout.base) as entries:
+        found += [entry.path for entry in entries if entry.is_symlink()]
+    if found:
+        raise StoreError(
+            "A part of the store is a link to another place, where nothing is written or removed",
+            path=found[0],
+            remedy="Remove the link; the store makes that part anew.",
+        )
 
 
 def make_probe(layout: Layout) -> None:

@@ -16,6 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.store.directories import is_directory, names_of
 from nox_linkenv.store.files import make_directory
 from nox_linkenv.store.roots import is_alive
 
@@ -39,7 +40,7 @@ def temporary_place(layout: Layout) -> str:
     place = os.path.join(os.path.realpath(layout.root), os.path.basename(layout.throwaway))
     with contextlib.suppress(OSError):
         make_directory(place)
-        if os.access(place, os.W_OK):
+        if is_directory(place) and os.access(place, os.W_OK):
             return place
     return os.path.realpath(tempfile.gettempdir())
 
@@ -83,7 +84,7 @@ def _sweep(place: str, *, shared: bool) -> None:
     Args:
         shared: whether others have their directories there: then only this user's go, and what is named as ours.
     """
-    for name in os.listdir(place):
+    for name in names_of(place):
         found = _NAME.fullmatch(name)
         if found is None or found[2] != _machine() or is_alive(int(found[1])):
             continue

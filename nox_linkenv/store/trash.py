@@ -11,6 +11,8 @@ import stat
 import time
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.store.directories import is_directory
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -71,21 +73,23 @@ def put_away(path: str, aside: str) -> bool:
 def empty_trash(path: str) -> None:
     """Remove *path*, read-only directories in it included; what cannot be removed is left for another time.
 
-    Only directories are made writable: a file's mode is shared with the store.
+    Only directories are made writable: a file's mode is shared with the store.  No link is followed, and nothing
+    outside of *path* is changed.
     """
 
     def retry(function: Callable[..., object], name: str, _: object) -> None:
         with contextlib.suppress(OSError):
             parent = os.path.dirname(name)
-            os.chmod(parent, stat.S_IMODE(os.lstat(parent).st_mode) | stat.S_IRWXU)
-            if os.path.isdir(name) and not os.path.islink(name):
+            if name != path and is_directory(parent):
+                os.chmod(parent, stat.S_IMODE(os.lstat(parent).st_mode) | stat.S_IRWXU)
+            if is_directory(name):
                 os.chmod(name, stat.S_IRWXU)
                 shutil.rmtree(name, ignore_errors=True)
             else:
                 os.unlink(name)
 
-    if os.path.islink(path) or os.path.isfile(path):
+    if is_directory(path):
+        shutil.rmtree(path, onerror=retry)
+    else:
         with contextlib.suppress(OSError):
             os.unlink(path)
-    else:
-        shutil.rmtree(path, onerror=retry)

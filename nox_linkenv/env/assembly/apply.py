@@ -12,7 +12,7 @@ from nox_linkenv.env.assembly.recycle import Leftover, Private, take_over
 from nox_linkenv.env.bytecode import Bytecode, empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.plan import Plan
-from nox_linkenv.env.receipt import DIRECTORY, donor_of
+from nox_linkenv.env.receipt import DIRECTORY, donor_of, own_directory
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.trace import trace
 from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes, discarded_names
@@ -66,7 +66,6 @@ class LinkApplier:
         self.assembler = assembler
         self.facts = facts
         self.settings = settings
-        self.ours = f"{assembler.prefix}/{DIRECTORY}"
 
     def apply_links(
         self, name: str, links: Links, empty: Sequence[str], texts: Mapping[str, bytes] | None = None
@@ -111,7 +110,7 @@ class LinkApplier:
 
     def record(self, name: str, result: Result) -> None:
         """Record the state of what was put on, when all else has been written, for a later take-over."""
-        path = f"{self.ours}/{state_name(name)}"
+        path = f"{own_directory(self.assembler.prefix)}/{state_name(name)}"
         record_state(path, self.assembler.prefix, result.links.directories, result.inodes, known=result.changes)
 
     def _take_over(
@@ -156,12 +155,13 @@ class LinkApplier:
 
     def _donors(self, name: str) -> Iterator[str]:
         """Yield the trees to take over from: the environment that stood here before, or a spare."""
-        former = donor_of(self.assembler.prefix)
-        if self.assembler.mode is LinkMode.SYMLINK:
+        if self.assembler.mode is LinkMode.SYMLINK or os.name != "posix":
             return  # there is nothing to be gained: a symlink is looked at as slowly as it is made
+        ours = own_directory(self.assembler.prefix)
+        former = donor_of(self.assembler.prefix)
         if os.path.exists(f"{former}/{DIRECTORY}/{state_name(name)}"):
             yield former
         elif self.settings.spares and self.assembler.mode is LinkMode.HARDLINK:
-            spare = take_prebuilt(self.assembler.layout, name, f"{self.ours}/{state_name(name)}-spare")
+            spare = take_prebuilt(self.assembler.layout, name, f"{ours}/{state_name(name)}-spare")
             if spare is not None:
                 yield spare

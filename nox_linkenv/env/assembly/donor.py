@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.env.assembly.assembler import write_private
 from nox_linkenv.store.layout import stem_of
 
 if TYPE_CHECKING:
@@ -65,8 +66,7 @@ def record_state(
             if change >= now - racy:
                 change = 0
         changes.append(change)
-    with open(path, "wb") as stream:
-        array.array("Q", [*inodes, *changes]).tofile(stream)
+    write_private(path, array.array("Q", [*inodes, *changes]).tobytes(), executable=False)
 
 
 def read_state(path: str, *, links: int, directories: int) -> State | None:

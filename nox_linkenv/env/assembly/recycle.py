@@ -5,10 +5,14 @@ from what a fresh environment would have is removed from it; what is missing is 
 
 A directory whose status-change time is the recorded one has the same entries as when that was recorded, so that only
 its files' sizes, dates and modes need a look.  Packages with other directories are gone through entry by entry.
+
+No link is followed: everything is looked at, and moved, by descriptors of directories.  Where a link stands in the
+place of a directory, nothing is taken over.
 """
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import stat
@@ -17,12 +21,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.assembler import EMPTY_MTIME
-from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_of_all
+from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_below
+from nox_linkenv.store.directories import open_below, open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from nox_linkenv.env.assembly.donor import PreviousTree
+    from nox_linkenv.env.assembly.donor import PreviousTree, State
     from nox_linkenv.env.assembly.walk import Walk
     from nox_linkenv.env.links import Links
 
@@ -76,26 +81,61 @@ def take_over(
         private: by path, files which are not links; they are kept where they are the same.
         roots: site-packages directories; what lies directly in them is moved as a whole.
     """
-    return _Taking(donor, prefix, links, private, roots).run()
+    with contextlib.ExitStack() as opened:
+        try:
+            old, new = (_until(opened, open_directory(path)) for path in (donor.path, prefix))
+        except OSError:  # such as a link to an environment elsewhere
+            return Leftover(links.directories, list(range(len(links.paths))))
+        sites = []
+        for root in roots:
+            with contextlib.suppress(OSError):
+                there = _until(opened, open_below(root, at=old))
+                sites.append(_Site(f"{root}/", there, _until(opened, open_below(root, at=new))))
+        return _Taking(donor.state, old, new, sites, links, private).run()
+
+
+def _until(stack: contextlib.ExitStack, descriptor: int) -> int:
+    """Have *descriptor* closed with the *stack*, and return it."""
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A site-packages directory which both trees have.
+
+    Attributes:
+        root: its path, relative to either tree, with a final ``/``.
+        old, new: descriptors of the donor's and of the environment's.
+    """
+
+    root: str
+    old: int
+    new: int
 
 
 class _Taking:
     """Decides package by package: sure, to be gone through, or not there.
 
     A package here is a directory directly in site-packages; it is named by its path with a final ``/``.
+
+    Args:
+        state: of the donor, as recorded.
+        old, new: descriptors of the donor and of the environment.
     """
 
     def __init__(
-        self, donor: PreviousTree, prefix: str, links: Links, private: Mapping[str, Private], roots: Sequence[str]
+        self, state: State, old: int, new: int, sites: Sequence[_Site], links: Links, private: Mapping[str, Private]
     ) -> None:
-        self.donor = donor
-        self.prefix = prefix
+        self.state = state
+        self.old = old
+        self.new = new
+        self.sites = sites
         self.links = links
         self.private = private
-        self.roots = roots
         # What this process's umask makes of a new directory can be seen on the environment's own; asking the umask
         # means setting it, which other threads would notice.
-        self.mode = os.stat(prefix).st_mode
+        self.mode = os.fstat(new).st_mode
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
         self.expected = expected_signatures(links)
         self.packages = self._packages(links.paths)
@@ -112,13 +152,15 @@ class _Taking:
 
     def run(self) -> Leftover:
         owners = self._packages([path + "/" for path in self.links.directories])
-        wanted = {package for package in set(owners) if package and self._is_here(package[:-1])}
+        wanted = {package for package in set(owners) if package and self._is_here(package)}
         doubtful = self._doubtful(wanted, owners)
         walk = self._walk() if doubtful else None
         for package in sorted(wanted):
-            if walk is not None and package in doubtful:
-                walk.check(package[:-1])
-            os.rename(f"{self.donor.path}/{package[:-1]}", f"{self.prefix}/{package[:-1]}")
+            site, name = self._place(package)
+            if walk is not None and package in doubtful and not walk.check(package[:-1], name, at=site.old):
+                wanted.discard(package)
+            else:
+                os.rename(name, name, src_dir_fd=site.old, dst_dir_fd=site.new)
         sure = wanted - doubtful
         done: Container[int] = () if walk is None else walk.done
         made: Container[str] = () if walk is None else walk.made
@@ -132,19 +174,19 @@ class _Taking:
             kept,
             [  # moving a package renews the time of its own directory, not of those below
                 change if package in sure and len(path) >= len(package) else 0
-                for (path, package), change in zip(owned, self.donor.state.changes, strict=True)
+                for (path, package), change in zip(owned, self.state.changes, strict=True)
             ],
         )
 
     def _walk(self) -> Walk:
         from nox_linkenv.env.assembly.walk import Walk
 
-        return Walk(self.donor, self.mode, self.index, self.expected, self.known, self.private)
+        return Walk(self.old, self.state.inodes, self.mode, self.index, self.expected, self.known, self.private)
 
     def _keep(self, path: str) -> bool:
         """Return whether the environment has the private file *path* as it should be; another one is removed."""
-        file, private = f"{self.prefix}/{path}", self.private[path]
-        status = _status(file)
+        private = self.private[path]
+        status = _status(path, self.new)
         if status is None:
             return False
         if (
@@ -152,24 +194,34 @@ class _Taking:
             and status.st_nlink == 1
             and status.st_size == len(private.content)
             and not (private.timed and status.st_mtime != EMPTY_MTIME)
-            and (not private.content or _read(file) == private.content)
+            and (not private.content or self._read(path) == private.content)
         ):
-            if not private.timed:
-                os.utime(file)  # as if it had just been written: the last session may have dated it
+            if not private.timed:  # as if it had just been written: the last session may have dated it
+                os.utime(path, dir_fd=self.new, follow_symlinks=False)
             return True
-        os.unlink(file)
+        os.unlink(path, dir_fd=self.new)
         return False
+
+    def _read(self, path: str) -> bytes:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.new)
+        with open(descriptor, "rb") as stream:
+            return stream.read()
 
     def _packages(self, paths: Sequence[str]) -> list[str]:
         """Return the package that each of *paths* lies in, or an empty string."""
         found = [""] * len(paths)
-        for root in self.roots:
-            start, length = root + "/", len(root) + 1
+        for site in self.sites:
+            start, length = site.root, len(site.root)
             found = [
                 path[: path.find("/", length) + 1] if path.startswith(start) else package
                 for path, package in zip(paths, found, strict=True)
             ]
         return found
+
+    def _place(self, package: str) -> tuple[_Site, str]:
+        """Return the site-packages directory in which *package* is, and its name there."""
+        site = next(site for site in self.sites if package.startswith(site.root))
+        return site, package[len(site.root) : -1]
 
     def _same(self, directory: str, status: os.stat_result, change: int) -> bool:
         """Return whether *directory* has the mode and the entries that it should have."""
@@ -182,63 +234,64 @@ class _Taking:
 
         Missing ones are found when they are looked at.  Directories that were just moved are of this kind.
         """
-        inodes = self.donor.state.inodes
-        with os.scandir(f"{self.donor.path}/{directory}") as entries:
-            for entry in entries:
-                path = f"{directory}/{entry.name}"
-                at = self.index.get(path)
-                if at is not None:
-                    if entry.inode() != inodes[at]:
+        inodes = self.state.inodes
+        try:
+            descriptor = open_directory(directory, at=self.old)
+        except OSError:  # it cannot be read
+            return False
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    path = f"{directory}/{entry.name}"
+                    at = self.index.get(path)
+                    if at is not None:
+                        if entry.inode() != inodes[at]:
+                            return False
+                    elif path in self.known:
+                        if not entry.is_dir(follow_symlinks=False):
+                            return False
+                    elif path not in self.private or not entry.is_file(follow_symlinks=False):
                         return False
-                elif path in self.known:
-                    if not entry.is_dir(follow_symlinks=False):
-                        return False
-                elif path not in self.private or not entry.is_file(follow_symlinks=False):
-                    return False
+        finally:
+            os.close(descriptor)
         return True
 
-    def _is_here(self, path: str) -> bool:
-        """Return whether the donor has the directory *path* and the environment has not."""
-        status = _status(f"{self.donor.path}/{path}")
-        there = status is not None and stat.S_ISDIR(status.st_mode)
-        return there and not os.path.lexists(f"{self.prefix}/{path}")
+    def _is_here(self, package: str) -> bool:
+        """Return whether the donor has the directory of *package* and the environment has not."""
+        site, name = self._place(package)
+        status = _status(name, site.old)
+        return status is not None and stat.S_ISDIR(status.st_mode) and _status(name, site.new) is None
 
     def _doubtful(self, wanted: set[str], owners: Sequence[str]) -> set[str]:
         """Return those of the packages *wanted* in which anything may be other than it should be."""
-        base = self.donor.path + "/"
         doubtful = set()
-        for path, package, change in zip(self.links.directories, owners, self.donor.state.changes, strict=True):
+        for path, package, change in zip(self.links.directories, owners, self.state.changes, strict=True):
             if package in wanted and package not in doubtful:
-                status = _status(base + path)
+                status = _status(path, self.old)
                 if status is None or not self._same(path, status, change):
                     doubtful.add(package)
-        if 0 in self.donor.state.inodes:  # objects that have been taken out of the store, or were never linked
+        if 0 in self.state.inodes:  # objects that have been taken out of the store, or were never linked
             doubtful.update(
-                package for package, inode in zip(self.packages, self.donor.state.inodes, strict=True) if inode == 0
+                package for package, inode in zip(self.packages, self.state.inodes, strict=True) if inode == 0
             )
             doubtful &= wanted
         sure = wanted - doubtful
         chosen = [at for at, package in enumerate(self.packages) if package in sure]
         expected = [self.expected[at] for at in chosen]
         try:
-            if signatures_of_all(self.donor.path, [self.links.paths[at] for at in chosen]) == expected:
+            if signatures_below(self.old, [self.links.paths[at] for at in chosen]) == expected:
                 chosen = []
         except OSError:
             pass
         for at, signature in zip(chosen, expected, strict=False):
-            status = _status(base + self.links.paths[at])
+            status = _status(self.links.paths[at], self.old)
             if status is None or signature_of(status) != signature:
                 doubtful.add(self.packages[at])
         return doubtful
 
 
-def _read(path: str) -> bytes:
-    with open(path, "rb") as stream:
-        return stream.read()
-
-
-def _status(path: str) -> os.stat_result | None:
+def _status(path: str, at: int) -> os.stat_result | None:
     try:
-        return os.lstat(path)
+        return os.stat(path, dir_fd=at, follow_symlinks=False)
     except OSError:
         return None

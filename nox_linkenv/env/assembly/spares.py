@@ -12,6 +12,7 @@ from nox_linkenv.env.assembly.donor import record_state, state_name
 from nox_linkenv.env.bytecode import empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.store.directories import is_directory, names_of
 from nox_linkenv.store.files import make_directory, staging_name
 from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash
@@ -63,6 +64,8 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
         time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
         record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
         make_directory(directory)
+        if not is_directory(directory):
+            return
         os.rename(staged, f"{directory}/{secrets.token_hex(8)}")
     finally:
         empty_trash(staged)
@@ -70,10 +73,7 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
 
 
 def _present(directory: str) -> bool:
-    try:
-        return bool(os.listdir(directory))
-    except FileNotFoundError:
-        return False
+    return bool(names_of(directory))
 
 
 def _stored(store: Store, name: str) -> tuple[Links, list[tuple[str, bool]]] | None:
@@ -92,7 +92,7 @@ def _stored(store: Store, name: str) -> tuple[Links, list[tuple[str, bool]]] | N
 
 def _limit(directory: str) -> None:
     """Remove the spares beyond the number that is kept."""
-    names = sorted(os.listdir(directory), key=lambda name: os.stat(f"{directory}/{name}").st_mtime_ns)
+    names = sorted(names_of(directory), key=lambda name: os.lstat(f"{directory}/{name}").st_mtime_ns)
     for name in names[:-_MOST]:
-        for spare in os.listdir(f"{directory}/{name}"):
+        for spare in names_of(f"{directory}/{name}"):
             empty_trash(f"{directory}/{name}/{spare}")

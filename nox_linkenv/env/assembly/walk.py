@@ -11,31 +11,37 @@ import stat
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.stat_signature import signature_of
+from nox_linkenv.store.directories import open_directory
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from nox_linkenv.env.assembly.donor import PreviousTree
     from nox_linkenv.env.stat_signature import StatSignature
 
 __all__ = ["Walk"]
 
 
 class Walk:
-    """Goes through packages of *donor* entry by entry, taking out what does not belong.
+    """Goes through packages of a donor entry by entry, taking out what does not belong.
 
     Args:
-        donor: what is taken over from.
+        donor: descriptor of the directory that is taken over from.
+        inodes: number of the inode of each link, as recorded.
         mode: of its directories, as it should be.
         index: path of each link -> its position.
         expected: how each link looks.
         known: the directories that belong there.
         private: paths of the files that are not links; they are looked at when their package has been moved.
+
+    Attributes:
+        done: positions of the links that are as they should be, in the packages that were put right.
+        made: directories of those packages.
     """
 
     def __init__(
         self,
-        donor: PreviousTree,
+        donor: int,
+        inodes: Sequence[int],
         mode: int,
         index: Mapping[str, int],
         expected: Sequence[StatSignature],
@@ -43,6 +49,7 @@ class Walk:
         private: Container[str],
     ) -> None:
         self.donor = donor
+        self.inodes = inodes
         self.mode = mode
         self.index = index
         self.expected = expected
@@ -50,50 +57,76 @@ class Walk:
         self.private = private
         self.done: set[int] = set()
         self.made: set[str] = set()
+        self._attic = ""
 
-    def check(self, directory: str) -> None:
+    def check(self, package: str, name: str, *, at: int) -> bool:
+        """Put *package* right, and all below it.
+
+        Args:
+            package: its path in the donor.
+            name: that in its parent.
+            at: descriptor of the parent.
+
+        Returns:
+            False where the system refuses that: then it is not to be taken over.
+        """
+        done: list[int] = []
+        made: list[str] = []
+        try:
+            self._check(package, name, at, done, made)
+        except OSError:
+            return False
+        self.done.update(done)
+        self.made.update(made)
+        return True
+
+    def _check(self, directory: str, name: str, parent: int, done: list[int], made: list[str]) -> None:
         """Compare one directory of the donor, and those below it, with what belongs there."""
         below = []
-        inodes = self.donor.state.inodes
-        descriptor = self._open(f"{self.donor.path}/{directory}")
+        descriptor = _open(name, parent)
         try:
             if os.fstat(descriptor).st_mode != self.mode:
                 os.fchmod(descriptor, stat.S_IMODE(self.mode))
-            self.made.add(directory)
+            made.append(directory)
             with os.scandir(descriptor) as entries:
                 for entry in entries:
                     path = f"{directory}/{entry.name}"
                     at = self.index.get(path)
                     if at is not None:
                         status = entry.stat(follow_symlinks=False)
-                        if status.st_ino == inodes[at] and signature_of(status) == self.expected[at]:
-                            self.done.add(at)
+                        if status.st_ino == self.inodes[at] and signature_of(status) == self.expected[at]:
+                            done.append(at)
                         else:
-                            self._discard(path, entry)
+                            self._discard(entry, descriptor)
                     elif path in self.known and entry.is_dir(follow_symlinks=False):
-                        below.append(path)
+                        below.append(entry.name)
                     elif path not in self.private or not entry.is_file(follow_symlinks=False):
-                        self._discard(path, entry)
+                        self._discard(entry, descriptor)
+            for child in below:
+                self._check(f"{directory}/{child}", child, descriptor, done, made)
         finally:
             os.close(descriptor)
-        for path in below:
-            self.check(path)
 
-    @staticmethod
-    def _open(directory: str) -> int:
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
-        try:
-            return os.open(directory, flags)
-        except PermissionError:  # the last session has made it unreadable; it is ours all the same
-            os.chmod(directory, stat.S_IRWXU)
-            return os.open(directory, flags)
-
-    def _discard(self, path: str, entry: os.DirEntry[str]) -> None:
+    def _discard(self, entry: os.DirEntry[str], parent: int) -> None:
         """Take what does not belong out of the way; a directory stays in the donor, which is removed later."""
-        if entry.is_dir(follow_symlinks=False):
-            attic = f"{self.donor.path}/.linkenv/foreign"
-            os.makedirs(attic, exist_ok=True)
-            os.chmod(f"{self.donor.path}/{path}", stat.S_IRWXU)  # to be moved, a directory must be writable
-            os.rename(f"{self.donor.path}/{path}", f"{attic}/{secrets.token_hex(8)}")
-        else:
-            os.unlink(f"{self.donor.path}/{path}")
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.name, dir_fd=parent)
+            return
+        if not self._attic:  # a new name: what stands in the donor under a known one may be a link
+            self._attic = f".linkenv-foreign-{secrets.token_hex(8)}"
+            os.mkdir(self._attic, stat.S_IRWXU, dir_fd=self.donor)
+        os.chmod(entry.name, stat.S_IRWXU, dir_fd=parent)  # to be moved, a directory must be writable
+        attic = open_directory(self._attic, at=self.donor)
+        try:
+            os.rename(entry.name, secrets.token_hex(8), src_dir_fd=parent, dst_dir_fd=attic)
+        finally:
+            os.close(attic)
+
+
+def _open(name: str, parent: int) -> int:
+    """Return a descriptor of the directory *name* in *parent*."""
+    try:
+        return open_directory(name, at=parent)
+    except PermissionError:  # the last session has made it unreadable; it is ours all the same, and no link
+        os.chmod(name, stat.S_IRWXU, dir_fd=parent)
+        return open_directory(name, at=parent)

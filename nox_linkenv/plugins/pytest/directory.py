@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import EnvError
+from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def remove_run(run: str) -> None:
         if os.path.isdir(run):  # a child that a test has left behind has made it again
             empty_trash(run)
         return
-    for place in [run, *_lines(f"{run}/{_ELSEWHERE}")]:
+    for place in [run, *_elsewhere(run)]:
         for home in _directories(place):
             for path in _directories(home):
                 if path not in kept:
@@ -130,7 +131,7 @@ def _is_dead(run: str) -> bool:
     from filelock import Timeout
 
     try:
-        names = [name for name in os.listdir(run) if name.endswith(_LOCK)]
+        names = [name for name in names_of(run) if name.endswith(_LOCK)]
     except OSError:
         return False
     for name in names:
@@ -154,12 +155,17 @@ def _set_aside(run: str) -> str:
     """Rename the directory of a run, so that nobody finds it, and return where it is."""
     if os.path.basename(run).startswith("."):
         return run
-    for place in _lines(f"{run}/{_ELSEWHERE}"):
+    for place in _elsewhere(run):
         empty_trash(place)
     aside = trash_name(run)
     with contextlib.suppress(FileNotFoundError):  # somebody else has done it
         os.rename(run, aside)
     return aside
+
+
+def _elsewhere(run: str) -> list[str]:
+    """Return where else the run has a directory; a line that names anything else is nobody's order to remove it."""
+    return [path for path in _lines(f"{run}/{_ELSEWHERE}") if os.path.basename(path) == os.path.basename(run)]
 
 
 def _append(path: str, line: str) -> None:

@@ -8,6 +8,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.store.directories import ancestors, is_directory, names_of
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -32,15 +33,16 @@ class Pool:
     def put(self, prefix: str, receipt: Receipt | None) -> None:
         """Take the environment at *prefix* away from there, at once; remove what is not worth keeping."""
         aside = f"{os.path.dirname(prefix)}/.former-{secrets.token_hex(4)}"
-        with contextlib.suppress(OSError):
-            os.chmod(prefix, 0o700)  # a directory that is not writable cannot be moved
+        if is_directory(prefix):
+            with contextlib.suppress(OSError):
+                os.chmod(prefix, 0o700)  # a directory that is not writable cannot be moved
         os.rename(prefix, aside)
         if receipt is None or receipt.skeleton is None or not _is_plain(aside, receipt) or _is_in_use(prefix, aside):
             empty_trash(aside)
             return
         ours = f"{aside}/{DIRECTORY}"
         with contextlib.suppress(OSError):
-            for name in os.listdir(ours):
+            for name in names_of(ours):
                 if not name.endswith((".state", ".json")):
                     empty_trash(f"{ours}/{name}")
         self._donors.append((receipt, aside))
@@ -59,10 +61,8 @@ class Pool:
 
 def _is_plain(prefix: str, receipt: Receipt) -> bool:
     """Return whether site-packages lies in the environment itself: nothing is taken from where a symlink leads."""
-    return all(
-        os.path.realpath(f"{prefix}/{directory}") == f"{prefix}/{directory}"
-        for directory in receipt.facts.site_packages
-    )
+    directories = [DIRECTORY, *(part for path in receipt.facts.site_packages for part in ancestors(path))]
+    return is_directory(prefix) and all(is_directory(f"{prefix}/{directory}") for directory in directories)
 
 
 def _is_in_use(prefix: str, aside: str) -> bool:

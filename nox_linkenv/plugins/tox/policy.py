@@ -6,8 +6,9 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.env.receipt import Receipt, remove_receipt
+from nox_linkenv.env.receipt import DIRECTORY, Receipt, remove_receipt
 from nox_linkenv.provision.policy import Cleared, Policy
+from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
@@ -57,9 +58,13 @@ class ToxPolicy(Policy):
         self._former = (former, aside)
 
     def clear(self, prefix: str, former: Receipt | None, serves: Callable[[Receipt], bool]) -> Cleared:
-        """Move away what a killed run has left, and take over from what was put aside before."""
+        """Move away what a killed run has left, and take over from what was put aside before.
+
+        Where virtualenv has made the environment, whose the files are nobody knows: the place may not have been empty.
+        """
         trash = []
-        for name in _PARTS:
+        ours = is_directory(prefix) and is_directory(f"{prefix}/{DIRECTORY}")
+        for name in _PARTS if ours and (former is None or former.skeleton is not None) else ():
             if os.path.lexists(f"{prefix}/{name}"):
                 aside = trash_name(prefix)
                 if put_away(f"{prefix}/{name}", aside):
@@ -70,3 +75,7 @@ class ToxPolicy(Policy):
         if serves(former):
             return Cleared(previous=aside, trash=tuple(trash))
         return Cleared(trash=(*trash, aside))
+
+    def is_free(self, prefix: str) -> bool:
+        """Return whether no part of a virtual environment stands there: virtualenv writes between somebody's files."""
+        return not os.path.islink(prefix) and not any(os.path.lexists(f"{prefix}/{name}") for name in _PARTS)
