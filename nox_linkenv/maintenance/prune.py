@@ -25,6 +25,7 @@ from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.layout import ARCHIVES, ASIDE, BYTECODE, OBJECTS, PREBUILT, ROOTS
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import prebuilt_directory
+from nox_linkenv.store.store import writing
 from nox_linkenv.store.trash import empty_trash, find_trash
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ def prune(store: Store, pruning: Pruning, *, progress: Callable[[str], None] = l
         StoreUnwritableError: the store cannot be written.
         StoreError: a directory of the store is a link to somewhere else.
     """
-    from nox_linkenv.store.store import writing
-
     refuse_links(store.layout)
     with writing(store.layout):
         return _Prune(store, pruning, progress).run()

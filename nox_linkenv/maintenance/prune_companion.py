@@ -10,6 +10,7 @@ from nox_linkenv.maintenance.last_use import shards
 from nox_linkenv.maintenance.links import refuse_links
 from nox_linkenv.maintenance.removal import PATIENCE, Removal
 from nox_linkenv.store.directories import names_of
+from nox_linkenv.store.store import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,8 +34,6 @@ def prune_companion(
         StoreUnwritableError: the companion cannot be written.
         StoreError: a directory of the companion is a link to somewhere else.
     """
-    from nox_linkenv.store.store import writing
-
     refuse_links(companion.layout)
     base = companion.layout.base
     removal = Removal(companion.layout, pruned, dry=pruning.dry)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import donor_of, read_receipt
 from nox_linkenv.errors import DamagedObjectError
+from nox_linkenv.resolve.fetch import fetch_again
 from nox_linkenv.store.objects import discard as discard_object
 from nox_linkenv.store.roots import Root, find_roots
 
@@ -48,8 +49,6 @@ def repair(
     Raises:
         DamagedObjectError: a wheel cannot be had again.
     """
-    from nox_linkenv.resolve.fetch import fetch_again
-
     wanted = set(damaged.sources)
     found = discard(store, damaged)
     concerned = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, object_name
 
 if TYPE_CHECKING:
@@ -132,8 +133,6 @@ def keep_archive(store: Store, wheel: str, digest: str) -> str:
     Raises:
         OSError: the store cannot be written.
     """
-    from nox_linkenv.store.files import publish, staging_name
-
     name = f"{ARCHIVES.name}/{digest}/{os.path.basename(wheel)}"
     target = os.path.join(store.layout.base, name)
     if not os.path.isfile(target):

@@ -18,6 +18,7 @@ from nox_linkenv.env.assembly.link_source import (
     serves,
     with_link_source,
 )
+from nox_linkenv.env.installed import find_distributions, uninstall
 from nox_linkenv.env.links import joined
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, creator, fits, skeleton_name, stored_skeleton
@@ -246,8 +247,6 @@ class Environment:
         assert receipt is not None
         remove_receipt(self.prefix)
         for found in self.replaced([entry[0] for entry in plan.distributions]):
-            from nox_linkenv.env.installed import uninstall
-
             uninstall(self.prefix, found, receipt.facts)
         applier = LinkApplier(self.store, self.assembler, receipt.facts, self.settings)
         contents = self.assembler.contents(plan)
@@ -273,8 +272,6 @@ class Environment:
     def replaced(self, names: Sequence[str]) -> list[Distribution]:
         """Return the installed distributions that installing *names* replaces."""
         from packaging.utils import canonicalize_name
-
-        from nox_linkenv.env.installed import find_distributions
 
         if self.receipt is None:
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from nox_linkenv.env.installed import installed_digest
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse
 from nox_linkenv.resolve.pip_config import PipConfig, read_config
@@ -56,8 +57,6 @@ class RequestKeys:
         return RequestKeys(self._environment, self.request)
 
     def _read(self) -> Key | ProjectKey | Unkeyable:
-        from nox_linkenv.env.installed import installed_digest
-
         environment, request = self._environment, self.request
         if self.receipt is None:
             return Unkeyable("the environment is not one of ours")

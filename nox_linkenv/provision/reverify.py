@@ -16,6 +16,7 @@ from nox_linkenv.env.activation import activated
 from nox_linkenv.env.registry import find_known
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.maintenance.leftovers import put_back
+from nox_linkenv.maintenance.links import refuse_links
 from nox_linkenv.maintenance.verify import Finding, Problem
 from nox_linkenv.provision.ephemeral import ShellPip, throwaway
 from nox_linkenv.resolve.cache import WheelSource, cached_wheels
@@ -24,6 +25,7 @@ from nox_linkenv.resolve.pip_arguments import parse
 from nox_linkenv.resolve.request import Request
 from nox_linkenv.store.layout import ARCHIVES, BYTECODE, STAGING, TESTS, WHEELS
 from nox_linkenv.store.objects import discard
+from nox_linkenv.store.store import writing
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -48,9 +50,6 @@ def mend(
         StoreUnwritableError: the store cannot be written.
         StoreError: a directory of the store is a link to somewhere else.
     """
-    from nox_linkenv.maintenance.links import refuse_links
-    from nox_linkenv.store.store import writing
-
     refuse_links(store.layout)
     with writing(store.layout):
         return _Mending(store, settings, progress).run(findings)

@@ -10,7 +10,14 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import StoreBusyError, StoreError, StoreFormatError, StoreUnwritableError, remedy_for
+from nox_linkenv.errors import (
+    StoreBusyError,
+    StoreError,
+    StoreFormatError,
+    StoreUnwritableError,
+    WheelError,
+    remedy_for,
+)
 from nox_linkenv.store.files import make_directory, make_shared, publish_text, read_text
 from nox_linkenv.store.layout import ASIDE, FORMAT, LOCKS, OBJECTS, STAGING, WHEELS, Layout
 
@@ -120,7 +127,6 @@ class Store:
             WheelError: the wheel is hostile, broken, or not the one named; the store is as it was.
             StoreUnwritableError: the store cannot be written; it is as it was.
         """
-        from nox_linkenv.errors import WheelError
         from nox_linkenv.store.add import store_wheel
 
         try:

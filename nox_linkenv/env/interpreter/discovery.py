@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
 from nox_linkenv.errors import EnvError
+from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
     from nox_linkenv.store import Store
@@ -48,8 +49,6 @@ def _ask_virtualenv(spec: str, store: Store) -> str:
     __tracebackhide__ = True
 
     from virtualenv import session_via_cli
-
-    from nox_linkenv.store.temporary import temporary_directory
 
     loggers = [logging.getLogger(name) for name in ("virtualenv", "python_discovery", "filelock", "distlib")]
     levels = [logger.level for logger in loggers]
