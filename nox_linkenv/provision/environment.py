@@ -215,11 +215,13 @@ class Environment:
 
         Raises:
             EnvError: its interpreter or its pip does not work.
+            StoreUnwritableError: the store is full.
         """
         from nox_linkenv.env.interpreter.probe import learn
+        from nox_linkenv.store.store import writing
         from nox_linkenv.store.temporary import temporary_directory
 
-        with temporary_directory(self.store.layout) as scratch:
+        with writing(self.store.layout), temporary_directory(self.store.layout) as scratch:
             facts = learn(self.prefix, scratch, undo=True)
         self._finish(Receipt(self.store.layout.root, interpreter, facts, None, self.session))
 
