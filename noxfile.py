@@ -16,7 +16,7 @@ FULL = "3.12"
 
 def install_project(session: nox.Session, *groups: str) -> None:
     """Install the project in editable mode with every extra and the named dependency groups."""
-    session.install("-e", ".[tox,pytest,uv]", *nox.project.dependency_groups(PYPROJECT, *groups))
+    session.install("-e", ".[tox,pytest]", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
 @nox.session
