@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.links import Links
@@ -79,6 +79,26 @@ class Plan:
     def dumps(self) -> str:
         data = {name: getattr(self, name) for name in _LISTS}
         return json.dumps({"links": self.links.to_json(), **data}, separators=(",", ":"))
+
+    def with_texts(self, texts: Mapping[str, str]) -> Plan:
+        """Return this plan with other contents for private files in ``.dist-info`` directories.
+
+        Args:
+            texts: content by the path of the file, which this plan has.
+        """
+        changed = [(path, texts.get(path, text), executable) for path, text, executable in self.texts]
+        records = []
+        for path, rows, computed in self.records:
+            directory = path.removesuffix("RECORD")
+            named = {
+                f"{directory.split('/')[-2]}/{file.removeprefix(directory)}": text
+                for file, text in texts.items()
+                if file.startswith(directory)
+            }
+            kept = [row for row in rows if row.partition(",")[0] not in named]
+            new = [record_row(name, text.encode()) for name, text in named.items()]
+            records.append((path, sorted([*kept, *new]) if new else rows, computed))
+        return replace(self, texts=changed, records=records)
 
     @classmethod
     def loads(cls, text: str) -> Plan:

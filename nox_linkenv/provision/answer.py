@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -105,10 +105,29 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         build_inputs=answer.build_inputs,
     )
     for key in answer.lasting_keys():
-        save_resolution(environment.store, key.digest, resolution, place=keys.place, inputs=key.inputs)
+        archives = _archives(key, plan)
+        if archives is not None:
+            lasting = replace(resolution, archives=archives)
+            save_resolution(environment.store, key.digest, lasting, place=keys.place, inputs=key.inputs)
     if not wheels:
         return Outcome((), f"{answer.message}; nothing to install", resolved=answer.time)
     return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
+
+
+def _archives(key: Key, plan: Plan) -> dict[str, str] | None:
+    """Return the names of the archives of *key* by the path of the file that names the place of each.
+
+    ``None`` where one has none, so that its answer would not do for an archive elsewhere.
+    """
+    if not key.archives:
+        return {}
+    from nox_linkenv.resolve.archives import direct_url_of
+
+    found = {}
+    texts = {path: text for path, text, _ in plan.texts if path.endswith(".dist-info/direct_url.json")}
+    for name, place in key.archives.items():
+        found.update({path: name for path, text in texts.items() if direct_url_of(place, text) == text})
+    return found if sorted(found.values()) == sorted(key.archives) else None
 
 
 def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:

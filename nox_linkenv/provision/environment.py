@@ -271,6 +271,10 @@ class Environment:
         write_receipt(self.prefix, self._receipt)
         return [*notes, *filter(None, [report.explain()])]
 
+    def can_replace(self, resolution: CachedResolution) -> bool:
+        """Return whether everything that *resolution* replaces has a RECORD by which it can be taken out."""
+        return all(found.removable for found in self.replaced([wheel.name for wheel in resolution.wheels]))
+
     def replaced(self, names: Sequence[str]) -> list[Distribution]:
         """Return the installed distributions that installing *names* replaces."""
         from packaging.utils import canonicalize_name

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.apply import stored_plan
+from nox_linkenv.errors import DamagedObjectError
 from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.keys import RequestKeys
 from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution
@@ -41,6 +42,8 @@ def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome
     resolution = load_resolution(environment.store, keys.full.digest)
     if resolution is None or not _holds(resolution, environment, keys.request):
         return None
+    if keys.full.replaces and not environment.can_replace(resolution):
+        return None
     return _replay(resolution, environment, keys, pip)
 
 
@@ -66,6 +69,16 @@ def _replay(resolution: CachedResolution, environment: Environment, keys: Reques
     if plan is None:
         return None
     assert keys.arguments is not None
+    if resolution.archives:
+        from nox_linkenv.resolve.archives import moved
+
+        assert isinstance(keys.full, Key)
+        texts = {path: text for path, text, _ in plan.texts}
+        try:
+            plan = plan.with_texts(moved(keys.full.archives, resolution.archives, texts))
+            return environment.carry_out(plan, resolution, keys.arguments, pip, message=message)
+        except (KeyError, OSError, ValueError, DamagedObjectError):  # where it was once is nothing to fetch it from
+            return None
     return environment.carry_out(plan, resolution, keys.arguments, pip, message=message)
 
 

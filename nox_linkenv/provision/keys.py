@@ -50,7 +50,8 @@ class RequestKeys:
     @property
     def place(self) -> tuple[str, ...]:
         """What makes two requests the same one to a user: the environment and the arguments."""
-        return (self._environment.prefix, *self.request.arguments)
+        names = {} if isinstance(self.full, Unkeyable) else {path: name for name, path in self.full.archives.items()}
+        return (self._environment.prefix, *(names.get(argument, argument) for argument in self.request.arguments))
 
     def again(self) -> RequestKeys:
         """Return the same request as things stand now: whatever its key is made of is read anew."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from nox_linkenv.store.layout import REQUESTS, RESOLUTIONS
@@ -51,6 +51,7 @@ class CachedResolution:
         plan: name of the stored plan, ``None`` where nothing was to be installed.
         wheels: what the plan installs.
         build_inputs: digest of what builds read of variables and tools, where some of the wheels were built.
+        archives: names of archives which may lie elsewhere the next time, by the path of the file that names the place.
     """
 
     time: float
@@ -58,6 +59,7 @@ class CachedResolution:
     plan: str | None
     wheels: tuple[WheelSource, ...]
     build_inputs: str | None = None
+    archives: Mapping[str, str] = field(default_factory=dict)
 
     def is_fresh(self, now: float, limit: float) -> bool:
         """Return whether it is less than *limit* seconds old, or never ages; a limit of 0 has nothing reused."""
@@ -82,7 +84,12 @@ def load_resolution(store: Store, digest: str) -> CachedResolution | None:
         data = json.loads(text)
         wheels = tuple(WheelSource(*wheel) for wheel in data["wheels"])
         return CachedResolution(
-            float(data["time"]), bool(data["pinned"]), data["plan"], wheels, data.get("surroundings")
+            time=float(data["time"]),
+            pinned=bool(data["pinned"]),
+            plan=data["plan"],
+            wheels=wheels,
+            build_inputs=data["build_inputs"],
+            archives=dict(data["archives"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import ARGUMENTS, INSTALLED, PIP, Inputs, UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.pip_config import HARMLESS, setting_name, settings_in
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_lock, logical_lines, parse_line
-from nox_linkenv.resolve.specifiers import file_named, local_place, specifier, without_extras
+from nox_linkenv.resolve.specifiers import ARCHIVES, file_named, local_place, specifier, without_extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,11 +34,15 @@ class Key:
         digest: hexadecimal SHA-256 over all of it.
         inputs: what it depends on, in words for a user, and a short digest of each.
         pinned: every requirement names one version and its hashes, so that no index can change the answer.
+        archives: absolute paths, by their names, of archives that stand for any other with the same members.
+        replaces: whether what is installed is replaced whatever it is, and so is not among the inputs.
     """
 
     digest: str
     inputs: Mapping[str, str]
     pinned: bool
+    archives: Mapping[str, str] = field(default_factory=dict)
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +120,10 @@ def request_key(
     """
     collector = _Collector(directory, environ)
     try:
-        collector.inputs.add(ARGUMENTS, "\0".join(verbatim))
-        collector.inputs.add(INSTALLED, installed)
+        collector.archives(arguments)
+        collector.inputs.add(ARGUMENTS, "\0".join(collector.movable.get(argument, argument) for argument in verbatim))
+        if not collector.replaces:
+            collector.inputs.add(INSTALLED, installed)
         collector.inputs.add(PIP, facts.pip)
         collector.inputs.add_interpreter(prefix, facts, environ)
         collector.variables()
@@ -143,12 +149,45 @@ class _Collector:
         self.inputs = Inputs(directory)
         self.directory = self.inputs.directory
         self.environ = environ
+        self.movable: dict[str, str] = {}  # arguments that name archives -> name of the archive
+        self.replaces = False
+        self._alone = False  # whether wheels that are at hand are all there is to be installed
         self._hashed = 0  # requirements that are pinned and hashed
         self._loose = False  # whether there is any other
 
     def key(self) -> Key:
-        pinned = self._hashed > 0 and not self._loose
-        return Key(digest=self.inputs.digest(), inputs=self.inputs.short(), pinned=pinned)
+        pinned = (self._hashed > 0 and not self._loose) or self._alone
+        return Key(
+            digest=self.inputs.digest(),
+            inputs=self.inputs.short(),
+            pinned=pinned,
+            archives={
+                name: os.path.normpath(os.path.join(self.directory, path)) for path, name in self.movable.items()
+            },
+            replaces=self.replaces,
+        )
+
+    def archives(self, arguments: Arguments) -> None:
+        """Find the archives that may lie anywhere: named by nothing but their paths, each by another name."""
+        named = {path: os.path.basename(path) for path in arguments.requirements if path.lower().endswith(ARCHIVES)}
+        paths = {path: name for path, name in named.items() if os.path.isfile(os.path.join(self.directory, path))}
+        if not paths or len(set(paths.values())) < len(paths):
+            return
+        from nox_linkenv.resolve.archives import members_digest
+
+        for path, name in paths.items():
+            found = members_digest(os.path.join(self.directory, path))
+            if found is not None:
+                self.movable[path] = name
+                self.inputs.add(f"local archive {name}", found)
+        options = {option for _, option, _ in arguments.options}
+        if len(self.movable) < len(arguments.requirements) or "--no-deps" not in options:
+            return
+        if any(arguments.values(kind) for kind in (Kind.REQUIREMENT_FILE, Kind.EDITABLE, Kind.GROUP)):
+            return
+        # Without dependencies there is nothing that an index, or what is installed, could decide.
+        self.replaces = "--force-reinstall" in options
+        self._alone = all(name.lower().endswith(".whl") for name in self.movable.values())
 
     def arguments(self, arguments: Arguments) -> None:
         for kind, option, value in arguments.options:
@@ -278,7 +317,7 @@ class _Collector:
     def _requirement(self, text: str) -> bool:
         """Add what *text* depends on; return whether it names exactly one version."""
         found = specifier(text, self.directory)
-        if found.path is not None:
+        if found.path is not None and text not in self.movable:
             from nox_linkenv.resolve.local_files import add_archive
 
             add_archive(self.inputs, found.path)

@@ -14,7 +14,7 @@ from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.plugins.tox.cached_virtualenv import CachedVirtualenv
-from nox_linkenv.plugins.tox.installing import INSTALL, LinkedExecutor
+from nox_linkenv.plugins.tox.installing import LinkedExecutor, beginning
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings, warn_of_misspelt
 
 if TYPE_CHECKING:
@@ -133,11 +133,11 @@ class LinkedEnv(CachedVirtualenv, ABC):
         return parameters
 
     def _answering(self) -> Environment | None:
-        """Return what answers installs, unless the user has an ``install_command`` of their own."""
-        command: list[str] = self.conf["install_command"].args
-        packages = ["{packages}"]
-        ours = [*INSTALL, *packages], [*INSTALL, "--pre", *packages]
-        return self.linked if command in ours else None
+        """Return what answers installs, unless the user has an ``install_command`` that is not pip's."""
+        if beginning(self.conf["install_command"].args) is not None:
+            return self.linked
+        logging.info("linked: left to the install_command, which is not pip install")
+        return None
 
     def _untouched(self) -> bool:
         """Return whether nothing has run in the environment since it was made, file by file, of what was looked at."""

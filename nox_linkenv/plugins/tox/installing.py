@@ -28,10 +28,17 @@ if TYPE_CHECKING:
 
     from nox_linkenv.provision.environment import Environment
 
-__all__ = ["INSTALL", "LinkedExecutor"]
+__all__ = ["LinkedExecutor", "beginning"]
 
-#: How tox's default ``install_command`` begins.
-INSTALL: Final = ["python", "-I", "-m", "pip", "install"]
+#: How commands begin that are pip's install in the environment; the first is tox's own ``install_command``.
+_INSTALLS: Final = (
+    ["python", "-I", "-m", "pip", "install"],
+    ["python", "-m", "pip", "install"],
+    ["python3", "-I", "-m", "pip", "install"],
+    ["python3", "-m", "pip", "install"],
+    ["pip", "install"],
+    ["pip3", "install"],
+)
 #: What pip ends a dry run with.
 _WOULD: Final = b"Would install "
 _INTERRUPTED: Final = -2  # tox's own code for it
@@ -39,6 +46,11 @@ _INTERRUPTED: Final = -2  # tox's own code for it
 _OFF: Final = {"PIP_USER": "0"}
 
 _Plain = Callable[["ExecuteRequest", SyncWrite, SyncWrite], ExecuteInstance]
+
+
+def beginning(command: Sequence[str]) -> list[str] | None:
+    """Return how *command* begins if it is pip's install in the environment: all that stands before its arguments."""
+    return next((found for found in _INSTALLS if list(command[: len(found)]) == found), None)
 
 
 class LinkedExecutor(LocalSubProcessExecutor):
@@ -68,9 +80,9 @@ class LinkedExecutor(LocalSubProcessExecutor):
             self.ran = True
             return plain(request, out, err)
 
-        if request.run_id.startswith("install_") and request.cmd[: len(INSTALL)] == INSTALL:
+        if request.run_id.startswith("install_"):
             environment = self._linked()
-            if environment is not None:
+            if environment is not None and beginning(request.cmd) is not None:
                 return _Installation(plain, running, environment, request, options, out, err)
         return running(request, out, err)
 
@@ -152,6 +164,7 @@ class _Status(ExecuteStatus):
         self._plain = plain
         self._environment = environment
         self._request = request
+        self._beginning = beginning(request.cmd) or []
         self._exit_code: int | None = None
         self._current: ExecuteStatus | None = None
         self._last: ExecuteStatus | None = None
@@ -196,14 +209,14 @@ class _Status(ExecuteStatus):
     def fetch(self, arguments: Sequence[str]) -> bool:
         """Run another command of pip, and show none of it."""
         out, err = SyncWrite("fetch-out", None), SyncWrite("fetch-err", None)
-        code = self._run([*INSTALL[:-1], *arguments], out, err)
+        code = self._run([*self._beginning[:-1], *arguments], out, err)
         if code != 0:
             logging.debug("%s%s", out.text, err.text)
         return code == 0
 
     def install(self, arguments: Sequence[str]) -> bool:
         """Run the user's command with other *arguments*."""
-        code = self._run([*INSTALL, *arguments], self._out, self._err)
+        code = self._run([*self._beginning, *arguments], self._out, self._err)
         if code != 0:
             raise _FailedError(code)
         return True
@@ -211,7 +224,7 @@ class _Status(ExecuteStatus):
     def _work(self) -> int:
         request = self._request
         environ = {name: value for name, value in request.env.items() if _OFF.get(name) != value}
-        arguments = tuple(request.cmd[len(INSTALL) :])
+        arguments = tuple(request.cmd[len(self._beginning) :])
         try:
             outcome = install(self._environment, Request(arguments, environ, str(request.cwd)), self)
         except _FailedError as failed:
