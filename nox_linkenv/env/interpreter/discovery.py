@@ -55,20 +55,17 @@ def _ask_virtualenv(spec: str, store: Store) -> str:
     for logger in loggers:
         logger.setLevel(logging.CRITICAL)
     found: str | None = None
-    reason: BaseException | None = None
     try:
         with temporary_directory(store.layout) as scratch:
             arguments = ["--python", spec, os.path.join(scratch, "env")]
             found = session_via_cli(arguments, setup_logging=False).interpreter.system_executable
-    except (RuntimeError, SystemExit) as error:
-        reason = error
+    except (RuntimeError, SystemExit):
+        found = None
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
     if not found and os.path.isabs(spec) and os.path.exists(spec):
         return spec  # what is wrong with it, virtualenv says when the environment is made
     if not found:
-        raise MissingPythonError(
-            f"There is no Python {spec} here", remedy="Install it, or name another one."
-        ) from reason
+        raise MissingPythonError(f"There is no Python {spec} here", remedy="Install it, or name another one.")
     return found

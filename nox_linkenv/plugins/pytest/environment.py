@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 from dataclasses import replace
@@ -35,6 +34,7 @@ class LinkedEnvironment:
         self._name = name
         self._spec = spec
         self._made = False
+        self._environment: Environment | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name}{'' if self._made else ', not made yet'}>"
@@ -42,16 +42,19 @@ class LinkedEnvironment:
     @property
     def path(self) -> Path:
         """The environment's directory, absolute."""
+        __tracebackhide__ = True
         return Path(self._linked.prefix)
 
     @property
     def bin(self) -> Path:
         """The directory of its programs: ``bin``, on Windows ``Scripts``."""
+        __tracebackhide__ = True
         return self.path / ("Scripts" if sys.platform == "win32" else "bin")
 
     @property
     def python(self) -> Path:
         """Its interpreter."""
+        __tracebackhide__ = True
         return self.bin / ("python.exe" if sys.platform == "win32" else "python")
 
     @property
@@ -197,15 +200,16 @@ class LinkedEnvironment:
         self._session.make_alike(source, copy._linked)
         return copy
 
-    @functools.cached_property
+    @property
     def _linked(self) -> Environment:
+        """The environment, made when it is first asked for; a cached property would show its own code in tracebacks."""
         __tracebackhide__ = True
-        linked = self._session.make(self._name, self._spec)
-        self._made = True
-        self.__dict__["_linked"] = linked
-        if self._spec.requirements:
-            self.install(*self._spec.requirements)
-        return linked
+        if self._environment is None:
+            self._environment = self._session.make(self._name, self._spec)
+            self._made = True
+            if self._spec.requirements:
+                self.install(*self._spec.requirements)
+        return self._environment
 
     def _run(
         self,

@@ -138,6 +138,8 @@ def test_marker(suite: Suite) -> None:
     result = suite.run("-q")
     result.assert_outcomes(passed=3, failed=1, errors=1)
     result.stdout.fnmatch_lines(["*marker linked_venv: *requirement*", "*no Python 3.99*"])
+    assert "virtualenv/run" not in result.stdout.str(), "where it was looked for is nobody's business"
+    assert "cached_property" not in result.stdout.str()
 
 
 def test_interpreters(suite: Suite, interpreters: dict[str, object]) -> None:
