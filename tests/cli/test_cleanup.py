@@ -52,11 +52,13 @@ def project(here: Site) -> Site:
     return here
 
 
-def host(site: Site, *arguments: str, **variables: str) -> None:
+def host(site: Site, *arguments: str, code: int, **variables: str) -> None:
+    """Run a host, which has to end with the exit code *code*."""
     environ = {**site.environ, "LINKENV_STORE": str(site.store), **variables}
-    subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", *arguments], cwd=site.project, env=environ, capture_output=True, check=False, timeout=120
     )
+    assert done.returncode == code, (done.stdout + done.stderr).decode()
 
 
 def left(directory: Path) -> set[str]:
@@ -70,21 +72,21 @@ def left(directory: Path) -> set[str]:
 
 @pytest.mark.parametrize(("cleanup", "expected"), EXPECTED)
 def test_nox(project: Site, cleanup: str, expected: set[str]) -> None:
-    host(project, "nox", LINKENV_CLEANUP=cleanup)
+    host(project, "nox", code=1, LINKENV_CLEANUP=cleanup)
     assert left(project.project / ".nox") == expected
 
 
 @pytest.mark.parametrize(("cleanup", "expected"), EXPECTED)
 def test_tox(project: Site, cleanup: str, expected: set[str]) -> None:
-    host(project, "tox", "run", "-e", "good,bad", "-x", f"testenv.linkenv_cleanup={cleanup}")
+    host(project, "tox", "run", "-e", "good,bad", "-x", f"testenv.linkenv_cleanup={cleanup}", code=3)
     assert left(project.project / ".tox") == expected
 
 
 def test_what_is_to_be_reused_stays(project: Site) -> None:
-    host(project, "nox", "-r", "-s", "good", LINKENV_CLEANUP="always")
+    host(project, "nox", "-r", "-s", "good", code=0, LINKENV_CLEANUP="always")
     assert left(project.project / ".nox") == {"good"}
 
 
 def test_tox_notest_keeps(project: Site) -> None:
-    host(project, "tox", "run", "--notest", "-e", "good", LINKENV_CLEANUP="always")
+    host(project, "tox", "run", "--notest", "-e", "good", code=0, LINKENV_CLEANUP="always")
     assert left(project.project / ".tox") == {"good"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -184,14 +186,53 @@ def test_leftovers_of_the_killed_go_and_work_of_the_living_stays(furnished: Site
     assert not trash.exists()
 
 
+#: Runs the command, and sends its own process a signal when it removes or renames the next file after a certain one.
+_SIGNALLED = """
+import os, sys
+
+number, after, *arguments = sys.argv[1:]
+seen = False
+
+
+def hook(event, values):
+    global seen
+    if event in ("os.remove", "os.rename", "os.rmdir"):
+        if seen:
+            os.kill(os.getpid(), int(number))
+        seen = seen or str(values[0]).endswith(after)
+
+
+from nox_linkenv.cli import main
+
+sys.addaudithook(hook)
+sys.exit(main(arguments))
+"""
+
+
+def signalled(site: Site, number: int, after: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``linkenv``, which gets the signal *number* when it has removed, or renamed, what ends with *after*."""
+    return subprocess.run(
+        [sys.executable, "-c", _SIGNALLED, str(int(number)), after, *arguments],
+        cwd=site.project,
+        env={**site.environ, "LINKENV_STORE": str(site.store)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
 def test_killed_at_any_moment_it_goes_on(furnished: Site) -> None:
+    """Killed among what is remembered, while a unit is aside, after it, and between the objects of a wheel."""
     drop(furnished, "one")
     drop(furnished, "two")
-    for delay in (0.15, 0.2, 0.25, 0.3):
-        process = start(furnished, "prune", "--unused", "--grace", "0s")
-        time.sleep(delay)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+    unit = next(iter_wheel(furnished, "first"))
+    data = sorted(path for path in furnished.base.glob("objects/*/*") if path.stat().st_size == 400_000)
+    assert len(data) == 2
+    for after in ("", unit, f"{unit}.aside", data[0].name, data[1].name):
+        done = signalled(furnished, signal.SIGKILL, after, "prune", "--unused", "--grace", "0s")
+        assert done.returncode == -signal.SIGKILL, done.stdout + done.stderr
         broken = [f for f in answer(furnished, "verify", "--full", code=None)["findings"] if f["problem"] == "missing"]
         assert broken == []
     answer(furnished, "prune", "--unused", "--grace", "0s")
@@ -218,10 +259,9 @@ def test_a_unit_that_is_used_while_it_is_looked_at_stays(furnished: Site) -> Non
 
 
 def test_interrupted_it_says_so(furnished: Site) -> None:
-    process = start(furnished, "prune", "--unused")
-    time.sleep(0.12)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode in (0, 130, -signal.SIGINT)  # it may have been done, or not yet begun
-    linkenv(furnished, "prune", "--unused")
-    assert "Traceback" not in err or process.returncode == -signal.SIGINT
+    drop(furnished, "one")
+    drop(furnished, "two")
+    done = signalled(furnished, signal.SIGINT, ".aside", "prune", "--unused", "--grace", "0s")
+    assert (done.returncode, done.stderr) == (130, "Interrupted.\n")
+    linkenv(furnished, "prune", "--unused", "--grace", "0s")
+    assert manifests(furnished) == set()

@@ -308,8 +308,11 @@ def test_a_build_that_reads_above_the_project(project: Path, digest: Callable[[]
     ],
 )
 def test_a_build_that_stays_in_the_project(project: Path, digest: Callable[[], str], name: str, text: str) -> None:
+    before = digest()
     (project / name).write_text(text)
-    digest()
+    after = digest()
+    assert after != before
+    assert digest() == after
 
 
 def test_how_far_up_a_build_reads_counts(repository: Path, tmp_path: Path) -> None:
