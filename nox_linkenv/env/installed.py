@@ -8,9 +8,10 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
@@ -23,7 +24,10 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.interpreter.facts import Facts
 
-__all__ = ["Distribution", "find_distributions", "installed_digest", "uninstall"]
+__all__ = ["Distribution", "InstalledPip", "find_distributions", "installed_digest", "installed_pip", "uninstall"]
+
+#: Names of what tells that a pip is there.
+_PIP: Final = re.compile(r"pip(-\d[^-]*(-py[\d.]+)?)?\.(dist-info|egg-info|egg|egg-link)", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,53 @@ def find_distributions(prefix: str, facts: Facts) -> Iterator[Distribution]:
                 yield Distribution(canonicalize_name(stem.partition("-")[0]), info, removable)
             elif suffix in (".egg-info", ".egg", ".egg-link"):
                 yield Distribution(canonicalize_name(stem.partition("-")[0]), info, False)
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPip:
+    """The pip of an environment.
+
+    Attributes:
+        version: as the name of its metadata directory has it.
+        info: that directory, relative to the environment.
+    """
+
+    version: str
+    info: str
+
+    @property
+    def reports(self) -> bool:
+        """Whether it can say what it would install, in a form that stays (``--dry-run --report``, since pip 23.0).
+
+        Source: https://pip.pypa.io/en/stable/reference/installation-report/
+        """
+        major = self.version.partition(".")[0]
+        return major.isdecimal() and int(major) >= 23
+
+
+def installed_pip(prefix: str, facts: Facts) -> InstalledPip | None:
+    """Return the pip of the environment at *prefix*, ``None`` where that is not plainly one that was installed."""
+    found = [
+        (directory, name)
+        for directory in facts.site_packages
+        for name in _listed(f"{prefix}/{directory}")
+        if name.lower().startswith("pip") and _PIP.fullmatch(name) is not None
+    ]
+    if len(found) != 1 or not found[0][1].endswith(".dist-info"):
+        return None
+    directory, name = found[0]
+    info = f"{directory}/{name}"
+    with contextlib.suppress(OSError), open(f"{prefix}/{info}/direct_url.json", encoding="utf-8") as stream:
+        if "dir_info" in stream.read():  # a directory whose code changes
+            return None
+    return InstalledPip(name.partition("-")[2].removesuffix(".dist-info"), info)
+
+
+def _listed(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except FileNotFoundError:
+        return []
 
 
 def installed_digest(prefix: str, facts: Facts) -> str | None:

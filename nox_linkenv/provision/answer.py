@@ -87,12 +87,12 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
     """
     assert keys.receipt is not None
     assert keys.arguments is not None
-    if any(canonicalize_name(name) == "pip" for name in answer.names):
-        raise RefusedError("pip itself is to be replaced")
     if not all(found.removable for found in environment.replaced(answer.names)):
         raise RefusedError("a distribution without a RECORD is to be replaced")
     stored = answer.wheels()
     wheels = [part.wheel for part in stored]
+    if any(canonicalize_name(part.name) == "pip" and part.wheel.direct_url is not None for part in stored):
+        raise RefusedError("pip itself is to be replaced by one that is named by its place")
     try:
         plan = make_plan(wheels, keys.receipt.facts)
     except CollisionError as collision:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from nox_linkenv.env.plan import Installable
-from nox_linkenv.errors import OfflineError
+from nox_linkenv.errors import OfflineError, ResolutionError
 from nox_linkenv.projects.build_inputs import build_inputs_digest
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.provision.answer import (
@@ -59,18 +61,23 @@ def install_cold(
             f"Offline, and no resolution of this request is remembered{why}",
             remedy="Run once without LINKENV_OFFLINE, with the network there.",
         )
-    if receipt is None or arguments is None:
+    if receipt is None or arguments is None or keys.mute is not None:
         assert isinstance(key, Unkeyable)
         return delegate(request, pip, key.reason)
     reason = unsupported(request.environ, keys.config)
     if reason is not None:
         return delegate(request, pip, reason)
     message = f"asked pip: {reason_to_ask(environment.store, keys, key)}"
-    resolved = ask(pip, environment.store.layout) if resolved is None else resolved
+    try:
+        resolved = ask(pip, environment.store.layout) if resolved is None else resolved
+    except ResolutionError as error:  # of a pip that is newer than this
+        return delegate(request, pip, error.what)
     if resolved is None:
         return Outcome((), "pip failed, and that was allowed")
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
     editable = [item for item in resolved if item.origin is Origin.EDITABLE]
+    if editable and any(canonicalize_name(item.name) == "pip" for item in linked):
+        return delegate(request, pip, "pip itself is to be replaced, and to install a project in editable mode before")
     built = any(item.origin is not Origin.WHEEL for item in linked)
     if built and configures_builds(arguments, request.environ, keys.config):
         return delegate(request, pip, "settings for build backends are given")

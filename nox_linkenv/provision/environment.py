@@ -225,6 +225,33 @@ class Environment:
             facts = learn(self.prefix, scratch, undo=True)
         self._finish(Receipt(self.store.layout.root, interpreter, facts, None, self.session))
 
+    def meet_pip(self) -> str | None:
+        """Take note of the pip that is in the environment now; return why it cannot be asked, in one clause.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        from nox_linkenv.env.installed import installed_pip
+
+        receipt = self.receipt
+        if receipt is None:
+            return None
+        pip = installed_pip(self.prefix, receipt.facts)
+        if pip is None:
+            return "it cannot be told which pip the environment has"
+        if not pip.reports:
+            return f"pip {pip.version} cannot report what it would install"
+        if pip.version != receipt.facts.pip:
+            from nox_linkenv.env.interpreter.other_pip import facts_with
+
+            try:
+                facts = facts_with(pip, self.store, self.prefix, receipt.facts)
+            except (EnvError, OSError):
+                return f"pip {pip.version} does not work"
+            self._receipt = replace(receipt, facts=facts)
+            write_receipt(self.prefix, self._receipt)
+        return None
+
     @environment_errors
     def carry_out(
         self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip, *, message: str

@@ -28,6 +28,7 @@ class RequestKeys:
 
     Attributes:
         request: what was asked.
+        mute: why the environment's pip cannot be asked, in one clause; ``None`` where it can.
         receipt: of the environment, as it was when the request came; ``None`` where it is not one of ours.
         arguments: those of the request, sorted; ``None`` where an option is not modelled.
         config: pip's configuration.
@@ -37,6 +38,7 @@ class RequestKeys:
     def __init__(self, environment: Environment, request: Request) -> None:
         self._environment = environment
         self.request = request
+        self.mute: str | None = environment.meet_pip()
         self.receipt: Receipt | None = environment.receipt
         self.arguments: Arguments | None = parse(request.arguments)
         self.config: PipConfig = read_config(request.environ, environment.prefix, request.directory)
@@ -61,6 +63,8 @@ class RequestKeys:
         environment, request = self._environment, self.request
         if self.receipt is None:
             return Unkeyable("the environment is not one of ours")
+        if self.mute is not None:
+            return Unkeyable(self.mute)
         if self.arguments is None:
             return Unkeyable("an option is not modelled")
         installed = installed_digest(environment.prefix, self.receipt.facts)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.plan import Installable
-from nox_linkenv.errors import WheelError
+from nox_linkenv.errors import ResolutionError, WheelError
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
 from nox_linkenv.projects.builder import BuildTarget, ProjectBuilder, unchanged_but_products
@@ -92,7 +92,7 @@ def install_local(
         if outcome is None and environment.settings.offline:
             return LeftToPip("with its local projects as they are now")
         return outcome or work.from_pip()
-    except (BackendError, UnknownTreeError, RefusedError, WheelError) as error:
+    except (BackendError, UnknownTreeError, RefusedError, ResolutionError, WheelError) as error:
         return LeftToPip(f"a local project is left to pip: {error}")
 
 

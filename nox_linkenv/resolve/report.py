@@ -88,13 +88,13 @@ def parse_report(text: str) -> list[Resolved]:
         if report["version"] != "1":
             raise ResolutionError(
                 f"pip's installation report has the unknown version {report['version']}",
-                remedy="Upgrade nox-linkenv; until then let pip install by using the virtualenv backend.",
+                remedy="Upgrade nox-linkenv.",
             )
         return [_resolved(item) for item in report["install"]]
     except (KeyError, TypeError, ValueError) as error:
         raise ResolutionError(
             f"pip's installation report cannot be read ({error!r})",
-            remedy="Upgrade nox-linkenv; until then let pip install by using the virtualenv backend.",
+            remedy="Upgrade nox-linkenv.",
         ) from error
 
 

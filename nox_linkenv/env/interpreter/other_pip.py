@@ -1,0 +1,48 @@
+"""The facts of an environment whose pip was replaced: another one writes other texts into scripts.
+
+What is learnt of a pip is kept in the store, so that it is watched once for each interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+from nox_linkenv.env.interpreter.facts import Facts
+from nox_linkenv.store.layout import INTERPRETERS
+
+if TYPE_CHECKING:
+    from nox_linkenv.env.installed import InstalledPip
+    from nox_linkenv.store import Store
+
+__all__ = ["facts_with"]
+
+
+def facts_with(pip: InstalledPip, store: Store, prefix: str, facts: Facts) -> Facts:
+    """Return the facts of the environment at *prefix* with the *pip* that is in it now.
+
+    Args:
+        facts: those with the pip that was there before.
+
+    Raises:
+        EnvError: its pip does not work.
+    """
+    with open(f"{prefix}/{pip.info}/METADATA", "rb") as stream:
+        metadata = hashlib.sha256(stream.read()).hexdigest()
+    key = json.dumps(["facts", facts.to_json(), pip.version, metadata], sort_keys=True)
+    name = INTERPRETERS.file(hashlib.sha256(key.encode()).hexdigest())
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        return Facts.from_json(json.loads(store.read(name) or "")["facts"])
+    found = _learn(store, prefix)
+    store.note(name, json.dumps({"facts": found.to_json()}))
+    return found
+
+
+def _learn(store: Store, prefix: str) -> Facts:
+    from nox_linkenv.env.interpreter.probe import learn
+    from nox_linkenv.store.temporary import temporary_directory
+
+    with temporary_directory(store.layout) as scratch:
+        return learn(prefix, scratch, undo=True)
