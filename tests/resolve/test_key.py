@@ -687,9 +687,9 @@ def playground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 AGREED: Final = {
     "name beside a directory": (("plain",), "plain", None),
-    "file name": (("bare-1.0-py3-none-any.whl",), "bare", "local wheel bare-1.0-py3-none-any.whl"),
-    "path": (("dist/built-1.0-py3-none-any.whl",), "built", "local wheel dist/built-1.0-py3-none-any.whl"),
-    "parent": (("sub/../dist/built-1.0-py3-none-any.whl",), "built", "local wheel dist/built-1.0-py3-none-any.whl"),
+    "file name": (("bare-1.0-py3-none-any.whl",), "bare", "local archive bare-1.0-py3-none-any.whl"),
+    "path": (("dist/built-1.0-py3-none-any.whl",), "built", "local archive built-1.0-py3-none-any.whl"),
+    "parent": (("sub/../dist/built-1.0-py3-none-any.whl",), "built", "local archive built-1.0-py3-none-any.whl"),
     "URL": (
         ("built @ file://{}/dist/built-1.0-py3-none-any.whl",),
         "built",
