@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
-from nox_linkenv.resolve.pip_config import PipConfig, setting_name
+from nox_linkenv.resolve.pip_config import PipConfig, setting_name, settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,11 +160,11 @@ def _check_settings(environ: Mapping[str, str], config: PipConfig) -> None:
     for name in _GIT:
         if name in environ:
             raise UnmodelledError(f"{name} is set")
-    telling = re.compile("|".join([*_SETTINGS, "constraint"]).replace("-", "[-_]"), re.I)
     try:
         for path, text in config.files():
-            if found := telling.search(text):
-                raise UnmodelledError(f"{path} sets {found[0]}")
+            for name, _ in settings_in(path, text):
+                if name in (*_SETTINGS, "constraint", "constraints"):
+                    raise UnmodelledError(f"{path} sets {name}")
     except UnkeyableError as error:
         raise UnmodelledError(error.reason) from None
 

@@ -240,10 +240,10 @@ class _Collector:
             raise UnkeyableError(_REFUSED[setting])
         if setting == "no-require-hashes":
             self._loose = True
-        elif setting in {"constraint", "build-constraint"}:
+        elif setting in {"constraint", "constraints", "build-constraint"}:
             for name in value.split():
                 self._file(name, constraint=True)
-        elif setting == "requirement":
+        elif setting in {"requirement", "requirements"}:
             for name in value.split():
                 self._file(name)
         elif setting == "find-links":

@@ -68,7 +68,8 @@ class Resolved:
         if self.commit is not None:
             info: dict[str, Any] = json.loads(self.direct_url or "{}")
             fragment = f"#subdirectory={info['subdirectory']}" if "subdirectory" in info else ""
-            return f"{self.name} @ {info['vcs_info']['vcs']}+{self.url}@{self.commit}{fragment}"
+            url = self.url.replace(" ", "%20")  # pip's report has it unquoted, and a requirement ends at a blank
+            return f"{self.name} @ {info['vcs_info']['vcs']}+{url}@{self.commit}{fragment}"
         parts = urlsplit(self.url)
         fragments = [parts.fragment] if parts.fragment else []
         if self.sha256 is not None and "sha256=" not in parts.fragment:

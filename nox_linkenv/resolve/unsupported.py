@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError
@@ -18,13 +17,14 @@ __all__ = ["configures_builds", "unsupported"]
 #: Settings of pip which change where or whether it installs.
 _REDIRECTING: Final = frozenset(
     {
-        "target", "prefix", "root", "user", "python", "dry-run", "report", "requirement", "editable",
+        "target", "prefix", "root", "user", "python", "dry-run", "report", "requirement", "requirements", "editable",
         "ignore-installed", "src", "source", "source-dir", "source-directory", "only-deps", "only-dependencies",
         "platform", "python-version", "abi", "implementation", "group", "requirements-from-script",
     }
 )  # fmt: skip
-#: The option, as options, variables and configuration files name it.
-_CONFIG_SETTINGS: Final = re.compile(r"(--|PIP_|\b)config[-_]settings?\b|-C", re.I)
+#: The option, as options name it, and as variables and configuration files do.
+_CONFIG_OPTIONS: Final = frozenset({"-C", "--config-settings", "--config-setting"})
+_CONFIG_SETTINGS: Final = frozenset({"config-settings", "config-setting"})
 
 
 def unsupported(environ: Mapping[str, str], config: PipConfig) -> str | None:
@@ -54,8 +54,9 @@ def configures_builds(arguments: Arguments, environ: Mapping[str, str], config: 
     Those that requirement files name get none, their own lines apart.
     Source: https://pip.pypa.io/en/stable/cli/pip_install/#cmdoption-C
     """
-    if any(_CONFIG_SETTINGS.fullmatch(option) for _, option, _ in arguments.options):
+    if any(option in _CONFIG_OPTIONS for _, option, _ in arguments.options):
         return True
-    if any(value and _CONFIG_SETTINGS.fullmatch(variable) for variable, value in environ.items()):
+    variables = (setting_name(name[4:]) for name, value in environ.items() if value and name.startswith("PIP_"))
+    if not _CONFIG_SETTINGS.isdisjoint(variables):
         return True
-    return any(_CONFIG_SETTINGS.search(text) for _, text in config.files())
+    return any(name in _CONFIG_SETTINGS for path, text in config.files() for name, _ in settings_in(path, text))
