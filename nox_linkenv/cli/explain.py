@@ -75,7 +75,7 @@ def _origin(store: Store, prefix: str, receipt: Receipt, path: str) -> dict[str,
                 wheel = _wheel(store, content.name, at)
                 source = content.links.sources[at]
                 return {"origin": "linked from the store", **wheel, **_connection(receipt, prefix, path, source)}
-        bytecode = read_bytecode(store, content.name, receipt.facts)
+        bytecode = read_bytecode(store, content.name, receipt.facts, content.links)
         if bytecode is not None and path in bytecode.links.paths:
             source = bytecode.links.sources[bytecode.links.paths.index(path)]
             return {"origin": "bytecode shared by the store", **_connection(receipt, prefix, path, source)}

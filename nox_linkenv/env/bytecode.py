@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import EMPTY, mtime_of
 from nox_linkenv.env.links import Links
+from nox_linkenv.env.paths import check_paths
 from nox_linkenv.store.compile import bytecode_of
 from nox_linkenv.store.layout import bytecode_name
 from nox_linkenv.store.objects import discard
@@ -81,14 +82,20 @@ def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Fact
     )
 
 
-def read_bytecode(store: Store, name: str, facts: Facts) -> Bytecode | None:
-    """Return the bytecode written down for *name*, or ``None``."""
+def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Bytecode | None:
+    """Return the bytecode written down for *name*, or ``None``.
+
+    Args:
+        links: of the plan or skeleton *name*: bytecode lies only below its directories.
+    """
     text = store.read(_name(name, facts))
     if text is None:
         return None
     try:
         data = json.loads(text)
-        return Bytecode(Links.from_json(data["links"]), list(data["empty"]), int(data["empty_size"]))
+        found = Bytecode(Links.from_json(data["links"]), list(data["empty"]), int(data["empty_size"]))
+        check_paths(found.links.directories, found.links.paths, found.empty, inside=links.directories)
+        return found
     except (ValueError, KeyError, TypeError):
         return None
 

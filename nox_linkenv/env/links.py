@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
+from nox_linkenv.env.paths import check_sources
 from nox_linkenv.store.layout import object_name
 
 if TYPE_CHECKING:
@@ -58,11 +59,12 @@ class Links:
         """Return the links that :meth:`to_json` gave.
 
         Raises:
-            KeyError, TypeError, ValueError: *data* is not one.
+            KeyError, TypeError, ValueError: *data* is not one, or its sources are no files of a store.
         """
         links = cls(data["directories"], data["paths"], data["sources"], data["sizes"], data["mtimes"])
         if not len(links.paths) == len(links.sources) == len(links.sizes) == len(links.mtimes):
             raise ValueError("the lists of links differ in length")
+        check_sources(links.sources)
         return links
 
 

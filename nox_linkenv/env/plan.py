@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.links import Links
+from nox_linkenv.env.paths import check_paths, check_sources
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.wheel.model import EntryPoint, Scheme
 
@@ -105,10 +106,29 @@ class Plan:
         """Return the plan that :meth:`dumps` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: *text* is not one.
+            KeyError, TypeError, ValueError: *text* is not one, or it leads out of the environment.
         """
         data: dict[str, Any] = json.loads(text)
-        return cls(links=Links.from_json(data["links"]), **{name: data[name] for name in _LISTS})
+        plan = cls(links=Links.from_json(data["links"]), **{name: data[name] for name in _LISTS})
+        plan.check()
+        return plan
+
+    def check(self) -> None:
+        """Make sure that everything is made in the environment, of files of the store.
+
+        Raises:
+            TypeError, ValueError: that is not so.
+        """
+        check_paths(
+            self.links.directories,
+            self.links.paths,
+            [path for path, _ in self.empty],
+            [path for path, _, _ in self.texts],
+            [path for path, _ in self.shebangs],
+            [path for path, _ in self.copies],
+            [path for path, _, _ in self.records],
+        )
+        check_sources([source for _, source in (*self.shebangs, *self.copies)])
 
 
 _LISTS: Final = ("empty", "texts", "shebangs", "copies", "records", "distributions", "shebang")
@@ -220,6 +240,10 @@ class _Maker:
     def finish(self) -> Plan:
         if self.taken & self.directories:
             raise CollisionError(min(self.taken & self.directories))
+        try:
+            self.plan.check()
+        except ValueError as error:
+            raise CollisionError(f"a path that is not fit for one ({error})") from error
         return self.plan
 
 

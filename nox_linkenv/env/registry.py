@@ -181,7 +181,7 @@ class StoredInodes:
         device = os.stat(prefix).st_dev
         bases = [Layout(place).base for place in receipt.places]
         for content in contents(self._store, prefix, receipt):
-            bytecode = read_bytecode(self._store, content.name, receipt.facts)
+            bytecode = read_bytecode(self._store, content.name, receipt.facts, content.links)
             sources = content.links.sources if bytecode is None else [*content.links.sources, *bytecode.links.sources]
             for source in sources:
                 for base in bases:

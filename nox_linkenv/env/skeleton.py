@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.links import Links
+from nox_linkenv.env.paths import check_paths, check_sources
 from nox_linkenv.store.layout import SKELETONS
 
 if TYPE_CHECKING:
@@ -76,11 +77,20 @@ class Skeleton:
         """Return the skeleton that :meth:`dumps` wrote.
 
         Raises:
-            KeyError, TypeError, ValueError: *text* is not one.
+            KeyError, TypeError, ValueError: *text* is not one, or it leads out of the environment.
         """
         data: dict[str, Any] = json.loads(text)
         lists = {name: data[name] for name in _LISTS}
-        return cls(facts=Facts.from_json(data["facts"]), links=Links.from_json(data["links"]), **lists)
+        skeleton = cls(facts=Facts.from_json(data["facts"]), links=Links.from_json(data["links"]), **lists)
+        check_paths(
+            skeleton.links.directories,
+            skeleton.links.paths,
+            [path for path, _ in skeleton.symlinks],
+            [path for path, _, _ in skeleton.texts],
+            [path for path, _ in skeleton.copies],
+        )
+        check_sources([source for _, source in skeleton.copies])
+        return skeleton
 
 
 def stored_skeleton(store: Store, name: str) -> Skeleton | None:

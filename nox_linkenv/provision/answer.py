@@ -97,6 +97,9 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         plan = make_plan(wheels, keys.receipt.facts)
     except CollisionError as collision:
         raise RefusedError(f"more than one file is to be at {collision}") from collision
+    outside = environment.leading_outside(plan)
+    if outside is not None:
+        raise RefusedError(f"a link leads {outside} outside of the environment")
     resolution = CachedResolution(
         time=answer.time,
         pinned=answer.pinned,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import time
 from dataclasses import replace
@@ -28,6 +29,7 @@ from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.policy import Policy
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.store import Store
+from nox_linkenv.store.directories import ancestors, leading_outside
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import discarded_inodes
 from nox_linkenv.store.roots import Root, register_root
@@ -251,6 +253,14 @@ class Environment:
             self._receipt = replace(receipt, facts=facts)
             write_receipt(self.prefix, self._receipt)
         return None
+
+    def leading_outside(self, plan: Plan) -> str | None:
+        """Return a directory of *plan* which a link in the environment leads outside of it; ``None`` if there is none.
+
+        pip would write there; nothing of ours does.
+        """
+        sites = () if self.receipt is None else self.receipt.facts.site_packages
+        return leading_outside(self.prefix, [*itertools.chain(*map(ancestors, sites)), *plan.links.directories])
 
     @environment_errors
     def carry_out(

@@ -61,12 +61,12 @@ def _holds(resolution: CachedResolution, environment: Environment, request: Requ
 
 @without_collector
 def _replay(resolution: CachedResolution, environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome | None:
-    """Carry out the plan of *resolution*; ``None`` where the store has lost it."""
+    """Carry out the plan of *resolution*; ``None`` where the store has lost it, or it is to be left to pip."""
     message = f"reused the resolution of {ago(environment.clock() - resolution.time)}"
     if resolution.plan is None:
         return Outcome((), f"{message}: all is there", resolved=resolution.time)
     plan = stored_plan(environment.store, resolution.plan)
-    if plan is None:
+    if plan is None or environment.leading_outside(plan) is not None:
         return None
     assert keys.arguments is not None
     if resolution.archives:

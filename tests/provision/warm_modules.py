@@ -26,6 +26,7 @@ NOX_WARM: Final = frozenset(
         "nox_linkenv.env.interpreter.facts",
         "nox_linkenv.env.interpreter.search_cache",
         "nox_linkenv.env.links",
+        "nox_linkenv.env.paths",
         "nox_linkenv.env.plan",
         "nox_linkenv.env.receipt",
         "nox_linkenv.env.skeleton",

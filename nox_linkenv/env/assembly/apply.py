@@ -77,7 +77,7 @@ class LinkApplier:
             texts: contents by path of private files which the caller writes, unless they are kept.
         """
         started = time.perf_counter()
-        bytecode = read_bytecode(self.store, name, self.facts) if self.settings.bytecode else None
+        bytecode = read_bytecode(self.store, name, self.facts, links) if self.settings.bytecode else None
         content = b""
         if bytecode is not None and bytecode.empty:
             content = empty_bytecode(self.store, self.facts, bytecode.empty_size)

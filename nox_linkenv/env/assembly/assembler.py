@@ -14,6 +14,7 @@ from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.errors import EnvError, remedy_for
 from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
+from nox_linkenv.store.directories import ancestors, is_directory, leading_outside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -201,7 +202,7 @@ class Assembler:
         """Make *directories* (relative, parents first); one that exists is fine.
 
         Raises:
-            EnvError: a file stands in the way.
+            EnvError: a file stands in the way, or a link that leads outside of the environment.
             OSError: the environment cannot be written.
         """
         prefix, mkdir = self.prefix + "/", os.mkdir
@@ -209,6 +210,14 @@ class Assembler:
             try:
                 mkdir(prefix + directory)
             except FileExistsError as error:
+                if is_directory(prefix + directory):
+                    continue
+                if leading_outside(self.prefix, [*ancestors(directory)]) is not None:
+                    raise EnvError(
+                        "A link stands where a package needs a directory, and leads outside of the environment",
+                        path=prefix + directory,
+                        remedy="Remove the link, or let the environment be made anew.",
+                    ) from error
                 if not os.path.isdir(prefix + directory):
                     raise EnvError(
                         "A file stands where a package needs a directory",

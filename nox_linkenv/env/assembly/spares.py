@@ -11,6 +11,7 @@ from nox_linkenv.env.assembly.assembler import Assembler
 from nox_linkenv.env.assembly.donor import record_state, state_name
 from nox_linkenv.env.bytecode import empty_bytecode, read_bytecode
 from nox_linkenv.env.links import Links, joined
+from nox_linkenv.env.paths import check_paths
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.store.directories import is_directory, names_of
 from nox_linkenv.store.files import make_directory, staging_name
@@ -47,7 +48,7 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
     if found is None or _present(directory):
         return
     links, empty = found
-    bytecode = read_bytecode(store, name, facts)
+    bytecode = read_bytecode(store, name, facts, links)
     everything = links if bytecode is None else joined(links, bytecode.links)
     staged = staging_name(store.layout.staging)
     assembler = Assembler(staged, store.layout)
@@ -85,7 +86,12 @@ def _stored(store: Store, name: str) -> tuple[Links, list[tuple[str, bool]]] | N
         if text is None:
             return None
         data = json.loads(text)
-        return Links.from_json(data["links"]), [(path, bool(executable)) for path, executable in data.get("empty", ())]
+        links, empty = (
+            Links.from_json(data["links"]),
+            [(path, bool(executable)) for path, executable in data.get("empty", ())],
+        )
+        check_paths(links.directories, links.paths, [path for path, _ in empty])
+        return links, empty
     except (ValueError, KeyError, TypeError):
         return None
 

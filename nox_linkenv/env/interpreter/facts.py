@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nox_linkenv.env.paths import is_below
 from nox_linkenv.wheel.model import Scheme
 
 if TYPE_CHECKING:
@@ -67,7 +68,11 @@ class Facts:
         if not isinstance(fields["schemes"], dict):
             raise TypeError("schemes are no table")
         fields["schemes"] = {Scheme(scheme): path for scheme, path in fields["schemes"].items()}
-        return cls(**fields)
+        facts = cls(**fields)
+        names = [path for path in facts.schemes.values() if path]
+        if not all(map(is_below, [*names, facts.tag, facts.cache_tag])) or "/" in facts.tag + facts.cache_tag:
+            raise ValueError("facts name a place outside of the environment or of the store")
+        return facts
 
     @property
     def site_packages(self) -> tuple[str, ...]:
