@@ -88,17 +88,16 @@ class Plan:
             texts: content by the path of the file, which this plan has.
         """
         changed = [(path, texts.get(path, text), executable) for path, text, executable in self.texts]
+        before = {path: text for path, text, _ in self.texts if path in texts}
         records = []
         for path, rows, computed in self.records:
             directory = path.removesuffix("RECORD")
-            named = {
-                f"{directory.split('/')[-2]}/{file.removeprefix(directory)}": text
-                for file, text in texts.items()
-                if file.startswith(directory)
-            }
-            kept = [row for row in rows if row.partition(",")[0] not in named]
-            new = [record_row(name, text.encode()) for name, text in named.items()]
-            records.append((path, sorted([*kept, *new]) if new else rows, computed))
+            names = {file: f"{directory.split('/')[-2]}/{file.removeprefix(directory)}" for file in texts}
+            ours = {file: name for file, name in names.items() if file.startswith(directory)}
+            # Only the rows of what is replaced: the wheel may have one of a file of its own by that name.
+            gone = {record_row(name, before[file].encode()) for file, name in ours.items()}
+            new = [record_row(name, texts[file].encode()) for file, name in ours.items()]
+            records.append((path, sorted([*(row for row in rows if row not in gone), *new]) if new else rows, computed))
         return replace(self, texts=changed, records=records)
 
     @classmethod
