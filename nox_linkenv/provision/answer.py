@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import RULES, CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import UnsupportedWheelError
+from nox_linkenv.resolve.archives import direct_url_of
 from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, save_resolution
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.inputs import changed
@@ -124,8 +125,6 @@ def _archives(key: Key, plan: Plan) -> dict[str, str] | None:
     """
     if not key.archives:
         return {}
-    from nox_linkenv.resolve.archives import direct_url_of
-
     found = {}
     texts = {path: text for path, text, _ in plan.texts if path.endswith(".dist-info/direct_url.json")}
     for name, place in key.archives.items():

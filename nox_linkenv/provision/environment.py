@@ -19,7 +19,7 @@ from nox_linkenv.env.assembly.link_source import (
     serves,
     with_link_source,
 )
-from nox_linkenv.env.installed import find_distributions, uninstall
+from nox_linkenv.env.installed import find_distributions, installed_pip, uninstall
 from nox_linkenv.env.links import joined
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
 from nox_linkenv.env.skeleton import Skeleton, creator, fits, skeleton_name, stored_skeleton
@@ -33,6 +33,7 @@ from nox_linkenv.store.directories import ancestors, leading_outside
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import discarded_inodes
 from nox_linkenv.store.roots import Root, register_root
+from nox_linkenv.store.store import writing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -220,7 +221,6 @@ class Environment:
             StoreUnwritableError: the store is full.
         """
         from nox_linkenv.env.interpreter.probe import learn
-        from nox_linkenv.store.store import writing
         from nox_linkenv.store.temporary import temporary_directory
 
         with writing(self.store.layout), temporary_directory(self.store.layout) as scratch:
@@ -233,8 +233,6 @@ class Environment:
         Raises:
             StoreError: the store cannot be used.
         """
-        from nox_linkenv.env.installed import installed_pip
-
         receipt = self.receipt
         if receipt is None:
             return None

@@ -18,8 +18,9 @@ _ROOT: Final = Path(__file__).parents[2]
 _PACKAGE: Final = "nox_linkenv"
 #: Modules that choose what is loaded: by the host, by the command, by whether a request was answered before.
 _CHOOSING: Final = ("nox_linkenv._hook", "nox_linkenv.cli", "nox_linkenv.provision.installer", "nox_linkenv.plugins")
-#: On the warm path of requests with local projects, which read a ``pyproject.toml`` only when it has changed.
-_WARM_PROJECTS: Final = frozenset({"nox_linkenv.projects.tree_index"})
+#: On the warm path of some requests: those with local projects, whose ``pyproject.toml`` is read only when it has
+#: changed, and those in environments with another pip, which is watched only when it is not known yet.
+_WARM_SOMETIMES: Final = frozenset({"nox_linkenv.projects.tree_index", "nox_linkenv.env.interpreter.other_pip"})
 
 
 def sources() -> dict[str, ast.Module]:
@@ -90,7 +91,7 @@ def test_what_is_imported_late() -> None:
     wrong = [
         f"{name} imports {other} in a function"
         for name, tree in modules.items()
-        if name not in _CHOOSING and not name.startswith("nox_linkenv.plugins.") and name not in _WARM_PROJECTS
+        if name not in _CHOOSING and not name.startswith("nox_linkenv.plugins.") and name not in _WARM_SOMETIMES
         for other, late in imports(tree, set(modules))
         if late and not (name in warm | IN_DOUBT and (other not in NOX_WARM or (name in NOX_END and other not in warm)))
     ]
