@@ -90,7 +90,7 @@ def test_file_in_the_way(place: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(StoreUnwritableError, match="cannot be written") as caught:
         Store.open(tmp_path / place)
-    assert "LINKENV_STORE" in caught.value.remedy
+    assert "move it away" in caught.value.remedy
 
 
 def test_published_text(store_dir: Path) -> None:
