@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.options import duration, opened, settings_of
 from nox_linkenv.cli.output import Output, bytes_
+from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.registry import find_known
 from nox_linkenv.errors import EnvError, SettingsError
 from nox_linkenv.maintenance.disk_usage import Disk
-from nox_linkenv.store.roots import forget_root
+from nox_linkenv.store.directories import is_directory
+from nox_linkenv.store.roots import forget_root, read_root
 from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
 
 if TYPE_CHECKING:
     import argparse
 
     from nox_linkenv.env.registry import Known
+    from nox_linkenv.store import Store
+    from nox_linkenv.store.roots import Root
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 
@@ -46,8 +51,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     directories = set()
     with output.progress() as progress:
         for known in find_known(store):
-            if not _chosen(known, arguments, now):
-                continue
+            if not is_directory(f"{known.prefix}/{DIRECTORY}") or not _chosen(known, arguments, now):
+                continue  # where no notes of ours are, something else stands there by now
             if known.root.running:
                 busy.append(known.prefix)
                 continue
@@ -55,14 +60,14 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             directories.add(os.path.dirname(known.prefix))
             own = Disk().tree(known.prefix).own
             if not arguments.dry_run:
-                aside = trash_name(known.prefix)
                 try:
-                    os.rename(known.prefix, aside)
+                    gone = _remove(store, known.root)
                 except OSError as error:
                     failed.append({"path": known.prefix, "reason": error.strerror})
                     continue
-                forget_root(store, known.prefix)
-                empty_trash(aside)
+                if not gone:
+                    busy.append(known.prefix)
+                    continue
             removed.append(known.prefix)
             freed += own
         for directory in () if arguments.dry_run else sorted(directories):
@@ -86,6 +91,30 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.warn(f"{entry['path']} cannot be removed ({entry['reason']}).")
     output.line(f"{len(removed)} environments {would}, {bytes_(freed)} freed; what the store holds is still there.")
     return 1 if failed else 0
+
+
+def _remove(store: Store, root: Root) -> bool:
+    """Remove an environment; return False where a session has begun to use it meanwhile.
+
+    A session says that it uses the environment before it touches it.  So a look right before it is moved away, and
+    one right after, tell whether it is still the one that was chosen.
+
+    Raises:
+        OSError: it cannot be moved away.
+    """
+    if read_root(store, root.prefix) != root:
+        return False
+    aside = trash_name(root.prefix)
+    os.rename(root.prefix, aside)
+    if read_root(store, root.prefix) != root:
+        with contextlib.suppress(OSError):  # the session has made another one there: then this one was the old one
+            os.rename(aside, root.prefix)
+            return False
+        empty_trash(aside)
+        return False
+    forget_root(store, root.prefix)
+    empty_trash(aside)
+    return True
 
 
 def _chosen(known: Known, arguments: argparse.Namespace, now: float) -> bool:

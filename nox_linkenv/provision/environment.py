@@ -83,6 +83,7 @@ class Environment:
         self.notes: list[str] = []
         self.began = clock()
         self._receipt: Receipt | None = None
+        self._claimed = False
         self._assembler: Assembler | None = None
         self._read: dict[str, Plan | Skeleton] = {}  # until the end of the session, which looks at them again
 
@@ -193,13 +194,14 @@ class Environment:
         return True
 
     def check(self) -> None:
-        """Make sure that nothing is missing which the environment that stands there needs of its stores.
+        """Make sure that nothing is missing which the environment that stands there needs of its stores, and claim it.
 
         Raises:
             EnvError: a store has been moved or removed.
         """
         if self.receipt is not None:
             check_places(self.receipt, self.prefix)
+            self._claim(self.receipt)
 
     def spread_edits(self) -> list[str]:
         """Return the paths of files in the environment that stands there which hold an edit found before.
@@ -332,6 +334,15 @@ class Environment:
         write_receipt(self.prefix, receipt)
         self._receipt = receipt
 
+    def _claim(self, receipt: Receipt) -> None:
+        """Let the store know that the environment which stands there is in use from now on, so that nobody removes it.
+
+        Whoever removes environments looks once more before.
+        """
+        if not self._claimed:
+            self._claimed = True
+            self._register(receipt)
+
     def _register(self, receipt: Receipt, *, until: float = 0.0) -> None:
         """Let the store know of the environment, and a lower one if symlinks lead into it."""
         if not self.policy.registers(receipt):
@@ -344,6 +355,8 @@ class Environment:
     def _clear(self, skeleton: str | None) -> str | None:
         """Move away what stands at the place; return where it is if the new environment can take over from it."""
         former = self.receipt
+        if former is not None:
+            self._claim(former)
         self._receipt = None
         cleared = self.policy.clear(self.prefix, former, lambda receipt: self._succeeds(receipt, skeleton))
         self.trash.extend(cleared.trash)

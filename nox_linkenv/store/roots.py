@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.store import Store
 
-__all__ = ["Root", "find_roots", "forget_root", "is_alive", "register_root"]
+__all__ = ["Root", "find_roots", "forget_root", "is_alive", "read_root", "register_root"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,18 @@ def is_alive(pid: int) -> bool:
     return True
 
 
+def read_root(store: Store, prefix: str) -> Root | None:
+    """Return what is known of the environment at *prefix*, ``None`` where nothing is."""
+    return _read(store, _name(prefix))
+
+
+def _read(store: Store, name: str) -> Root | None:
+    try:
+        return Root(**json.loads(store.read(name) or ""))
+    except (ValueError, TypeError):
+        return None
+
+
 def _name(prefix: str) -> str:
     return ROOTS.file(hashlib.sha256(prefix.encode()).hexdigest()[:40])
 
@@ -81,10 +93,6 @@ def find_roots(store: Store, *, vanished: bool = False) -> Iterator[Root]:
     except FileNotFoundError:
         return
     for name in names:
-        text = store.read(f"{ROOTS.name}/{name}")
-        try:
-            root = Root(**json.loads(text or ""))
-        except (ValueError, TypeError):
-            continue
-        if os.path.isdir(root.prefix) is not vanished:
+        root = _read(store, f"{ROOTS.name}/{name}")
+        if root is not None and os.path.isdir(root.prefix) is not vanished:
             yield root

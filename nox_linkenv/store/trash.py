@@ -60,6 +60,8 @@ def put_away(path: str, aside: str) -> bool:
     """
     try:
         os.rename(path, aside)
+    except FileNotFoundError:  # somebody else has just moved it away
+        return False
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
