@@ -94,7 +94,13 @@ def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Byteco
     try:
         data = json.loads(text)
         found = Bytecode(Links.from_json(data["links"]), list(data["empty"]), int(data["empty_size"]))
-        check_paths(found.links.directories, found.links.paths, found.empty, inside=links.directories)
+        check_paths(
+            found.links.directories,
+            found.links.paths,
+            found.empty,
+            inside=links.directories,
+            folders=found.links.folders(),
+        )
         return found
     except (ValueError, KeyError, TypeError):
         return None

@@ -32,6 +32,13 @@ class Links:
     sources: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     mtimes: list[int] = field(default_factory=list)
+    _folders: list[str] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    def folders(self) -> list[str]:
+        """Return the directory of each link: found once, because there are thousands and they are asked for often."""
+        if len(self._folders) != len(self.paths):
+            self._folders = [path.rpartition("/")[0] for path in self.paths]
+        return self._folders
 
     def add(self, path: str, addr: str, size: int) -> None:
         """Add a link to the object at the address *addr*."""
@@ -70,13 +77,15 @@ class Links:
 
 def joined(first: Links, second: Links) -> Links:
     """Return the links of both, those of *first* first."""
-    return Links(
+    links = Links(
         list(dict.fromkeys([*first.directories, *second.directories])),
         first.paths + second.paths,
         first.sources + second.sources,
         first.sizes + second.sizes,
         first.mtimes + second.mtimes,
     )
+    links._folders = first.folders() + second.folders()
+    return links
 
 
 def is_executable(source: str) -> bool:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.store.layout import BYTECODE, OBJECTS
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -31,34 +29,42 @@ def is_below(path: str) -> bool:
     return os.name == "posix" or not ("\\" in path or ":" in path)
 
 
-def check_paths(directories: Sequence[str], *files: Sequence[str], inside: Iterable[str] = ()) -> None:
+def check_paths(
+    directories: Sequence[str],
+    *files: Sequence[str],
+    inside: Iterable[str] = (),
+    folders: Sequence[str] | None = None,
+) -> None:
     """Make sure that *directories* and *files* can only lie below one directory, and none in a file or our own.
 
     Args:
         directories: relative, with ``/``, parents first.
         files: relative, with ``/``; each in one of *directories* or at the top.
         inside: directories that have been found sound before.
+        folders: the directory of each of the first *files*, where that is known.
 
     Raises:
         ValueError: that is not so.
         TypeError: a path is no text.
     """
+    text = "/" + "/\n/".join(directories) + "/"
+    if directories and ("//" in text or "/./" in text or "/../" in text or f"\n/{OWN}/" in f"\n{text}"):
+        raise ValueError("a directory lies where none may")
+    _check_characters(text)
     known = {"", *inside}
     for directory in directories:
-        if not is_below(directory) or directory.rpartition("/")[0] not in known or directory == OWN:
-            raise ValueError(f"a directory lies where none may: {directory!r}")
+        if directory.rpartition("/")[0] not in known:
+            raise ValueError(f"a directory comes before the one that it is in: {directory!r}")
         known.add(directory)
+    taken = known | {OWN}
     for paths in files:
         # What is in a known directory is sound but for its last part; most often one look at the last characters tells.
-        if not {path.rpartition("/")[0] for path in paths} <= known or not known.isdisjoint(paths):
+        if not known.issuperset(folders or [path.rpartition("/")[0] for path in paths]) or not taken.isdisjoint(paths):
             raise ValueError("a file lies where none may")
         if not _ENDS.isdisjoint({path[-1:] for path in paths}) and not all(map(is_below, paths)):
             raise ValueError("a path has a part that is no name")
-        text = "\n".join(paths)
-        if "\0" in text or (os.name != "posix" and ("\\" in text or ":" in text)):
-            raise ValueError("a path has a character that is not fit for names")
-        if OWN in paths:
-            raise ValueError("a file lies where our own directory is")
+        _check_characters("\n".join(paths))
+        folders = None
 
 
 def check_sources(sources: Sequence[str]) -> None:
@@ -68,9 +74,14 @@ def check_sources(sources: Sequence[str]) -> None:
         ValueError: one is not.
         TypeError: one is no text.
     """
-    text = "".join([f"\n{source}" for source in sources])
-    begun = text.count(f"\n{OBJECTS.name}/") + text.count(f"\n{BYTECODE.name}/")
-    if begun != len(sources) or text.count("\n") != len(sources) or ".." in text:
+    if not {source[:9] for source in sources if source[:8] != "objects/"} <= {"bytecode/"}:
         raise ValueError("a source is no file of the store")
+    text = "\n".join(sources)
+    if "." in text and ".." in text:  # names of objects have no full stop at all
+        raise ValueError("a source is no file of the store")
+    _check_characters(text)
+
+
+def _check_characters(text: str) -> None:
     if "\0" in text or (os.name != "posix" and ("\\" in text or ":" in text)):
-        raise ValueError("a source has a character that is not fit for names")
+        raise ValueError("a path has a character that is not fit for names")

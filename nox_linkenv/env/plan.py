@@ -126,6 +126,7 @@ class Plan:
             [path for path, _ in self.shebangs],
             [path for path, _ in self.copies],
             [path for path, _, _ in self.records],
+            folders=self.links.folders(),
         )
         check_sources([source for _, source in (*self.shebangs, *self.copies)])
 

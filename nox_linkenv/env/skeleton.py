@@ -88,6 +88,7 @@ class Skeleton:
             [path for path, _ in skeleton.symlinks],
             [path for path, _, _ in skeleton.texts],
             [path for path, _ in skeleton.copies],
+            folders=skeleton.links.folders(),
         )
         check_sources([source for _, source in skeleton.copies])
         return skeleton

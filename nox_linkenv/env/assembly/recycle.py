@@ -138,7 +138,9 @@ class _Taking:
         self.mode = os.fstat(new).st_mode
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
         self.expected = expected_signatures(links)
-        self.packages = self._packages(links.paths)
+        self.owners = self._packages([path + "/" for path in links.directories])
+        package_of = dict(zip(links.directories, self.owners, strict=True)).get
+        self.packages = [package_of(folder, "") for folder in links.folders()]
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -151,9 +153,8 @@ class _Taking:
         return set(self.links.directories)
 
     def run(self) -> Leftover:
-        owners = self._packages([path + "/" for path in self.links.directories])
-        wanted = {package for package in set(owners) if package and self._is_here(package)}
-        doubtful = self._doubtful(wanted, owners)
+        wanted = {package for package in set(self.owners) if package and self._is_here(package)}
+        doubtful = self._doubtful(wanted)
         walk = self._walk() if doubtful else None
         for package in sorted(wanted):
             site, name = self._place(package)
@@ -167,7 +168,7 @@ class _Taking:
         positions = [at for at, package in enumerate(self.packages) if package not in sure and at not in done]
         private = zip(self.private, self._packages(list(self.private)), strict=True)
         kept = {path for path, package in private if package in wanted and self._keep(path)}
-        owned = list(zip(self.links.directories, owners, strict=True))
+        owned = list(zip(self.links.directories, self.owners, strict=True))
         return Leftover(
             [path for path, package in owned if package not in sure and path not in made],
             positions,
@@ -262,10 +263,10 @@ class _Taking:
         status = _status(name, site.old)
         return status is not None and stat.S_ISDIR(status.st_mode) and _status(name, site.new) is None
 
-    def _doubtful(self, wanted: set[str], owners: Sequence[str]) -> set[str]:
+    def _doubtful(self, wanted: set[str]) -> set[str]:
         """Return those of the packages *wanted* in which anything may be other than it should be."""
         doubtful = set()
-        for path, package, change in zip(self.links.directories, owners, self.state.changes, strict=True):
+        for path, package, change in zip(self.links.directories, self.owners, self.state.changes, strict=True):
             if package in wanted and package not in doubtful:
                 status = _status(path, self.old)
                 if status is None or not self._same(path, status, change):
@@ -276,14 +277,12 @@ class _Taking:
             )
             doubtful &= wanted
         sure = wanted - doubtful
-        chosen = [at for at, package in enumerate(self.packages) if package in sure]
-        expected = [self.expected[at] for at in chosen]
-        try:
-            if signatures_below(self.old, [self.links.paths[at] for at in chosen]) == expected:
-                chosen = []
-        except OSError:
-            pass
-        for at, signature in zip(chosen, expected, strict=False):
+        chosen = [package in sure for package in self.packages]
+        expected = list(itertools.compress(self.expected, chosen))
+        with contextlib.suppress(OSError):
+            if signatures_below(self.old, itertools.compress(self.links.paths, chosen)) == expected:
+                return doubtful
+        for at, signature in zip(itertools.compress(itertools.count(), chosen), expected, strict=True):
             status = _status(self.links.paths[at], self.old)
             if status is None or signature_of(status) != signature:
                 doubtful.add(self.packages[at])
