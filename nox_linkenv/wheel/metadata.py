@@ -27,6 +27,8 @@ _SCRIPT: Final = re.compile(r"[\w.+-]+")
 _VALUE: Final = re.compile(
     r"(?P<object>\w+(?:\.\w+)*:\w+(?:\.\w+)*)\s*(?:\[\s*[\w-]+(?:=\w+)?(?:,\s*\w+(?:=\w+)?)*\s*\])?"
 )
+#: What importlib.metadata of Python 3.15 takes for an entry point of any group; older ones take anything.
+_REFERENCE: Final = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[.*\]\s*)?$")
 _GROUPS: Final = {"console_scripts": False, "gui_scripts": True}
 
 
@@ -116,6 +118,10 @@ def entry_points(text: str, path: Path) -> tuple[EntryPoint, ...]:
     found: dict[tuple[bool, str], EntryPoint] = {}
     for group, name, reference in _lines(text, path):
         if group not in _GROUPS:
+            if _REFERENCE.match(reference) is None:
+                raise unsupported(
+                    path, f"has the entry point {name!r} = {reference!r}, which pip on Python 3.15 refuses"
+                )
             continue
         if name and not posixpath.normpath(posixpath.join("scripts", name)).startswith("scripts/"):
             raise refusal(path, f"has the entry point name {name!r}, which leads out of the directory of scripts")

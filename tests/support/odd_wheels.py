@@ -173,6 +173,7 @@ LEFT: Final[list[OddWheel]] = [
     OddWheel("script-empty", _scripts("= demo:main"), "entry point name ''"),
     OddWheel("script-no-equals", _scripts("demo"), r"entry_points.txt that cannot be read \('demo'\)"),
     OddWheel("other-no-equals", _scripts("demo", "plugins"), "entry_points.txt that cannot be read"),
+    OddWheel("other-free-text", _scripts("demo = any text", "plugins"), "'any text', which pip on Python 3.15 refuses"),
     OddWheel("script-module", _scripts("demo = demo"), "not module:attribute"),
     OddWheel("script-code", _scripts("demo = os:system('x')"), "not module:attribute"),
     OddWheel("script-no-attribute", _scripts("demo = demo:"), "not module:attribute"),

@@ -150,7 +150,6 @@ def test_entry_points(tmp_path: Path) -> None:
         demo = demo:gui
         [other.group]
         ../any = thing
-        free = any text, as other programs read it
     """
     with Wheel.open(make_wheel(tmp_path, entry_points=text)) as wheel:
         assert wheel.entry_points == (
