@@ -63,7 +63,7 @@ class Outcome:
         text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", text)
         text = text.replace("Re-using", "Reusing")
         text = re.sub(r"(successful|Ran \w+ sessions)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
-        return re.sub(r",? \(?took .*", "", text)
+        return re.sub(r",? \(?took [\w ]+\)?", "", text)
 
     @property
     def said(self) -> list[str]:
