@@ -7,17 +7,20 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.projects.reads import NOTHING, Reads
+from nox_linkenv.projects.widening import widen, wider_key
 from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, object_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.store import Manifest, Store
     from nox_linkenv.store.layout import Directory
 
@@ -39,14 +42,16 @@ _FIELDS: Final = ("Name", "Version", "Requires-Dist", "Provides-Extra", "Require
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A wheel that was built.
+    """A wheel that was built, or why builds of this kind are left to pip.
 
-    Args:
+    Attributes:
         time: when the build's requirements were resolved, in seconds since the epoch.
         requirements: names of the stored plans of its build environment.
         wheel: hexadecimal SHA-256 of the wheel.
         archive: path of the kept wheel relative to the format directory.
         metadata: digest of what in its METADATA decides about other distributions.
+        reads: what the build has read besides the project.
+        refused: why the wheel must not be used, in one clause; empty where it may.
     """
 
     time: float
@@ -54,6 +59,8 @@ class Build:
     wheel: str
     archive: str
     metadata: str
+    reads: Reads = NOTHING
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,48 +90,67 @@ class ResolvedPart:
 class ProjectResolution:
     """What pip answered to a request with local projects in it.
 
-    Args:
+    Attributes:
         time: when, in seconds since the epoch.
         parts: all that it would install, in its order.
+        reads: what was read by pip's builds of what is no local project.
     """
 
     time: float
     parts: tuple[ResolvedPart, ...]
+    reads: Reads = NOTHING
 
 
-def load_build(store: Store, key: str) -> Build | None:
-    """Return the build with *key*; one whose wheel is not stored any more is none."""
+def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
+    """Return the build with *key* in these *surroundings*; one whose wheel is not stored any more is none."""
+    data = _load(store, BUILDS, key, surroundings)
     try:
-        data = _read(store, BUILDS, key)
-        build = Build(**{**data, "requirements": tuple(data["requirements"])})
-    except (ValueError, KeyError, TypeError):
+        reads = Reads.from_json(data["reads"])
+        build = Build(**{**data, "requirements": tuple(data["requirements"]), "reads": reads})
+    except (KeyError, TypeError):
         return None
     whole = os.path.isfile(f"{store.layout.base}/{build.archive}") and store.manifest(build.wheel) is not None
-    return build if whole else None
+    return build if whole or build.refused else None
 
 
-def load_project_resolution(store: Store, key: str) -> ProjectResolution | None:
-    """Return the answer with *key*."""
+def load_project_resolution(store: Store, key: str, surroundings: Surroundings) -> ProjectResolution | None:
+    """Return the resolution with *key* in these *surroundings*."""
+    data = _load(store, ANSWERS, key, surroundings)
     try:
-        data = _read(store, ANSWERS, key)
-        return ProjectResolution(float(data["time"]), tuple(ResolvedPart(**part) for part in data["parts"]))
-    except (ValueError, KeyError, TypeError):
+        parts = tuple(ResolvedPart(**part) for part in data["parts"])
+        return ProjectResolution(float(data["time"]), parts, Reads.from_json(data["reads"]))
+    except (KeyError, TypeError, ValueError):
         return None
 
 
-def _read(store: Store, kind: Directory, key: str) -> dict[str, Any]:
-    text = store.use(kind.file(key))
-    if text is None:
-        raise KeyError(key)
-    data: dict[str, Any] = json.loads(text)
-    return data
+def _load(store: Store, kind: Directory, key: str, surroundings: Surroundings) -> dict[str, Any]:
+    wider = wider_key(key, store.use(kind.file(key)), surroundings)
+    text = None if wider is None else store.use(kind.file(wider))
+    try:
+        return dict(json.loads(text or "{}"))
+    except (ValueError, TypeError):
+        return {}
 
 
-def write(store: Store, key: str, entry: Build | ProjectResolution) -> None:
-    """Keep *entry*; a store that cannot be written does without."""
+def write(store: Store, key: str, entry: Build | ProjectResolution, surroundings: Surroundings) -> None:
+    """Keep *entry*; a store that cannot be written does without.
+
+    Args:
+        surroundings: as they are when the entry has been made.
+    """
     kind = BUILDS if isinstance(entry, Build) else ANSWERS
+    name = kind.file(key)
+    before = store.read(name)
+    widened = widen(key, before, entry.reads, surroundings)
+    data = {**asdict(replace(entry, reads=NOTHING)), "reads": entry.reads.to_json()}
     with contextlib.suppress(StoreUnwritableError):
-        store.publish(kind.file(key), json.dumps(asdict(entry)))
+        store.publish(kind.file(widened.key), json.dumps(data))
+        if widened.names != before:
+            store.publish(name, widened.names)
+
+
+def _name(kind: Directory, key: str) -> str:
+    return f"projects/{kind}/{key}.json"
 
 
 def keep_archive(store: Store, wheel: str, digest: str) -> str:

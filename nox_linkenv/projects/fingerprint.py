@@ -11,6 +11,9 @@ wheel, and ``SOURCES.txt`` decides which data files do.
 
 Of a declarative project less counts: not the repository around it, where its backend does not ask that, and, for an
 editable, of most Python modules only that they are there.
+
+Nothing here guesses what else a build reads, or what of the files that are left out: that is noted when it is built
+(:mod:`nox_linkenv.projects.watch`).
 """
 
 from __future__ import annotations
@@ -26,15 +29,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.projects.build_config import above, read_declared, read_run, users_files
+from nox_linkenv.projects.build_config import above, read_declared
 from nox_linkenv.projects.git import git_files, index_digest
 from nox_linkenv.projects.tree_index import Index
 from nox_linkenv.store.layout import PROJECTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Collection
 
-    from nox_linkenv.projects.build_config import Configuration, Declaration
+    from nox_linkenv.projects.build_config import Declaration
     from nox_linkenv.store import Store
 
 __all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
@@ -74,8 +77,7 @@ class Tree:
     Args:
         project: its real path.
         root: the real path of the repository that it lies in, or its own.
-        entries: what stands at each path relative to *root*: kind, executable bits, content digest or link target;
-            and the variables that the build configuration names.
+        entries: what stands at each path relative to *root*: kind, executable bits, content digest or link target.
         declarative: whether its build runs no code of its own.
         editable: whether it was looked at for an editable wheel, to which less of it may count.
     """
@@ -108,7 +110,6 @@ def fingerprint(
     project: str,
     *,
     editable: bool = False,
-    environ: Mapping[str, str] = os.environ,
     skip: Collection[str] = (),
     clock: Callable[[], int] = time.time_ns,
 ) -> Tree:
@@ -117,7 +118,6 @@ def fingerprint(
     Args:
         project: path of its directory.
         editable: whether it is looked at for an editable wheel, made without settings for its backend.
-        environ: the variables that the build runs with.
         skip: real paths of directories which do not count, such as the environment and the store.
         clock: the seam to time; nanoseconds since the epoch.
 
@@ -129,33 +129,23 @@ def fingerprint(
     before = store.read(name)
     index = Index.loads(before)
     try:
-        configuration, declaration = _configuration(real, index)
+        declaration = _declaration(real, index)
         root = real if declaration is not None and not declaration.repository else _repository(real) or real
-        depth = 0 if root == real else os.path.relpath(real, root).count(os.sep) + 1
-        if declaration is None and configuration.climb > depth:
-            raise UnknownTreeError("its build configuration names files outside of the project")
         counted = None
         if declaration is not None and editable:
             inner = "" if root == real else os.path.relpath(real, root).replace(os.sep, "/") + "/"
-            counted = partial(declaration.counts, inner=inner, text=configuration.declared)
+            counted = partial(declaration.counts, inner=inner)
         walk = _Walk(
             root,
             index.files,
             frozenset([*skip, os.path.realpath(store.layout.root)]),
             clock(),
             repository=declaration is None or declaration.repository,
-            archives=configuration.names_dist,
             counted=counted,
         )
-        for path in users_files(real, environ):
-            walk.file(path, path)
         walk.directory(root, "")
     except OSError as error:
         raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
-    walk.entries.update({f"${name}": value for name, value in configuration.variables(environ)})
-    if configuration.dated:
-        now = walk.now / 10**9
-        walk.entries["$date"] = f"{time.strftime('%F', time.gmtime(now))} {time.strftime('%F', time.localtime(now))}"
     index.files = walk.trusted
     after = index.dumps()
     if after != before:
@@ -163,13 +153,10 @@ def fingerprint(
     return Tree(real, root, walk.entries, declaration is not None, editable)
 
 
-def _configuration(project: str, index: Index) -> tuple[Configuration, Declaration | None]:
-    """Return what configures the build of *project*, and what is known of it where it is declarative."""
-    configuration = read_declared(project)
-    declaration = index.declared(configuration.declared)
-    if declaration is not None and not configuration.climb and declaration.holds(project):
-        return configuration, declaration
-    return read_run(project, configuration.declared), None
+def _declaration(project: str, index: Index) -> Declaration | None:
+    """Return what is known of the build of *project* where it is declarative."""
+    declaration = index.declared(read_declared(project))
+    return declaration if declaration is not None and declaration.holds(project) else None
 
 
 class _Walk:
@@ -181,7 +168,6 @@ class _Walk:
         skip: directories which do not count.
         now: when it starts; nanoseconds since the epoch.
         repository: whether the state of repositories counts.
-        archives: whether the archives in ``dist/`` count.
         counted: tells which Python modules count with their content; without it, all do.
     """
 
@@ -193,7 +179,6 @@ class _Walk:
         now: int,
         *,
         repository: bool,
-        archives: bool,
         counted: Callable[[str], bool] | None,
     ) -> None:
         self.root = root
@@ -201,7 +186,6 @@ class _Walk:
         self.skip = skip
         self.now = now
         self.repository = repository
-        self.archives = archives
         self.counted = counted
         self.entries: dict[str, str] = {}
         self.trusted: dict[str, list[object]] = {}
@@ -226,7 +210,7 @@ class _Walk:
                 self.entries[name] = "module"
                 if name in self.known:
                     self.trusted[name] = self.known[name]
-            elif not _COVERAGE.fullmatch(entry.name) and (self.archives or not _ARCHIVE.fullmatch(name)):
+            elif not _COVERAGE.fullmatch(entry.name) and not _ARCHIVE.fullmatch(name):
                 self.file(entry.path, name, entry.stat(follow_symlinks=False))
         if len(self.entries) > _LIMIT:
             raise UnknownTreeError(f"it lies among more than {_LIMIT:,} files")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nox_linkenv.projects.build_cache import digest_of
-from nox_linkenv.projects.build_inputs import build_inputs
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
 from nox_linkenv.projects.requirements import LocalProject, Requested, UnmodelledError, find_projects
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
@@ -77,8 +76,8 @@ def project_key(
         )
         if isinstance(base, Unkeyable):
             return base
-        around = digest_of([build_inputs(request.environ), [project.path for project in requested.projects]])
-        base = Key(digest_of([base.digest, around]), {**base.inputs, "what builds read": around[:16]}, pinned=False)
+        paths = [project.path for project in requested.projects]
+        base = Key(digest_of([base.digest, paths]), base.inputs, pinned=False)
         trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:
         return Unkeyable(f"a local project is left to pip: {error}")
@@ -92,7 +91,7 @@ def full_key(base: Key, trees: Sequence[Tree]) -> Key:
     return Key(digest_of([base.digest, list(digests.values())]), {**base.inputs, **inputs}, pinned=False)
 
 
-def look(store: Store, project: LocalProject, request: Request, prefix: str) -> Tree:
+def look(store: Store, project: LocalProject, prefix: str) -> Tree:
     """Look at the tree of *project* as a build for the environment at *prefix* sees it.
 
     Raises:
@@ -102,6 +101,5 @@ def look(store: Store, project: LocalProject, request: Request, prefix: str) -> 
         store,
         project.path,
         editable=project.plainly_editable,
-        environ=request.environ,
         skip=[os.path.realpath(prefix)],
     )

@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.build_cache import digest_of
-from nox_linkenv.projects.build_inputs import build_inputs_digest
+from nox_linkenv.projects.reads import Reads
+from nox_linkenv.projects.widening import widen, wider_key
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.store.layout import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.resolve.pip_config import PipConfig
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Manifest, Store
@@ -31,6 +34,19 @@ __all__ = ["SourceBuilds"]
 _CONFIGURATION: Final = (Kind.INDEX, Kind.BUILD)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceBuild:
+    """A wheel that pip has built.
+
+    Attributes:
+        manifest: of the wheel.
+        reads: what its build has read besides the source.
+    """
+
+    manifest: Manifest
+    reads: Reads
+
+
 class SourceBuilds:
     """What has been built for requests that build as *request* does.
 
@@ -38,12 +54,21 @@ class SourceBuilds:
         config: pip's configuration.
         prefix: absolute path of the environment.
         receipt: of the environment.
+        surroundings: returns what builds can read, as it is now.
     """
 
     def __init__(
-        self, store: Store, request: Request, arguments: Arguments, config: PipConfig, prefix: str, receipt: Receipt
+        self,
+        store: Store,
+        request: Request,
+        arguments: Arguments,
+        config: PipConfig,
+        prefix: str,
+        receipt: Receipt,
+        surroundings: Callable[[], Surroundings],
     ) -> None:
         self.store = store
+        self.surroundings = surroundings
         chosen = Arguments(options=[option for option in arguments.options if option[0] in _CONFIGURATION])
         key = request_key(
             chosen,
@@ -55,35 +80,44 @@ class SourceBuilds:
             facts=receipt.facts,
             installed="",
         )
-        self._build_inputs = (
-            None
-            if isinstance(key, Unkeyable)
-            else digest_of([key.digest, build_inputs_digest(request.environ), receipt.interpreter])
-        )
+        self._base = None if isinstance(key, Unkeyable) else digest_of([key.digest, receipt.interpreter])
 
-    def known(self, items: Sequence[Resolved]) -> dict[str, Manifest]:
-        """Return the manifests of the wheels that were built from any of *items* before, by the items' names."""
+    def known(self, items: Sequence[Resolved]) -> dict[str, SourceBuild]:
+        """Return the wheels that were built from any of *items* before, by the items' names."""
         found = {}
+        surroundings = self.surroundings()
         for item in items:
-            name = self._name(item)
-            text = None if name is None else self.store.read(name)
+            key = self._key(item)
+            wider = None if key is None else wider_key(key, self.store.read(SOURCES.file(key)), surroundings)
+            text = None if wider is None else self.store.read(SOURCES.file(wider))
             with contextlib.suppress(ValueError, KeyError, TypeError):
-                manifest = None if text is None else self.store.manifest(json.loads(text)["wheel"])
+                data = json.loads(text or "")
+                manifest = self.store.manifest(data["wheel"])
                 if manifest is not None and manifest.version == item.version:
-                    found[item.name] = manifest
+                    found[item.name] = SourceBuild(manifest, Reads.from_json(data["reads"]))
         return found
 
-    def keep(self, items: Sequence[Resolved], manifests: Mapping[str, Manifest]) -> None:
-        """Remember what was built from *items*; a store that cannot be written does without."""
-        for item in items:
-            name = self._name(item)
-            if name is not None:
-                with contextlib.suppress(StoreUnwritableError):
-                    self.store.publish(name, json.dumps({"wheel": manifests[item.name].digest}))
+    def keep(self, items: Sequence[Resolved], manifests: Mapping[str, Manifest], reads: Reads) -> None:
+        """Remember what was built from *items*; a store that cannot be written does without.
 
-    def _name(self, item: Resolved) -> str | None:
-        """Return the name of the record of *item*, ``None`` where nothing says that its content stays the same."""
+        Args:
+            reads: what the builds have read.
+        """
+        surroundings = self.surroundings()
+        for item in items:
+            key = self._key(item)
+            if key is not None:
+                before = self.store.read(SOURCES.file(key))
+                widened = widen(key, before, reads, surroundings)
+                data = {"wheel": manifests[item.name].digest, "reads": reads.to_json()}
+                with contextlib.suppress(StoreUnwritableError):
+                    self.store.publish(SOURCES.file(widened.key), json.dumps(data))
+                    if widened.names != before:
+                        self.store.publish(SOURCES.file(key), widened.names)
+
+    def _key(self, item: Resolved) -> str | None:
+        """Return what is known beforehand of *item*, ``None`` where nothing says that its content stays the same."""
         fixed = item.commit if item.origin is Origin.VCS else item.sha256 if item.origin is Origin.SDIST else None
-        if fixed is None or self._build_inputs is None:
+        if fixed is None or self._base is None:
             return None
-        return SOURCES.file(digest_of([item.requirement(), self._build_inputs]))
+        return digest_of([item.requirement(), self._base])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,15 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.plan import RULES, CollisionError, Installable, Plan, make_plan
 from nox_linkenv.errors import UnsupportedWheelError
+from nox_linkenv.projects.reads import Reads
+from nox_linkenv.projects.surroundings import READ
+from nox_linkenv.projects.widening import names_in, widen
 from nox_linkenv.resolve.archives import direct_url_of
-from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, save_resolution
+from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, resolution_name, save_resolution
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.inputs import changed
-from nox_linkenv.resolve.key import Unkeyable
+from nox_linkenv.resolve.key import Key, Unkeyable
+from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.store.layout import PLANS
 
@@ -28,13 +34,20 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.sdist_cache import SourceBuilds
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
-    from nox_linkenv.resolve.key import Key
+    from nox_linkenv.provision.pip_builds import PipBuilds
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.resolve.pip_arguments import Arguments
-    from nox_linkenv.resolve.report import Resolved
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["Answer", "RefusedError", "StoredWheel", "install_answer", "reason_to_ask", "stored_wheels"]
+__all__ = [
+    "Answer",
+    "RefusedError",
+    "StoredWheel",
+    "install_answer",
+    "local_archives",
+    "reason_to_ask",
+    "stored_wheels",
+]
 
 
 class RefusedError(Exception):
@@ -67,7 +80,7 @@ class Answer:
         lasting_keys: called when the wheels are stored; returns the keys under which the answer is remembered.
         message: one line that says what was done and why.
         pinned: whether the request allows no other answer.
-        build_inputs: digest of what builds read of variables and tools, where some of the wheels were built.
+        reads: called when the wheels are stored; returns what the builds of some of them have read.
     """
 
     time: float
@@ -75,8 +88,8 @@ class Answer:
     wheels: Callable[[], Sequence[StoredWheel]]
     lasting_keys: Callable[[], Sequence[Key]]
     message: str
+    reads: Callable[[], Reads]
     pinned: bool = False
-    build_inputs: str | None = None
 
 
 def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, pip: Pip) -> Outcome:
@@ -106,13 +119,11 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         pinned=answer.pinned,
         plan=_store_plan(environment, wheels, plan, keys.receipt) if wheels else None,
         wheels=tuple(WheelSource(part.name, part.wheel.manifest.digest, part.requirement) for part in stored),
-        build_inputs=answer.build_inputs,
     )
     for key in answer.lasting_keys():
         archives = _archives(key, plan)
         if archives is not None:
-            lasting = replace(resolution, archives=archives)
-            save_resolution(environment.store, key.digest, lasting, place=keys.place, inputs=key.inputs)
+            _save(environment.store, keys, key, replace(resolution, archives=archives), answer.reads())
     if not wheels:
         return Outcome((), f"{answer.message}; nothing to install", resolved=answer.time)
     return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
@@ -132,6 +143,18 @@ def _archives(key: Key, plan: Plan) -> dict[str, str] | None:
     return found if sorted(found.values()) == sorted(key.archives) else None
 
 
+def _save(store: Store, keys: RequestKeys, key: Key, resolution: CachedResolution, reads: Reads) -> None:
+    """Remember *resolution* under *key* and what was *reads* for it."""
+    digest, inputs = key.digest, key.inputs
+    if reads:
+        surroundings = keys.surroundings()
+        name = resolution_name(digest)
+        widened = widen(digest, store.read(name), reads, surroundings)
+        store.note(name, widened.names)
+        digest, inputs = widened.key, {**inputs, **surroundings.short(reads)}
+    save_resolution(store, digest, resolution, place=keys.place, inputs=inputs)
+
+
 def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:
     """Store *plan* under a name that says all it was made from, and which bytecode there is for it."""
     parts = [[wheel.manifest.digest, wheel.requested, wheel.direct_url] for wheel in wheels]
@@ -145,24 +168,57 @@ def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: P
 
 
 def stored_wheels(
-    items: Sequence[Resolved], builds: SourceBuilds, environment: Environment, arguments: Arguments, pip: Pip
+    items: Sequence[Resolved],
+    sources: SourceBuilds,
+    builds: PipBuilds,
+    environment: Environment,
+    arguments: Arguments,
+    pip: Pip,
 ) -> dict[str, Manifest]:
     """Return the manifest of each of *items* by its name, stored now if it was not before.
+
+    Args:
+        builds: those of pip for this request; what belongs to the answer is added to what they have read.
 
     Raises:
         RefusedError: pip could not fetch or build one of them by itself, or one is odd.
         LinkenvError: a wheel was refused, or the store cannot be written.
     """
-    known = builds.known(items)
+    known = sources.known(items)
     rest = [item for item in items if item.name not in known]
+    made = [item for item in rest if item.origin is not Origin.WHEEL]
+    began = time.time()
     try:
-        found = fetch(environment.store, rest, arguments, pip, notes=environment.notes)
+        with builds.watched() if made else nullcontext():
+            found = fetch(environment.store, rest, arguments, pip, notes=environment.notes)
     except UnsupportedWheelError as odd:
         raise RefusedError(f"{odd.what[0].lower()}{odd.what[1:]} ({os.path.basename(odd.path or '')})") from odd
     if found is None:
         raise RefusedError("a wheel could not be fetched or built by itself")
-    builds.keep(rest, found)
-    return {**known, **found}
+    builds.reads |= Reads.union(build.reads for build in known.values())
+    if made:
+        reads = builds.judge([found[item.name] for item in made], builds.finish(len(made)), began)
+        if builds.lasting:
+            sources.keep(made, found, reads)
+    return {**{name: build.manifest for name, build in known.items()}, **found}
+
+
+def local_archives(items: Sequence[Resolved], key: Key | Unkeyable, directory: str) -> Reads:
+    """Return the archives on this disk among *items* whose content is no part of *key*.
+
+    An index on this disk leads to them, or the metadata of something else do.
+
+    Args:
+        directory: absolute path of the directory that pip ran in.
+    """
+    known = set()
+    for name in key.inputs if isinstance(key, Key) else ():
+        kind, _, place = name.partition(" ")
+        if kind in ("find-links", "local"):
+            place = place.removeprefix("wheel ").removeprefix("sdist ") if kind == "local" else place
+            known.add(os.path.normpath(os.path.join(directory, place)))
+    paths = {item.path for item in items if item.path is not None and not item.moves}
+    return Reads(archives=frozenset(path for path in paths if known.isdisjoint((path, os.path.dirname(path)))))
 
 
 def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
@@ -172,4 +228,10 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
     before = last_inputs(store, keys.place)
     if before is None:
         return "this request is new"
-    return changed(before, key.inputs) or "the resolution is too old"
+    now = dict(key.inputs)
+    names = names_in(store.read(resolution_name(key.digest)))
+    if names is not None:
+        now.update(keys.surroundings().short(names))
+    else:
+        before = {name: value for name, value in before.items() if not name.endswith(READ)}
+    return changed(before, now) or "the resolution is too old"

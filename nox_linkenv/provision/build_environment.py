@@ -17,7 +17,7 @@ from nox_linkenv.provision.environment import Environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from nox_linkenv.projects.builder import BuildEnvironment, MakeBuildEnvironment
+    from nox_linkenv.projects.build_target import BuildEnvironment, MakeBuildEnvironment
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.resolve.request import Outcome, Request
 

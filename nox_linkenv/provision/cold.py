@@ -8,17 +8,18 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.plan import Installable
 from nox_linkenv.errors import OfflineError, ResolutionError
-from nox_linkenv.projects.build_inputs import build_inputs_digest
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.provision.answer import (
     Answer,
     RefusedError,
     StoredWheel,
     install_answer,
+    local_archives,
     reason_to_ask,
     stored_wheels,
 )
 from nox_linkenv.provision.delegate import delegate, install_editable
+from nox_linkenv.provision.pip_builds import PipBuilds, pip_builds
 from nox_linkenv.resolve.dry_run import ask
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -67,11 +68,29 @@ def install_cold(
     reason = unsupported(request.environ, keys.config)
     if reason is not None:
         return delegate(request, pip, reason)
+    with pip_builds(environment, keys) as builds:
+        return _install_answered(environment, keys, key, pip, builds, resolved)
+
+
+def _install_answered(
+    environment: Environment,
+    keys: RequestKeys,
+    key: Key | Unkeyable,
+    pip: Pip,
+    builds: PipBuilds,
+    resolved: Sequence[Resolved] | None,
+) -> Outcome:
+    request, receipt, arguments = keys.request, keys.receipt, keys.arguments
+    assert receipt is not None
+    assert arguments is not None
     message = f"asked pip: {reason_to_ask(environment.store, keys, key)}"
-    try:
-        resolved = ask(pip, environment.store.layout) if resolved is None else resolved
-    except ResolutionError as error:  # of a pip that is newer than this
-        return delegate(request, pip, error.what)
+    if resolved is None:
+        try:
+            with builds.watched():
+                resolved = ask(pip, environment.store.layout)
+        except ResolutionError as error:  # of a pip that is newer than this
+            return delegate(request, pip, error.what)
+        builds.finish(0)
     if resolved is None:
         return Outcome((), "pip failed, and that was allowed")
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
@@ -83,15 +102,18 @@ def install_cold(
         return delegate(request, pip, "settings for build backends are given")
 
     def wheels() -> list[StoredWheel]:
-        builds = SourceBuilds(environment.store, request, arguments, keys.config, environment.prefix, receipt)
-        found = stored_wheels(linked, builds, environment, arguments, pip)
+        sources = SourceBuilds(
+            environment.store, request, arguments, keys.config, environment.prefix, receipt, keys.surroundings
+        )
+        found = stored_wheels(linked, sources, builds, environment, arguments, pip)
         return [
             StoredWheel(item.name, Installable(found[item.name], item.requested, item.direct_url), _again(item))
             for item in linked
         ]
 
     def lasting_keys() -> list[Key]:
-        return [key] if isinstance(key, Key) and key == keys.again().key else []
+        lasting = builds.lasting and not any(item.moves for item in linked)
+        return [key] if lasting and isinstance(key, Key) and key == keys.again().key else []
 
     answer = Answer(
         time=environment.clock(),
@@ -99,8 +121,8 @@ def install_cold(
         wheels=wheels,
         lasting_keys=lasting_keys,
         message=message,
+        reads=lambda: builds.reads | local_archives(linked, key, request.directory),
         pinned=isinstance(key, Key) and key.pinned,
-        build_inputs=build_inputs_digest(request.environ) if built else None,
     )
     try:
         outcome = install_answer(environment, keys, answer, pip)

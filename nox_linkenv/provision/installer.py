@@ -8,7 +8,7 @@ from nox_linkenv.env.assembly.apply import stored_plan
 from nox_linkenv.errors import DamagedObjectError
 from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.keys import RequestKeys
-from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution
+from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution, resolution_name
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.request import Outcome
 
@@ -39,24 +39,27 @@ def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome
     """Carry out the plan of a cached resolution; ``None`` where there is none that holds."""
     if not isinstance(keys.full, Key):
         return None
-    resolution = load_resolution(environment.store, keys.full.digest)
-    if resolution is None or not _holds(resolution, environment, keys.request):
+    resolution = _find(environment, keys, keys.full.digest)
+    settings = environment.settings
+    if resolution is None or not (
+        settings.offline or resolution.is_fresh(environment.clock(), settings.resolution_age)
+    ):
         return None
     if keys.full.replaces and not environment.can_replace(resolution):
         return None
     return _replay(resolution, environment, keys, pip)
 
 
-def _holds(resolution: CachedResolution, environment: Environment, request: Request) -> bool:
-    """Return whether *resolution* is young enough, and what was built for it would be built the same way now."""
-    settings = environment.settings
-    if not settings.offline and not resolution.is_fresh(environment.clock(), settings.resolution_age):
-        return False
-    if resolution.build_inputs is None:
-        return True
-    from nox_linkenv.projects.build_inputs import build_inputs_digest
+def _find(environment: Environment, keys: RequestKeys, digest: str) -> CachedResolution | None:
+    """Return what is remembered under the key *digest*, or under that and what builds would read now."""
+    resolution = load_resolution(environment.store, digest)
+    text = environment.store.read(resolution_name(digest)) if resolution is None else None
+    if text is None:
+        return resolution
+    from nox_linkenv.projects.widening import wider_key
 
-    return resolution.build_inputs == build_inputs_digest(request.environ)
+    wider = wider_key(digest, text, keys.surroundings())
+    return None if wider is None else load_resolution(environment.store, wider)
 
 
 @without_collector

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.projects.requirements import LocalProject
+    from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.resolve.request import Request
 
@@ -54,6 +55,17 @@ class RequestKeys:
         """What makes two requests the same one to a user: the environment and the arguments."""
         names = {} if isinstance(self.full, Unkeyable) else {path: name for name, path in self.full.archives.items()}
         return (self._environment.prefix, *(names.get(argument, argument) for argument in self.request.arguments))
+
+    def surroundings(self) -> Surroundings:
+        """Return what builds for the request can read, as it is now."""
+        from nox_linkenv.projects.surroundings import Surroundings
+
+        prefix, receipt = self._environment.prefix, self.receipt
+
+        def installed() -> str | None:
+            return None if receipt is None else installed_digest(prefix, receipt.facts)
+
+        return Surroundings(self.request.environ, prefix, installed, self._environment.clock())
 
     def again(self) -> RequestKeys:
         """Return the same request as things stand now: whatever its key is made of is read anew."""
@@ -104,9 +116,7 @@ class RequestKeys:
         from nox_linkenv.projects.key import look
 
         environment = self._environment
-        return environment.policy.tree(
-            project, lambda: look(environment.store, project, self.request, environment.prefix)
-        )
+        return environment.policy.tree(project, lambda: look(environment.store, project, environment.prefix))
 
 
 def _paths(arguments: Arguments, directory: str) -> Iterator[str]:

@@ -20,8 +20,10 @@ from nox_linkenv.env.plan import Installable
 from nox_linkenv.errors import ResolutionError, WheelError
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
-from nox_linkenv.projects.builder import BuildTarget, ProjectBuilder, unchanged_but_products
+from nox_linkenv.projects.build_target import BuildTarget
+from nox_linkenv.projects.builder import ProjectBuilder, unchanged_but_products
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
+from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
 from nox_linkenv.provision.answer import (
@@ -29,9 +31,11 @@ from nox_linkenv.provision.answer import (
     RefusedError,
     StoredWheel,
     install_answer,
+    local_archives,
     reason_to_ask,
     stored_wheels,
 )
+from nox_linkenv.provision.pip_builds import PipBuilds, pip_builds
 from nox_linkenv.resolve.cache import ago
 from nox_linkenv.resolve.dry_run import ask, reported
 from nox_linkenv.resolve.key import Key, Unkeyable
@@ -42,7 +46,7 @@ from nox_linkenv.resolve.unsupported import unsupported
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nox_linkenv.projects.builder import MakeBuildEnvironment
+    from nox_linkenv.projects.build_target import MakeBuildEnvironment
     from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.projects.requirements import LocalProject
     from nox_linkenv.provision.environment import Environment
@@ -122,6 +126,7 @@ class _LocalRequest:
             receipt=keys.receipt,
             request=keys.request,
             config=keys.config,
+            surroundings=keys.surroundings,
             is_fresh=self._is_fresh,
             pinned_tree=environment.policy.pinned_tree,
             make_environment=make_environment,
@@ -131,7 +136,7 @@ class _LocalRequest:
 
     def from_cache(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
-        known = load_project_resolution(self.store, self.key.base.digest)
+        known = load_project_resolution(self.store, self.key.base.digest, self.keys.surroundings())
         if known is None or not self._is_fresh(known.time):
             return None
         builds = self._builds()
@@ -146,7 +151,7 @@ class _LocalRequest:
             parts.append(part)
         age = ago(self.environment.clock() - known.time)
         did = f"built {', '.join(self.built)}" if self.built else "reused the build"
-        found = ProjectResolution(known.time, tuple(parts))
+        found = replace(known, parts=tuple(parts))
         return self._install(found, builds, f"{did} and reused the resolution of {age}", new=False)
 
     def from_pip(self) -> Outcome | LeftToPip:
@@ -156,7 +161,13 @@ class _LocalRequest:
             BackendError, RefusedError: this is left to pip.
         """
         builds = self._builds()
-        resolved = self._resolved(builds) or ask(self.pip, self.store.layout)
+        with pip_builds(self.environment, self.keys) as watched:
+            return self._from_pip(builds, watched)
+
+    def _from_pip(self, builds: Sequence[Build], watched: PipBuilds) -> Outcome | LeftToPip:
+        with watched.watched():
+            resolved = self._resolved(builds) or ask(self.pip, self.store.layout)
+        watched.finish(0)
         if resolved is None:
             return Outcome((), "pip failed, and that was allowed")
         now = self.environment.clock()
@@ -171,9 +182,15 @@ class _LocalRequest:
         names = {projects[project.path].name: at for at, project in enumerate(self.key.requested.projects)}
         request = self.keys.request
         sources = SourceBuilds(
-            self.store, request, self.arguments, self.keys.config, self.environment.prefix, self.receipt
+            self.store,
+            request,
+            self.arguments,
+            self.keys.config,
+            self.environment.prefix,
+            self.receipt,
+            self.keys.surroundings,
         )
-        manifests = stored_wheels(others, sources, self.environment, self.arguments, self.pip)
+        manifests = stored_wheels(others, sources, watched, self.environment, self.arguments, self.pip)
         parts = [
             self._local(item, self.key.requested.projects[names[item.name]], builds[names[item.name]])
             if item.name in names
@@ -183,7 +200,9 @@ class _LocalRequest:
             for item in resolved
         ]
         message = f"asked pip: {reason_to_ask(self.store, self.keys, self.key.full)}"
-        return self._install(ProjectResolution(now, tuple(parts)), builds, message, new=True)
+        self.exact &= watched.lasting and not any(item.moves for item in others)
+        reads = watched.reads | local_archives(others, self.key.base, request.directory)
+        return self._install(ProjectResolution(now, tuple(parts), reads), builds, message, new=True)
 
     def _resolved(self, builds: Sequence[Build]) -> list[Resolved] | None:
         """Return what pip answers if the built wheels stand in for the projects.
@@ -249,6 +268,7 @@ class _LocalRequest:
             wheels=wheels,
             lasting_keys=lambda: self._lasting_keys(found if new else None),
             message=message,
+            reads=lambda: Reads.union([found.reads, *(build.reads for build in builds)]),
         )
         return install_answer(self.environment, self.keys, answer, self.pip)
 
@@ -270,7 +290,7 @@ class _LocalRequest:
         if not all(unchanged_but_products(*trees) for trees in zip(self.key.trees, now.trees, strict=True)):
             return ()
         if asked is not None:
-            write(self.store, self.key.base.digest, asked)
+            write(self.store, self.key.base.digest, asked, self.keys.surroundings())
         if not all(read_build_system(project.path).keyable for project in self.key.requested.projects):
             return ()
         return (self.key.full, now.full)

@@ -22,6 +22,7 @@ __all__ = [
     "cached_wheels",
     "last_inputs",
     "load_resolution",
+    "resolution_name",
     "save_resolution",
 ]
 
@@ -50,7 +51,6 @@ class CachedResolution:
         pinned: whether the request allows no other answer, so that it never ages.
         plan: name of the stored plan, ``None`` where nothing was to be installed.
         wheels: what the plan installs.
-        build_inputs: digest of what builds read of variables and tools, where some of the wheels were built.
         archives: names of archives which may lie elsewhere the next time, by the path of the file that names the place.
     """
 
@@ -58,7 +58,6 @@ class CachedResolution:
     pinned: bool
     plan: str | None
     wheels: tuple[WheelSource, ...]
-    build_inputs: str | None = None
     archives: Mapping[str, str] = field(default_factory=dict)
 
     def is_fresh(self, now: float, limit: float) -> bool:
@@ -77,7 +76,7 @@ def ago(seconds: float) -> str:
 
 def load_resolution(store: Store, digest: str) -> CachedResolution | None:
     """Return the answer to the request with the key *digest*, whatever its age, or ``None``."""
-    text = store.read(_name(digest))
+    text = store.read(resolution_name(digest))
     if text is None:
         return None
     try:
@@ -88,7 +87,6 @@ def load_resolution(store: Store, digest: str) -> CachedResolution | None:
             pinned=bool(data["pinned"]),
             plan=data["plan"],
             wheels=wheels,
-            build_inputs=data["build_inputs"],
             archives=dict(data["archives"]),
         )
     except (ValueError, KeyError, TypeError):
@@ -105,7 +103,7 @@ def save_resolution(
     """
     data = asdict(answer)
     data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
-    store.note(_name(digest), json.dumps(data))
+    store.note(resolution_name(digest), json.dumps(data))
     store.note(_place(place), json.dumps(dict(inputs)))
 
 
@@ -129,7 +127,8 @@ def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:
         return None
 
 
-def _name(digest: str) -> str:
+def resolution_name(digest: str) -> str:
+    """Return the file of the answer to the request with the key *digest*, relative to the format directory."""
     return RESOLUTIONS.file(digest)
 
 

@@ -189,4 +189,5 @@ def stamp(path: str) -> str:
         found = os.stat(path)
     except OSError:
         return ABSENT
-    return f"{found.st_size} {found.st_mtime_ns} {found.st_ino}"
+    # The time of the last change tells apart what was written in place with the size and the time of before.
+    return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"

@@ -43,6 +43,7 @@ class Resolved:
         direct_url: content of ``direct_url.json`` where the user named a URL or path.
         extras: requested extras, for an editable.
         commit: identifier of the VCS commit.
+        moves: whether the same URL may stand for something else another time: a directory, a branch, a tag.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Resolved:
     direct_url: str | None
     extras: tuple[str, ...]
     commit: str | None
+    moves: bool = False
 
     @property
     def path(self) -> str | None:
@@ -126,4 +128,5 @@ def _resolved(item: Mapping[str, Any]) -> Resolved:
         direct_url=json.dumps(info, sort_keys=True) if item["is_direct"] else None,
         extras=tuple(item.get("requested_extras", ())),
         commit=commit,
+        moves="dir_info" in info or (commit is not None and info["vcs_info"].get("requested_revision") != commit),
     )

@@ -11,7 +11,7 @@ import pytest
 import tomli
 import yaml
 
-from nox_linkenv.projects.build_inputs import PREFIXES, TOOLS, VARIABLES
+from nox_linkenv.projects.surroundings import HARMLESS, HARMLESS_PREFIXES, TOOLS
 from tests.docs.pages import PROJECT, Block, anchors, blocks, links, pages
 
 if TYPE_CHECKING:
@@ -76,4 +76,4 @@ def test_block_is_valid(block: Block) -> None:
 
 def test_what_builds_read_is_listed() -> None:
     page = (PROJECT / "docs" / "how-to" / "local-projects.md").read_text().partition("## What builds read")[2]
-    assert set(re.findall(r"`([\w+-]+)`", page)) >= {*VARIABLES, *PREFIXES, *TOOLS}
+    assert set(re.findall(r"`([\w+-]+)`", page)) >= {*HARMLESS, *HARMLESS_PREFIXES, *TOOLS}

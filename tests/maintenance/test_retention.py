@@ -12,6 +12,7 @@ from nox_linkenv.maintenance.removal import Pruning
 from nox_linkenv.maintenance.verify import Problem, verify
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, keep_archive, write
 from nox_linkenv.projects.fingerprint import fingerprint
+from nox_linkenv.projects.surroundings import Surroundings
 from nox_linkenv.store import Store
 from nox_linkenv.store.layers import open_companion
 from nox_linkenv.store.layout import DIRECTORIES, DISCARDED, LAYER, LOCKS, PROBE, SOURCES, STAGING, TESTS, Retention
@@ -41,8 +42,10 @@ def fill(here: Site) -> Store:
     built = make_wheel(here.root, "built", "1.0", {"built.py": b"x = 1\n"})
     manifest = store.add(built)
     archive = keep_archive(store, str(built), manifest.digest)
-    write(store, "0" * 64, Build(time.time(), (), manifest.digest, archive, "metadata"))
-    write(store, "1" * 64, ProjectResolution(time.time(), (ResolvedPart("built", manifest.digest, True, None, ""),)))
+    nothing = Surroundings({}, "/nowhere", lambda: None, time.time())
+    write(store, "0" * 64, Build(time.time(), (), manifest.digest, archive, "metadata"), nothing)
+    parts = (ResolvedPart("built", manifest.digest, True, None, ""),)
+    write(store, "1" * 64, ProjectResolution(time.time(), parts), nothing)
     store.publish(SOURCES.file("2" * 64), f'{{"wheel": "{manifest.digest}"}}')
     store.publish("interpreters/" + "3" * 64 + ".json", '{"path": "/usr/bin/python3"}')
     open_companion(str(here.root / "companion"), store)

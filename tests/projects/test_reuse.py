@@ -111,16 +111,19 @@ def test_an_old_answer_is_asked_for_again_and_the_build_is_kept(project: _Projec
 
 @pytest.mark.parametrize(
     ("arguments", "environ"),
-    [(["."], {"CFLAGS": "-O0"}), ([".", "-C", "a=b"], {}), (["-e", "."], {}), (["."], {"HATCH_X": "1"})],
+    [(["."], {"CFLAGS": "-O0"}), ([".", "-C", "a=b"], {}), (["-e", "."], {}), (["."], {"DEMO_X": "1"})],
 )
 def test_what_decides_about_a_build_counts(
     project: _Project, bench: Bench, arguments: list[str], environ: dict[str, str]
 ) -> None:
+    project.set(hook='os.environ.get("CFLAGS"), os.environ.get("DEMO_X")')
     bench.install(project.path, ".")
     _asked(bench)
     assert project.builds > 0
     bench.install(project.path, *arguments, environ=environ)
     assert project.builds > 0
+    bench.install(project.path, *arguments, environ={**environ, "DEMO_Y": "1"})
+    assert project.builds == 0
 
 
 def test_a_tree_that_changes_while_it_is_built_is_not_remembered(project: _Project, bench: Bench) -> None:

@@ -32,13 +32,13 @@ def write_wheel(
     directory: str,
     name: str,
     version: str,
-    files: dict[str, str],
+    files: dict[str, str | bytes],
     *,
     more: str = "",
     entry_points: str = "",
     dated: bool = True,
 ) -> str:
-    """Write a wheel of *files* (path -> text), as ``build_wheel`` is to, and return its name.
+    """Write a wheel of *files* (path -> content), as ``build_wheel`` is to, and return its name.
 
     Args:
         more: further lines of METADATA.
@@ -50,9 +50,10 @@ def write_wheel(
     rows = ""
     with zipfile.ZipFile(os.path.join(directory, wheel), "w") as archive:
         for path, text in {**files, **_info_files(name, version, more, entry_points)}.items():
-            digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-            rows += f"{path},sha256={digest},{len(text.encode())}\n"
-            archive.writestr(path if dated else zipfile.ZipInfo(path), text)
+            content = text if isinstance(text, bytes) else text.encode()
+            digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+            rows += f"{path},sha256={digest},{len(content)}\n"
+            archive.writestr(path if dated else zipfile.ZipInfo(path), content)
         archive.writestr(record if dated else zipfile.ZipInfo(record), f"{rows}{record},,\n")
     return wheel
 

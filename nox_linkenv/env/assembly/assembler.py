@@ -275,6 +275,9 @@ def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
 def write_private(target: str, content: bytes, *, executable: bool) -> str:
     """Write a file that shares nothing with any other: whatever stands there is unlinked first, never opened.
 
+    Its mode follows the umask, but everybody may read and run what is *executable*: so pip has it for the scripts that
+    it makes.
+
     Returns:
         *target*.
     """
@@ -289,6 +292,8 @@ def write_private(target: str, content: bytes, *, executable: bool) -> str:
         rest = memoryview(content)
         while rest:  # on a disk that is nearly full the system writes a part and raises only when asked for the rest
             rest = rest[os.write(descriptor, rest) :]
+        if executable and os.name == "posix" and (found := os.fstat(descriptor).st_mode) & 0o555 != 0o555:
+            os.fchmod(descriptor, found & 0o777 | 0o555)
     finally:
         os.close(descriptor)
     return target

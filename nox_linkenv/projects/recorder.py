@@ -1,0 +1,331 @@
+"""Runs inside of a build's interpreters, and notes what they read that is not part of the project.
+
+It is no part of this process: a line of a ``.pth`` file, which :mod:`nox_linkenv.projects.watch` writes, loads it into
+every interpreter of the build environment that starts.  So it must work on each Python that is built for, import
+nothing that is not loaded anyway, print nothing, and change nothing that a build could see in its results.
+
+One line for each thing that is read, a tuple as Python writes it, is added to a file which all these processes share:
+``(kind, ...)``.  The kinds are those of :class:`nox_linkenv.projects.notes.Kind`.  Where noting fails, that file is
+renamed: what is not known to be whole is not used.
+
+Seen are look-ups in ``os.environ``, the audit events of PEP 578, and calls of ``os.stat`` and its like, for which there
+is no event.  Not seen is what native code reads; that native code was loaded or run is.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+#: Modules through which ``os.environ`` is read on behalf of their callers.
+_BETWEEN = ("os", "_collections_abc", "collections.abc", "posixpath")
+#: Readers whose reading has no consequence for what is built: where temporary files and a user's packages lie, how wide
+#: a terminal is.
+_IDLE = {
+    "tempfile": ("TMPDIR", "TEMP", "TMP"),
+    "site": ("HOME", "PYTHONUSERBASE"),
+    "sysconfig": ("HOME", "PYTHONUSERBASE"),
+    "shutil": ("COLUMNS", "LINES"),
+    "_colorize": ("PYTHON_COLORS", "NO_COLOR", "FORCE_COLOR", "TERM"),
+}
+#: What has the hooks of a build backend called (pyproject-hooks, and pep517 before it).
+_HOOKS = ("_PYPROJECT_HOOKS_BUILD_BACKEND", "PEP517_BUILD_BACKEND")
+
+
+class _Noted:
+    """Stands in for a function of :mod:`os` that takes a path.  No function of Python: those become methods."""
+
+    def __init__(self, function: Callable[..., object], note: Callable[[object], None]) -> None:
+        self._function = function
+        self._note = note
+
+    def __call__(self, path: object, *arguments: object, **keywords: object) -> object:
+        if keywords.get("dir_fd") is None:
+            self._note(path)
+        return self._function(path, *arguments, **keywords)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._function, name)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return getattr, (os, self._function.__name__)
+
+
+class _Recorder:
+    """Notes what one process reads.
+
+    Args:
+        record: the file for the notes.
+        inert: beginnings of the paths of what is known anyway: the build environment, the standard library.
+        every: whether all processes are watched, and not only those of builds.
+    """
+
+    def __init__(self, record: str, inert: tuple[str, ...], every: bool) -> None:
+        self.record = record
+        self.inert = inert
+        self.every = every
+        self.noted: set[str] = set()
+        self.open, self.write, self.close = os.open, os.write, os.close
+        self.getcwd, self.stat, self.access = os.getcwd, os.stat, os.access
+        self.flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+    def start(self) -> None:
+        self.note("start", self.getcwd())
+        self._watch_environment()
+        for name in ("stat", "lstat", "access", "readlink"):
+            function = getattr(os, name)
+            noted = _Noted(function, self.looked_at)
+            for able in ("dir_fd", "effective_ids", "fd", "follow_symlinks"):
+                functions = getattr(os, "supports_" + able)
+                if function in functions:
+                    functions.add(noted)
+            setattr(os, name, noted)
+        handlers: dict[str, Callable[..., None]] = {
+            "open": self.opened,
+            "os.listdir": self.listed,
+            "os.scandir": self.listed,
+            "os.mkdir": self.made_directory,
+            "os.rename": self.moved,
+            "os.link": self.moved,
+            "os.symlink": self.moved,
+            "sqlite3.connect": self.connected,
+            "import": self.imported,
+            "ctypes.dlopen": self.loaded,
+            "subprocess.Popen": self.ran,
+            "os.exec": self.replaced,
+            "os.posix_spawn": self.replaced,
+            "os.system": self.shell,
+            "socket.connect": self.reached,
+            "socket.getaddrinfo": self.reached,
+        }
+
+        def hook(event: str, arguments: tuple[object, ...]) -> None:
+            handler = handlers.get(event)
+            if handler is not None:
+                self.safely(handler, *arguments)
+
+        sys.addaudithook(hook)
+
+    def safely(self, function: Callable[..., None], *arguments: object) -> None:
+        try:
+            function(*arguments)
+        except Exception:  # noqa: BLE001 - the build must go on; its record is no longer one
+            try:  # noqa: SIM105 - contextlib is not loaded
+                os.rename(self.record, self.record + ".broken")
+            except OSError:
+                pass
+
+    def note(self, *words: object) -> None:
+        line = ascii(words)
+        if line not in self.noted:
+            self.noted.add(line)
+            # Opened each time: no descriptor stands in the build's way, and what a child notes stands in order.
+            descriptor = self.open(self.record, self.flags)
+            try:
+                self.write(descriptor, line.encode("ascii") + b"\n")
+            finally:
+                self.close(descriptor)
+
+    def named(self, path: object) -> str | None:
+        """Return the absolute path of what is read, ``None`` where it is a descriptor or known anyway."""
+        if path is None:
+            return self.getcwd()
+        if isinstance(path, int):
+            return None
+        name = os.fsdecode(path)  # type: ignore[arg-type]
+        if not name.startswith("/"):
+            name = self.getcwd() + "/" + name
+        if name.startswith(self.inert) or name == self.record:
+            return None
+        # What pyproject-hooks tells the process that it has started, and is told by it.
+        if name.endswith("put.json") and name.rpartition("/")[0] in getattr(sys, "argv", ()):
+            return None
+        return name
+
+    def path(self, kind: str, path: object) -> None:
+        """Note that *path* is read, and what stands there."""
+        name = self.named(path)
+        if name is not None and kind + name not in self.noted:
+            self.noted.add(kind + name)
+            try:
+                found = self.stat(name)
+                signature: object = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino)
+            except (OSError, ValueError):
+                signature = None
+            self.note(kind, name, signature)
+
+    # What is looked at, and what events say.
+
+    def looked_at(self, path: object) -> None:
+        self.safely(self.path, "state", path)
+
+    def opened(self, path: object, mode: object, flags: int) -> None:
+        access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
+        if flags & (os.O_TRUNC | os.O_EXCL):
+            self.made(path)
+        elif access != os.O_WRONLY:
+            self.path("file", path)
+
+    def listed(self, path: object = None) -> None:
+        self.path("list", path)
+
+    def made(self, path: object, *rest: object) -> None:
+        name = self.named(path)
+        if name is not None:
+            self.note("made", name)
+
+    def made_directory(self, path: object, *rest: object) -> None:
+        name = self.named(path)
+        if name is not None:
+            try:
+                self.stat(name)
+            except OSError:
+                self.note("made", name)
+
+    def moved(self, source: object, target: object, *rest: object) -> None:
+        self.path("file", source)
+        self.made(target)
+
+    def connected(self, database: object, *rest: object) -> None:
+        if database != ":memory:":
+            self.path("file", database)
+
+    def imported(self, module: object, filename: object, *rest: object) -> None:
+        if filename is not None:
+            self.loaded(filename)
+
+    def loaded(self, name: object) -> None:
+        if name is None or os.fsdecode(name).find("/lib-dynload/") < 0:  # type: ignore[arg-type]
+            self.note("native", name and os.fsdecode(name))  # type: ignore[arg-type]
+
+    def reached(self, first: object, second: object, *rest: object) -> None:
+        if isinstance(first, (str, bytes)) or isinstance(second, tuple):  # no socket of this machine's own
+            self.note("remote")
+
+    def shell(self, command: object) -> None:
+        text = os.fsdecode(command)  # type: ignore[arg-type]
+        self.note("run", "/bin/sh", ("sh", "-c", text), self.getcwd(), False)
+
+    def replaced(self, program: object, arguments: Sequence[object], environ: object) -> None:
+        self.ran(program, arguments, None, environ)
+
+    def ran(self, program: object, arguments: object, directory: object, environ: object) -> None:
+        """Note a program, where it was found, and whether what runs then is watched, too."""
+        several = not isinstance(arguments, (str, bytes)) and not hasattr(arguments, "__fspath__")
+        words = tuple(map(os.fsdecode, arguments if several else (arguments,)))  # type: ignore[call-overload]
+        name = os.fsdecode(words[0] if program is None else program)  # type: ignore[arg-type]
+        variables = os.environ if environ is None else environ
+        get = variables._data.get if hasattr(variables, "_data") else variables.get  # type: ignore[attr-defined]
+        if "/" not in name:
+            path = os.fsdecode(get("PATH") or get(b"PATH") or "/bin:/usr/bin")
+            for place in path.split(":"):
+                if self.access(place + "/" + name, os.X_OK):
+                    name = place + "/" + name
+                    break
+        inherited = environ is None or self.every or any(get(hook) or get(hook.encode()) for hook in _HOOKS)
+        where = self.getcwd() if directory is None else os.path.join(self.getcwd(), os.fsdecode(directory))  # type: ignore[arg-type]
+        self.note("run", name, words, where, bool(inherited and self.is_python(name)))
+
+    def is_python(self, program: str) -> bool:
+        """Return whether *program* is this interpreter, or a script for it."""
+        own = sys.prefix + "/bin/python"
+        if program.startswith(own):
+            return True
+        self.noted.add("file" + program)  # this very look at it
+        try:
+            descriptor = self.open(program, os.O_RDONLY)
+        except (OSError, ValueError):
+            return False
+        try:
+            head = os.read(descriptor, 512)
+        finally:
+            self.close(descriptor)
+        return head[:2] == b"#!" and os.fsencode(own) in head
+
+    def _watch_environment(self) -> None:
+        # The functions that os.environ translates names with are called for each look-up and each step of an
+        # iteration; unlike a changed __getitem__, they leave no line in the traceback of a KeyError.
+        for environ in (os.environ, getattr(os, "environb", None)):
+            if environ is not None:
+                self._watch(environ)
+
+    def _watch(self, environ: object) -> None:
+        to_key, from_key = environ.encodekey, environ.decodekey  # type: ignore[attr-defined]
+        iterated: set[object] = set()
+
+        def looked_up(key: object) -> object:
+            if key in iterated:
+                iterated.discard(key)  # an item of a copy
+            else:
+                self.safely(self.variable, key)
+            return to_key(key)
+
+        def stepped_to(key: object) -> object:
+            name = from_key(key)
+            iterated.add(name)
+            self.safely(self.all_variables)
+            return name
+
+        environ.encodekey, environ.decodekey = looked_up, stepped_to  # type: ignore[attr-defined]
+
+    def variable(self, key: object) -> None:
+        name = os.fsdecode(key)  # type: ignore[arg-type]
+        if name not in _HOOKS and name not in _IDLE.get(_reader()[1], ()):
+            self.note("variable", name)
+
+    def all_variables(self) -> None:
+        frame, module = _reader()
+        if frame is not None and frame.f_code.co_name == "subst_vars" and module.endswith("distutils.util"):
+            # It copies all variables, and looks up those which its text names as $NAME.
+            for word in str(frame.f_locals.get("s")).split("$")[1:]:
+                name = ""
+                for letter in word.lstrip("{"):
+                    if not (letter.isalnum() or letter == "_"):
+                        break
+                    name += letter
+                self.note("variable", name)
+        else:
+            self.note("variables")
+
+
+def _reader() -> tuple[FrameType | None, str]:
+    """Return the frame that reads ``os.environ`` at this moment, and the name of its module."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_globals.get("_HOOKS") is not _HOOKS and module not in _BETWEEN:
+            return frame, module
+        frame = frame.f_back
+    return None, ""
+
+
+def _is_build(every: bool) -> bool:
+    """Return whether this process is to be watched: in an environment that pip runs in, pip is not."""
+    if every or any(hook in os.environ for hook in _HOOKS):
+        return True
+    words = getattr(sys, "orig_argv", None)
+    if words is None:
+        try:
+            with open("/proc/self/cmdline", "rb") as stream:
+                words = stream.read().decode("latin-1").split("\0")
+        except OSError:
+            return False
+    return any("setup.py" in word for word in words)
+
+
+def watch(record: str, inert: tuple[str, ...], every: bool) -> None:
+    """Watch this process, unless it is being watched: ``site`` may read a ``.pth`` file twice.
+
+    Args:
+        record: path of the file for notes; nothing is watched where it is missing.
+        inert: beginnings of paths that do not count.
+        every: whether all processes are to be watched, and not only those of builds.
+    """
+    if type(os.stat).__name__ != _Noted.__name__ and os.path.exists(record) and _is_build(every):
+        recorder = _Recorder(record, inert, every)
+        recorder.safely(recorder.start)

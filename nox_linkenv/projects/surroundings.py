@@ -1,0 +1,256 @@
+"""The surroundings of a build: what it could read besides the project, and a digest of what it did read.
+
+Values of variables may be secrets.  They are only ever kept as a part of one digest over all that was read.
+
+Sources: the manuals of the shells, terminals and services that set the variables named here; gcc(1), ld(1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import json
+import os
+import re
+import stat
+import time
+from typing import TYPE_CHECKING, Final
+
+from nox_linkenv.digest import file_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from nox_linkenv.projects.reads import Reads
+
+__all__ = ["HARMLESS", "HARMLESS_PREFIXES", "READ", "TOOLS", "Surroundings"]
+
+#: Ends the names of inputs that were read by builds.
+READ: Final = ", which a build reads,"
+
+#: Variables that do not count where a program could read all of them; one that is looked up by its name always counts.
+HARMLESS: Final = frozenset(
+    {
+        # of shells and terminals
+        "_", "COLORFGBG", "COLORTERM", "COLUMNS", "EDITOR", "HISTCONTROL", "HISTFILE", "HISTSIZE", "LESS",
+        "LESSCLOSE", "LESSOPEN", "LINES", "LS_COLORS", "OLDPWD", "PAGER", "PROMPT_COMMAND", "PS1", "PWD", "SHLVL",
+        "STY", "TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TERM_SESSION_ID", "VISUAL", "WINDOW", "WINDOWID",
+        "CLICOLOR", "CLICOLOR_FORCE", "FORCE_COLOR", "NO_COLOR", "PY_COLORS",
+        # of a user's session
+        "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "GPG_AGENT_INFO", "GPG_TTY", "INVOCATION_ID", "JOURNAL_STREAM", "MAIL",
+        "WAYLAND_DISPLAY", "XAUTHORITY", "XDG_RUNTIME_DIR",
+        # of one step of a job
+        "GITHUB_ACTION", "GITHUB_ENV", "GITHUB_OUTPUT", "GITHUB_PATH", "GITHUB_STATE", "GITHUB_STEP_SUMMARY",
+        # of one session, environment or test of our hosts
+        "NOX_CURRENT_SESSION", "PYTEST_CURRENT_TEST", "PYTEST_XDIST_TESTRUNUID", "PYTEST_XDIST_WORKER",
+        "TMP", "TMPDIR", "TEMP", "TOX_ENV_DIR", "TOX_ENV_NAME", "VIRTUAL_ENV", "VIRTUAL_ENV_PROMPT",
+        # of Python, which change neither what it imports nor what it decides
+        "PYTHONASYNCIODEBUG", "PYTHONBREAKPOINT", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER", "PYTHONINSPECT",
+        "PYTHONPYCACHEPREFIX", "PYTHONSTARTUP", "PYTHONUNBUFFERED", "PYTHON_BASIC_REPL", "PYTHON_COLORS",
+        "PYTHON_HISTORY",
+        # which builds run without, or with a value that whoever builds gives them
+        "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONPATH",
+        # which counts in other ways
+        "PATH",
+    }
+)  # fmt: skip
+#: Beginnings of the names of further ones.  Those of pip are inputs of the request.
+HARMLESS_PREFIXES: Final = (
+    "ITERM_", "KONSOLE_", "LC_TERMINAL", "LINKENV_", "PIP_", "SSH_", "TMUX", "VSCODE_", "VTE_", "XDG_SESSION_",
+    "XDG_VTNR", "ZELLIJ",
+)  # fmt: skip
+#: Read by the interpreter itself and by the C library.
+_NATIVE: Final = ("PYTHON", "_PYTHON", "LC_", "LANG", "TZ", "LD_", "DYLD_", "MALLOC_")
+#: Programs that compilers and their like run.
+TOOLS: Final = (
+    "cc", "gcc", "clang", "c++", "g++", "clang++", "gfortran", "as", "ld", "ar", "make", "ninja", "cmake", "meson",
+    "pkg-config", "rustc", "cargo", "swig", "git", "hg", "ccache",
+)  # fmt: skip
+#: What changes with the system's headers and libraries.
+_SYSTEM: Final = (
+    "/var/lib/dpkg/status", "/lib/apk/db/installed", "/var/lib/pacman/local", "/var/lib/rpm/rpmdb.sqlite",
+    "/usr/lib/sysimage/rpm/rpmdb.sqlite", "/var/lib/rpm/Packages", "/Library/Developer/CommandLineTools/SDKs",
+)  # fmt: skip
+#: Bytes up to which programs, and files that were looked at, count with their content.
+_SMALL: Final = 64 << 10
+#: The same of files that were read.
+_LARGE: Final = 16 << 20
+#: Files in a directory that a foreign program was given, beyond which only the names in it count.
+_MANY: Final = 1_000
+#: What every environment has among its scripts.
+_USUAL: Final = re.compile(r"(python|pip|pypy|wheel)[-\d.]*|(de)?activate.*|pydoc.*", re.I)
+
+
+class Surroundings:
+    """What can be read by builds for one request.
+
+    Args:
+        environ: the variables that pip would run with.
+        prefix: absolute path of the environment.
+        installed: returns a digest of what is installed in it.
+        now: seconds since the epoch.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], prefix: str, installed: Callable[[], str | None], now: float
+    ) -> None:
+        self.environ = environ
+        self.prefix = prefix
+        self.installed = installed
+        self.now = now
+
+    def digest(self, reads: Reads) -> str:
+        """Return the hexadecimal SHA-256 of all that *reads* names, as it is now, with the names."""
+        values = [reads.to_json(), list(self._values(reads))]
+        return hashlib.sha256(json.dumps(values).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def short(self, reads: Reads) -> dict[str, str]:
+        """Return a very short digest of each thing that *reads* names: it tells that a value differs, and no value."""
+        return {
+            f"{name}{READ}": hashlib.sha256(json.dumps(value).encode("utf-8", "surrogatepass")).hexdigest()[:3]
+            for name, value in self._values(reads)
+        }
+
+    def _values(self, reads: Reads) -> Iterator[tuple[str, object]]:
+        everything = reads.all_variables
+        under_tox = "TOX_ENV_NAME" in self.environ  # which gives each of its runs another seed
+        for name, value in sorted(self.environ.items()):
+            looped = (everything or name.startswith(_NATIVE)) and not _is_harmless(name)
+            if name in reads.variables or (looped and not (under_tox and name == "PYTHONHASHSEED")):
+                yield name, value
+        if reads.path or reads.commands or reads.all_variables:
+            yield "PATH", self.path
+        yield from ((f"{name} on PATH", list(self._found(name))) for name in sorted(reads.programs))
+        if reads.tools:
+            yield "a tool", self._tools
+        if reads.commands:
+            yield "a program on PATH", self._commands
+        yield from ((path, _content(path)) for path in sorted(reads.files))
+        yield from ((f"what is at {path}", _state(path)) for path in sorted(reads.states))
+        yield from ((f"the list of {path}", _names(path)) for path in sorted(reads.lists))
+        yield from ((f"the content of {path}", _tree(path)) for path in sorted(reads.trees))
+        yield from ((f"the archive {path}", _signature(path, exact=True)) for path in sorted(reads.archives))
+        if reads.location:
+            yield "the environment's path", self.prefix
+        if reads.installed:
+            yield "what is installed", self.installed()
+        if reads.date:
+            yield "the date", [time.strftime("%F", when) for when in (time.gmtime(self.now), time.localtime(self.now))]
+
+    @functools.cached_property
+    def path(self) -> list[str]:
+        """The directories of ``PATH`` but for the environment's own, which is another one for each of them."""
+        own = f"{self.prefix}/bin"
+        return [place for place in self.environ.get("PATH", "").split(os.pathsep) if place and place != own]
+
+    @functools.cached_property
+    def _programs(self) -> dict[str, list[str]]:
+        """The directories on ``PATH`` that have something, by its name."""
+        found: dict[str, list[str]] = {}
+        for place in self.path:
+            with contextlib.suppress(OSError):
+                for name in os.listdir(place):
+                    found.setdefault(name, []).append(place)
+        return found
+
+    def _found(self, name: str) -> Iterator[object]:
+        """Yield where on ``PATH`` there is something called *name*, and what."""
+        own = f"{self.prefix}/bin/{name}"
+        if not _USUAL.fullmatch(name) and os.path.lexists(own):
+            yield ["", self._script(own)]
+        for place in self._programs.get(name, ()):
+            yield [place, _state(f"{place}/{name}")]
+
+    def _script(self, path: str) -> object:
+        """Return what stands at *path* in the environment, but for the environment's path and the time of writing."""
+        with contextlib.suppress(OSError):
+            size = os.stat(path).st_size
+            if size > _SMALL:
+                return size
+            with open(path, "rb") as stream:
+                return hashlib.sha256(stream.read().replace(os.fsencode(self.prefix), b"")).hexdigest()
+        return None
+
+    @functools.cached_property
+    def _tools(self) -> list[object]:
+        return [*([name, *self._found(name)] for name in TOOLS), *map(_signature, _SYSTEM)]
+
+    @functools.cached_property
+    def _commands(self) -> str:
+        """A digest of everything in the directories of ``PATH``."""
+        found: list[object] = []
+        for place in self.path:
+            with contextlib.suppress(OSError), os.scandir(place) as entries:
+                for entry in entries:
+                    with contextlib.suppress(OSError):
+                        status = entry.stat()
+                        found.append([entry.path, status.st_mode, status.st_size, status.st_mtime_ns])
+        own: list[object] = []
+        with contextlib.suppress(OSError):
+            names = [name for name in os.listdir(f"{self.prefix}/bin") if not _USUAL.fullmatch(name)]
+            own += ([name, self._script(f"{self.prefix}/bin/{name}")] for name in names)
+        # What scripts run lies among the packages.
+        installed = self.installed() if own else None
+        return hashlib.sha256(json.dumps([sorted(map(repr, [*found, *own])), installed]).encode()).hexdigest()
+
+
+def _is_harmless(name: str) -> bool:
+    return name in HARMLESS or name.startswith(HARMLESS_PREFIXES)
+
+
+def _signature(path: str, *, exact: bool = False) -> object:
+    """Return what tells states of the file at *path* apart without reading it, ``None`` where there is none.
+
+    Args:
+        exact: whether a file that was written anew with the size and the time of the former one is another one.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        return "directory"
+    if not stat.S_ISREG(status.st_mode):
+        return f"special {stat.S_IFMT(status.st_mode):o}"
+    signature = [status.st_mode & 0o111, status.st_size, status.st_mtime_ns]
+    return [*signature, status.st_ctime_ns, status.st_ino] if exact else signature
+
+
+def _content(path: str) -> object:
+    """Return a digest of the file at *path*; of one that is large, or cannot be read, what can be told."""
+    signature = _signature(path, exact=True)
+    if isinstance(signature, list) and signature[1] <= _LARGE:
+        with contextlib.suppress(OSError), open(path, "rb") as stream:
+            return [signature[0], file_digest(stream)]
+    return signature
+
+
+def _state(path: str) -> object:
+    """Return what stands at *path*, links included; small files with their content, for they are soon written anew."""
+    signature = _signature(path)
+    if isinstance(signature, list) and signature[1] <= _SMALL:
+        signature = _content(path)
+    with contextlib.suppress(OSError, ValueError):
+        return [os.readlink(path), signature]
+    return signature
+
+
+def _names(path: str) -> object:
+    try:
+        return sorted(os.listdir(path))
+    except (OSError, ValueError):
+        return None
+
+
+def _tree(path: str) -> object:
+    """Return what tells states of the directory at *path* apart, with all that is in it."""
+    found: list[object] = []
+    for place, directories, files in os.walk(path):
+        directories.sort()
+        found += [
+            [path, _signature(path, exact=True)] for path in (os.path.join(place, name) for name in sorted(files))
+        ]
+        if len(found) > _MANY:
+            return _names(path)
+    return found

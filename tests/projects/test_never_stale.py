@@ -1,0 +1,78 @@
+"""Nothing that was built is used again where a build would read something else now; and all is where it would not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects.readers import CASES, Case, World
+from tests.projects.tool import Bench, git
+from tests.support.environment import clean_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+#: These are tried with sdists, too, in the usual run.
+_FEW = ("variable", "program", "file", "file that is there")
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def _value(bench: Bench, world: World, arguments: Sequence[str]) -> str:
+    """Install, and return the value that the installed module has."""
+    path = f"{world.programs}:{bench.prefix}/bin:{clean_environment()['PATH']}"
+    path = f"{path}:{world.environ['PATH']}" if "PATH" in world.environ else path
+    environ = {**world.environ, "PATH": path, "PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
+    bench.calls.clear()
+    bench.install(world.project, *arguments, environ=environ)
+    return bench.run("python", "-c", "import demo; print(demo.VALUE)").strip()
+
+
+def _try(bench: Bench, world: World, case: Case, arguments: Sequence[str]) -> None:
+    case.one(world)
+    assert _value(bench, world, arguments) == "one"
+    assert world.builds > 0
+    case.two(world)
+    assert _value(bench, world, arguments) == "two"
+    assert world.builds > 0
+    assert _value(bench, world, arguments) == "two"
+    assert (world.builds, bench.calls) == (0, [])  # unchanged: not even asked
+    case.one(world)
+    assert _value(bench, world, arguments) == "one"
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_directories(bench: Bench, world: World, name: str) -> None:
+    world.write(CASES[name])
+    _try(bench, world, CASES[name], ["."])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in _FEW else pytest.mark.slow)
+        for name, case in CASES.items()
+        if not case.inside
+    ],
+)
+@pytest.mark.parametrize("how", ["path", "find-links", "commit"])
+def test_what_pip_builds(bench: Bench, world: World, name: str, how: str) -> None:
+    if "above" in name:
+        pytest.skip("pip makes a directory for it elsewhere")
+    world.write(CASES[name])
+    if how == "commit":
+        git(world.project, "init", "-q")
+        git(world.project, "add", ".")
+        git(world.project, "commit", "-q", "-m", "one")
+        head = (world.project / ".git" / "HEAD").read_text().split()[1]
+        commit = (world.project / ".git" / head).read_text().strip()
+        arguments = [f"demo @ git+{world.project.as_uri()}@{commit}"]
+    else:
+        archive = world.sdist()
+        arguments = [str(archive)] if how == "path" else ["demo", "--find-links", str(archive.parent)]
+    _try(bench, world, CASES[name], arguments)

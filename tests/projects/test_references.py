@@ -1,0 +1,152 @@
+"""What metadata and indexes lead to on this disk, or to a place that moves: a change of it is never missed."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.projects.tool import Bench, git
+from tests.support.backend import IN_TREE, backend_text
+from tests.support.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+_ENVIRON = {"PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
+_BACKEND = """
+
+    def _build(directory):
+        with open("VALUE") as stream:
+            files = {{{name!r} + ".py": "VALUE = %r\\n" % stream.read()}}
+        return write_wheel(directory, {name!r}, "1.0", files, more={more!r})
+
+    def build_wheel(directory, config_settings=None, metadata_directory=None):
+        return _build(directory)
+
+    def build_editable(directory, config_settings=None, metadata_directory=None):
+        return _build(directory)
+"""
+
+
+def _project(directory: Path, name: str, *, more: str = "") -> Path:
+    directory.mkdir()
+    (directory / "pyproject.toml").write_text(IN_TREE)
+    (directory / "backend.py").write_text(backend_text(_BACKEND.format(name=name, more=more)))
+    (directory / "VALUE").write_text("one")
+    return directory
+
+
+def _wheel(directory: Path, value: str, name: str = "bb") -> Path:
+    """Write a wheel whose size and time do not depend on its content."""
+    path = make_wheel(directory, name, "1.0", {f"{name}.py": f"VALUE = {value!r}\n".encode()}, method=0)
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    return path
+
+
+def _value(bench: Bench, directory: Path, arguments: Sequence[str], name: str = "bb") -> str:
+    bench.calls.clear()
+    bench.install(directory, *arguments, environ=_ENVIRON)
+    return bench.run("python", "-c", f"import {name}; print({name}.VALUE)").strip()
+
+
+def _metadata(requirement: str, *, extra: bool) -> str:
+    marker = ' ; extra == "more"' if extra else ""
+    return f"{'Provides-Extra: more' + chr(10) if extra else ''}Requires-Dist: {requirement}{marker}\n"
+
+
+@pytest.fixture(params=["wheel", "directory", "branch"])
+def moving(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], object]]:
+    """A requirement that leads to something on this disk, and what gives it another value."""
+    if request.param == "wheel":
+        path = _wheel(tmp_path, "one")
+        return f"bb @ {path.as_uri()}", lambda value: _wheel(tmp_path, value)
+    project = _project(tmp_path / "bb", "bb")
+    if request.param == "directory":
+        return f"bb @ {project.as_uri()}", (project / "VALUE").write_text
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+
+    def commit(value: str) -> None:
+        (project / "VALUE").write_text(value)
+        git(project, "commit", "-q", "-a", "-m", "next")
+
+    return f"bb @ git+{project.as_uri()}@main", commit
+
+
+@pytest.mark.parametrize(
+    ("how", "extra"),
+    [("wheel", False), ("directory", False), ("editable", True), pytest.param("wheel", True, marks=pytest.mark.slow)],
+)
+def test_metadata_that_name_something_here(
+    bench: Bench, tmp_path: Path, moving: tuple[str, Callable[[str], object]], how: str, extra: bool
+) -> None:
+    requirement, change = moving
+    more = _metadata(requirement, extra=extra)
+    if how == "wheel":
+        metadata = f"Metadata-Version: 2.1\nName: aa\nVersion: 1.0\n{more}".encode()
+        named = str(make_wheel(tmp_path, "aa", "1.0", {"aa.py": b""}, metadata=metadata))
+    else:
+        named = str(_project(tmp_path / "aa", "aa", more=more))
+    arguments = [*(["-e"] if how == "editable" else []), f"{named}[more]" if extra else named]
+    assert _value(bench, tmp_path, arguments) == "one"
+    change("two")
+    assert _value(bench, tmp_path, arguments) == "two"
+
+
+def test_a_wheel_that_metadata_name_is_remembered_while_it_stays(bench: Bench, tmp_path: Path) -> None:
+    more = _metadata(f"bb @ {_wheel(tmp_path, 'one').as_uri()}", extra=False)
+    named = str(_project(tmp_path / "aa", "aa", more=more))
+    assert _value(bench, tmp_path, [named]) == "one"
+    assert _value(bench, tmp_path, [named]) == "one"
+    assert bench.calls == []
+
+
+@pytest.mark.parametrize("how", ["index", "find-links", "page"])
+def test_an_archive_that_is_replaced_under_its_name(bench: Bench, tmp_path: Path, how: str) -> None:
+    place = tmp_path / "simple" / "bb"
+    place.mkdir(parents=True)
+    wheel = _wheel(place, "one")
+    page = place / "index.html"
+    if how != "find-links":
+        page.write_text(f'<a href="{wheel.name}">{wheel.name}</a>\n')
+    arguments = {
+        "index": ["bb", "--index-url", (tmp_path / "simple").as_uri()],
+        "find-links": ["bb", "--find-links", str(place)],
+        "page": ["bb", "--find-links", str(page)],
+    }[how]
+    environ = {"PIP_NO_CACHE_DIR": "1"} if how == "index" else _ENVIRON
+
+    def value() -> str:
+        bench.calls.clear()
+        bench.install(tmp_path, *arguments, environ=environ)
+        return bench.run("python", "-c", "import bb; print(bb.VALUE)").strip()
+
+    assert value() == "one"
+    before = wheel.stat()
+    with wheel.open("r+b") as stream:  # the very same file
+        (tmp_path / "other").mkdir()
+        stream.write(_wheel(tmp_path / "other", "two").read_bytes())
+    os.utime(wheel, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (wheel.stat().st_size, wheel.stat().st_ino) == (before.st_size, before.st_ino)
+    assert value() == "two"
+    if how != "page":
+        assert value() == "two"
+        assert bench.calls == []
+
+
+def test_a_page_of_an_index_that_is_rewritten_in_place(bench: Bench, tmp_path: Path) -> None:
+    place = tmp_path / "simple" / "bb"
+    place.mkdir(parents=True)
+    for version in ("1.0", "2.0"):
+        make_wheel(place, "bb", version, {"bb.py": f"VALUE = {version!r}\n".encode()})
+    page = place / "index.html"
+    arguments = ["bb", "--index-url", (tmp_path / "simple").as_uri()]
+    for version in ("1.0", "2.0"):
+        page.write_text(f'<a href="bb-{version}-py3-none-any.whl">bb-{version}-py3-none-any.whl</a>\n')
+        os.utime(page, (1_700_000_000, 1_700_000_000))
+        bench.install(tmp_path, *arguments, environ={"PIP_NO_CACHE_DIR": "1"})
+        assert bench.run("python", "-c", "import bb; print(bb.VALUE)").strip() == version
