@@ -211,7 +211,7 @@ def local_archives(items: Sequence[Resolved], key: Key | Unkeyable, directory: s
     Args:
         directory: absolute path of the directory that pip ran in.
     """
-    known = set()
+    known = set(key.archives.values()) if isinstance(key, Key) else set()
     for name in key.inputs if isinstance(key, Key) else ():
         kind, _, place = name.partition(" ")
         if kind in ("find-links", "local"):
