@@ -52,6 +52,7 @@ class Settings:
             from; ``none`` for none, empty for the default places.
         link_mode: how files are linked.
         resolution_age: how long, in seconds, a resolution answers the same request again; 0 asks pip every time.
+        renew: let a resolution that is too old stand where the index says that nothing pip read has changed.
         offline: answer from remembered resolutions of any age, and ask nobody.
         bytecode: share bytecode.
         spares: make trees of links ahead, so that a next environment with the same packages only moves them; off where
@@ -66,6 +67,7 @@ class Settings:
     companion: str = ""
     link_mode: LinkMode = LinkMode.AUTO
     resolution_age: float = 600.0
+    renew: bool = True
     offline: bool = False
     bytecode: bool = True
     spares: bool = True

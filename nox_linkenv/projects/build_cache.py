@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.reads import NOTHING, Reads
 from nox_linkenv.projects.widening import widen, wider_key
+from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, object_name
 
@@ -52,6 +53,7 @@ class Build:
         metadata: digest of what in its METADATA decides about other distributions.
         reads: what the build has read besides the project.
         refused: why the wheel must not be used, in one clause; empty where it may.
+        reading: what pip read to resolve its requirements.
     """
 
     time: float
@@ -61,6 +63,7 @@ class Build:
     metadata: str
     reads: Reads = NOTHING
     refused: str = ""
+    reading: Reading = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +94,26 @@ class ProjectResolution:
     """What pip answered to a request with local projects in it.
 
     Attributes:
-        time: when, in seconds since the epoch.
+        time: when, or when it would have answered the same again, in seconds since the epoch.
         parts: all that it would install, in its order.
         reads: what was read by pip's builds of what is no local project.
+        reading: what pip read for it.
     """
 
     time: float
     parts: tuple[ResolvedPart, ...]
     reads: Reads = NOTHING
+    reading: Reading = UNKNOWN
 
 
 def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
     """Return the build with *key* in these *surroundings*; one whose wheel is not stored any more is none."""
     data = _load(store, BUILDS, key, surroundings)
     try:
-        reads = Reads.from_json(data["reads"])
-        build = Build(**{**data, "requirements": tuple(data["requirements"]), "reads": reads})
-    except (KeyError, TypeError):
+        reads, reading = Reads.from_json(data["reads"]), Reading.of(data.get("reading"))
+        requirements = tuple(data["requirements"])
+        build = Build(**{**data, "requirements": requirements, "reads": reads, "reading": reading})
+    except (ValueError, KeyError, TypeError):
         return None
     whole = os.path.isfile(f"{store.layout.base}/{build.archive}") and store.manifest(build.wheel) is not None
     return build if whole or build.refused else None
@@ -118,7 +124,8 @@ def load_project_resolution(store: Store, key: str, surroundings: Surroundings) 
     data = _load(store, ANSWERS, key, surroundings)
     try:
         parts = tuple(ResolvedPart(**part) for part in data["parts"])
-        return ProjectResolution(float(data["time"]), parts, Reads.from_json(data["reads"]))
+        reads, reading = Reads.from_json(data["reads"]), Reading.of(data.get("reading"))
+        return ProjectResolution(float(data["time"]), parts, reads, reading)
     except (KeyError, TypeError, ValueError):
         return None
 

@@ -139,7 +139,7 @@ class BuildRun:
                 return Result(found)
         same = known is not None and not known.reads.remote and known.requirements == environment.plans
         if known is not None and same and all("@" not in name for name in more):
-            return Result(replace(known, time=environment.oldest))
+            return Result(replace(known, time=environment.oldest, reading=environment.reading))
         os.mkdir(f"{self.directory}/wheel")
         with self.watch:
             path = backend.build(f"{self.directory}/wheel", editable=work.project.editable)
@@ -178,7 +178,10 @@ class BuildRun:
     def _from_elsewhere(self, depends: str) -> Build | None:
         """Return the build for another interpreter that would come of the tree for this one, too."""
         found = self._elsewhere(depends) if self.tree.declarative else None
-        return found and replace(found, time=self.environment.oldest, requirements=self.environment.plans)
+        environment = self.environment
+        return found and replace(
+            found, time=environment.oldest, requirements=environment.plans, reading=environment.reading
+        )
 
     def _result(self, path: str, depends: str, began: float) -> Result:
         """Return what came of the build: the wheel at *path*, stored, and whether it can be used another time."""
@@ -191,7 +194,13 @@ class BuildRun:
             raise BackendError("its wheel has no METADATA") from error
         reads = self._reads()
         build = Build(
-            self.environment.oldest, self.environment.plans, manifest.digest, archive, metadata, reads or NOTHING
+            time=self.environment.oldest,
+            requirements=self.environment.plans,
+            wheel=manifest.digest,
+            archive=archive,
+            metadata=metadata,
+            reads=reads or NOTHING,
+            reading=self.environment.reading,
         )
         portable = depends if self.tree.declarative and _is_portable(path) else None
         return self._judged(Result(build, portable, lasting=reads is not None), manifest, began, ended)

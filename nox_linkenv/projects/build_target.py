@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.surroundings import Surroundings
+    from nox_linkenv.resolve.cache import Reading
     from nox_linkenv.resolve.pip_config import PipConfig
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
@@ -34,6 +35,11 @@ class BuildEnvironment(Protocol):
     @property
     def oldest(self) -> float:
         """When the oldest resolution was made that it consists of, in seconds since the epoch."""
+        ...
+
+    @property
+    def reading(self) -> Reading:
+        """What pip read for the resolutions that it consists of."""
         ...
 
     def install(self, request: Request) -> None:
@@ -68,7 +74,8 @@ class BuildTarget:
         request: that asks for them.
         config: pip's configuration.
         surroundings: returns what builds can read besides projects, as it is now.
-        is_fresh: whether what was resolved at a time (seconds since the epoch) still holds.
+        holds_since: returns when a resolution was last known to be pip's, given when it was made and what was read for
+            it, in seconds since the epoch; ``None`` where it is too old.
         pinned_tree: returns a tree in whose stead a build is kept that was made while the project was no more like it.
         make_environment: makes the environment that a project is built in.
     """
@@ -79,6 +86,6 @@ class BuildTarget:
     request: Request
     config: PipConfig
     surroundings: Callable[[], Surroundings]
-    is_fresh: Callable[[float], bool]
+    holds_since: Callable[[float, Reading], float | None]
     pinned_tree: Callable[[Tree], Tree | None]
     make_environment: MakeBuildEnvironment

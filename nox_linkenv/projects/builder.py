@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from packaging.version import Version
@@ -82,14 +82,14 @@ class ProjectBuilder:
         context = self._context()
         with self.store.locked_for(digest_of(["project", self.project.path])):
             known = self._load(context, tree)
-            if known is not None and self.target.is_fresh(known.time):
-                return Made(_usable(known), new=False, exact=True)
+            if (holding := self._holding(known)) is not None:
+                return Made(_usable(holding), new=False, exact=True)
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
             shown = now if exact else self.target.pinned_tree(tree) or now
             known = known or self._load(context, shown)
-            if known is not None and self.target.is_fresh(known.time):
-                return Made(_usable(known), new=False, exact=exact)
+            if (holding := self._holding(known)) is not None:
+                return Made(_usable(holding), new=False, exact=exact)
             with scratch(self.store.layout, "env") as directory:
                 run = BuildRun(self.target, self.work, now, directory, lambda depends: self._load(depends, now))
                 result = run.run(known)
@@ -110,6 +110,11 @@ class ProjectBuilder:
 
     def _load(self, context: str, tree: Tree) -> Build | None:
         return load_build(self.store, digest_of([context, tree.digest]), self.target.surroundings())
+
+    def _holding(self, build: Build | None) -> Build | None:
+        """Return *build* if its requirements are still resolved as they were, with the time at which they were last."""
+        since = None if build is None else self.target.holds_since(build.time, build.reading)
+        return None if build is None or since is None else replace(build, time=since)
 
     def _look(self) -> Tree:
         return look(self.store, self.project, self.target.prefix)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.projects.build_cache import digest_of
@@ -77,7 +77,7 @@ def project_key(
         if isinstance(base, Unkeyable):
             return base
         paths = [project.path for project in requested.projects]
-        base = Key(digest_of([base.digest, paths]), base.inputs, pinned=False)
+        base = replace(base, digest=digest_of([base.digest, paths]), pinned=False)
         trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:
         return Unkeyable(f"a local project is left to pip: {error}")
@@ -88,7 +88,7 @@ def full_key(base: Key, trees: Sequence[Tree]) -> Key:
     """Return the key *base* with *trees* added."""
     digests = {f"the project {tree.project}": tree.digest for tree in trees}
     inputs = {name: digest[:16] for name, digest in digests.items()}
-    return Key(digest_of([base.digest, list(digests.values())]), {**base.inputs, **inputs}, pinned=False)
+    return replace(base, digest=digest_of([base.digest, list(digests.values())]), inputs={**base.inputs, **inputs})
 
 
 def look(store: Store, project: LocalProject, prefix: str) -> Tree:

@@ -19,7 +19,16 @@ from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.surroundings import READ
 from nox_linkenv.projects.widening import names_in, widen
 from nox_linkenv.resolve.archives import direct_url_of
-from nox_linkenv.resolve.cache import CachedResolution, WheelSource, last_inputs, resolution_name, save_resolution
+from nox_linkenv.resolve.cache import (
+    UNKNOWN,
+    CachedResolution,
+    Reading,
+    WheelSource,
+    last_inputs,
+    resolution_name,
+    save_inputs,
+    save_resolution,
+)
 from nox_linkenv.resolve.fetch import fetch
 from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Key, Unkeyable
@@ -81,6 +90,7 @@ class Answer:
         message: one line that says what was done and why.
         pinned: whether the request allows no other answer.
         reads: called when the wheels are stored; returns what the builds of some of them have read.
+        reading: what pip read for it.
     """
 
     time: float
@@ -90,6 +100,7 @@ class Answer:
     message: str
     reads: Callable[[], Reads]
     pinned: bool = False
+    reading: Reading = UNKNOWN
 
 
 def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, pip: Pip) -> Outcome:
@@ -119,13 +130,14 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         pinned=answer.pinned,
         plan=_store_plan(environment, wheels, plan, keys.receipt) if wheels else None,
         wheels=tuple(WheelSource(part.name, part.wheel.manifest.digest, part.requirement) for part in stored),
+        reading=answer.reading,
     )
     for key in answer.lasting_keys():
         archives = _archives(key, plan)
         if archives is not None:
             _save(environment.store, keys, key, replace(resolution, archives=archives), answer.reads())
     if not wheels:
-        return Outcome((), f"{answer.message}; nothing to install", resolved=answer.time)
+        return Outcome((), f"{answer.message}; nothing to install", resolved=answer.time, reading=answer.reading)
     return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
 
 
@@ -152,7 +164,8 @@ def _save(store: Store, keys: RequestKeys, key: Key, resolution: CachedResolutio
         widened = widen(digest, store.read(name), reads, surroundings)
         store.note(name, widened.names)
         digest, inputs = widened.key, {**inputs, **surroundings.short(reads)}
-    save_resolution(store, digest, resolution, place=keys.place, inputs=inputs)
+    save_resolution(store, digest, resolution)
+    save_inputs(store, keys.place, inputs)
 
 
 def _store_plan(environment: Environment, wheels: Sequence[Installable], plan: Plan, receipt: Receipt) -> str:
@@ -234,4 +247,4 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
         now.update(keys.surroundings().short(names))
     else:
         before = {name: value for name, value in before.items() if not name.endswith(READ)}
-    return changed(before, now) or "the resolution is too old"
+    return changed(before, now) or keys.not_renewed or "the resolution is too old"

@@ -13,6 +13,8 @@ from nox_linkenv.env.plan import Plan
 from nox_linkenv.errors import EnvError
 from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.provision.environment import Environment
+from nox_linkenv.resolve.cache import UNKNOWN, Reading
+from nox_linkenv.resolve.pip import observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -56,6 +58,7 @@ class _LinkedBuildEnvironment:
         self._install = install
         self.prefix = environment.prefix
         self.oldest = environment.clock()
+        self.reading = Reading()
 
     @property
     def plans(self) -> tuple[str, ...]:
@@ -66,6 +69,7 @@ class _LinkedBuildEnvironment:
         outcome = self._install(self._environment, request, _BuildPip(f"{self.prefix}/bin/python", request))
         if outcome.resolved is not None:
             self.oldest = min(self.oldest, outcome.resolved)
+            self.reading += outcome.reading or UNKNOWN
 
     def wheels(self) -> dict[str, str] | None:
         receipt = self._environment.receipt
@@ -92,21 +96,21 @@ class _BuildPip:
         self.python = python
         self.request = request
 
-    def ask(self, arguments: Sequence[str]) -> bool:
-        if not self._run(["install", *arguments, *self.request.arguments]):
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
+        if not self._run(["install", *arguments, *self.request.arguments], record):
             raise BackendError("its build requirements cannot be installed")
         return True
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
-        return self._run(arguments)
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
+        return self._run(arguments, record)
 
     def install(self, arguments: Sequence[str]) -> bool:
         raise BackendError("its build requirements cannot be linked")
 
-    def _run(self, arguments: Sequence[str]) -> bool:
+    def _run(self, arguments: Sequence[str], record: str | None) -> bool:
         environ: Mapping[str, str] = self.request.environ
         done = subprocess.run(
-            [*pip_command(self.python), *arguments],
+            observed([*pip_command(self.python), *arguments], record),
             cwd=self.request.directory,
             env=dict(environ),
             stdin=subprocess.DEVNULL,

@@ -20,15 +20,13 @@ from nox_linkenv.provision.answer import (
 )
 from nox_linkenv.provision.delegate import delegate, install_editable
 from nox_linkenv.provision.pip_builds import PipBuilds, pip_builds
-from nox_linkenv.resolve.dry_run import ask
+from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.resolve.unsupported import configures_builds, unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
     from nox_linkenv.resolve.pip import Pip
@@ -42,13 +40,13 @@ def install_cold(
     key: Key | Unkeyable,
     pip: Pip,
     *,
-    resolved: Sequence[Resolved] | None = None,
+    answered: PipAnswer | None = None,
 ) -> Outcome:
     """Let pip answer the request of *keys*, and carry its answer out; or leave the request to pip altogether.
 
     Args:
         key: of the request, or why its answer cannot be remembered.
-        resolved: pip's answer, where it has been asked already.
+        answered: pip's answer, where it has been asked already.
 
     Raises:
         OfflineError: offline mode is on.
@@ -69,7 +67,7 @@ def install_cold(
     if reason is not None:
         return delegate(request, pip, reason)
     with pip_builds(environment, keys) as builds:
-        return _install_answered(environment, keys, key, pip, builds, resolved)
+        return _install_answered(environment, keys, key, pip, builds, answered)
 
 
 def _install_answered(
@@ -78,21 +76,22 @@ def _install_answered(
     key: Key | Unkeyable,
     pip: Pip,
     builds: PipBuilds,
-    resolved: Sequence[Resolved] | None,
+    answered: PipAnswer | None,
 ) -> Outcome:
     request, receipt, arguments = keys.request, keys.receipt, keys.arguments
     assert receipt is not None
     assert arguments is not None
     message = f"asked pip: {reason_to_ask(environment.store, keys, key)}"
-    if resolved is None:
+    if answered is None:
         try:
             with builds.watched():
-                resolved = ask(pip, environment.store.layout)
+                answered = DryRun(environment.store, request.environ, keys.config).ask(pip)
         except ResolutionError as error:  # of a pip that is newer than this
             return delegate(request, pip, error.what)
         builds.finish(0)
-    if resolved is None:
+    if answered is None:
         return Outcome((), "pip failed, and that was allowed")
+    resolved = answered.resolved
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
     editable = [item for item in resolved if item.origin is Origin.EDITABLE]
     if editable and any(canonicalize_name(item.name) == "pip" for item in linked):
@@ -123,6 +122,7 @@ def _install_answered(
         message=message,
         reads=lambda: builds.reads | local_archives(linked, key, request.directory),
         pinned=isinstance(key, Key) and key.pinned,
+        reading=answered.reading,
     )
     try:
         outcome = install_answer(environment, keys, answer, pip)

@@ -278,7 +278,7 @@ class Environment:
             notes = self._fill(plan, resolution, arguments, pip)
         warnings, self.notes = (*self.notes, *notes), []
         installed = tuple((entry[0], entry[1]) for entry in plan.distributions)
-        return Outcome(installed, message, warnings, resolved=resolution.time)
+        return Outcome(installed, message, warnings, resolved=resolution.time, reading=resolution.reading)
 
     def _fill(self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip) -> Sequence[str]:
         name, receipt = resolution.plan, self.receipt

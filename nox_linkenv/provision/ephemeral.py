@@ -18,6 +18,7 @@ from nox_linkenv.errors import EnvError, ResolutionError
 from nox_linkenv.provision.cleanup import remove_environment
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.installer import install
+from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
 from nox_linkenv.store.temporary import temporary_name
 from nox_linkenv.store.trash import empty_trash
@@ -41,24 +42,25 @@ class ShellPip:
         self.prefix = prefix
         self.request = request
 
-    def ask(self, arguments: Sequence[str]) -> bool:
-        self._run(["install", *self.request.arguments, *arguments], quiet=False)
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
+        self._run(["install", *self.request.arguments, *arguments], record, quiet=False)
         return True
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         try:
-            self._run(arguments, quiet=True)
+            self._run(arguments, record, quiet=True)
         except ResolutionError:
             return False
         return True
 
     def install(self, arguments: Sequence[str]) -> bool:
-        self._run(["install", *arguments], quiet=False)
+        self._run(["install", *arguments], None, quiet=False)
         return True
 
-    def _run(self, arguments: Sequence[str], *, quiet: bool) -> None:
+    def _run(self, arguments: Sequence[str], record: str | None, *, quiet: bool) -> None:
+        command = [*pip_command(f"{self.prefix}/bin/python"), arguments[0], *_QUIET, *arguments[1:]]
         done = subprocess.run(
-            [*pip_command(f"{self.prefix}/bin/python"), arguments[0], *_QUIET, *arguments[1:]],
+            observed(command, record),
             env=dict(self.request.environ),
             cwd=self.request.directory,
             stdin=subprocess.DEVNULL,

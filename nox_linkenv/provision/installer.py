@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.apply import stored_plan
 from nox_linkenv.errors import DamagedObjectError
 from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.keys import RequestKeys
-from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution, resolution_name
+from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution, resolution_name, save_resolution
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.request import Outcome
 
@@ -39,35 +40,44 @@ def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome
     """Carry out the plan of a cached resolution; ``None`` where there is none that holds."""
     if not isinstance(keys.full, Key):
         return None
-    resolution = _find(environment, keys, keys.full.digest)
-    settings = environment.settings
-    if resolution is None or not (
-        settings.offline or resolution.is_fresh(environment.clock(), settings.resolution_age)
-    ):
+    found = _find(environment, keys, keys.full.digest)
+    if found is None:
         return None
+    digest, resolution = found
     if keys.full.replaces and not environment.can_replace(resolution):
         return None
-    return _replay(resolution, environment, keys, pip)
+    since = keys.holds_since(resolution.time, resolution.reading, pinned=resolution.pinned)
+    if since is None:
+        return None
+    message = f"reused the resolution of {ago(environment.clock() - resolution.time)}"
+    if since != resolution.time:
+        message = f"renewed the resolution of {ago(environment.clock() - resolution.time)}"
+        resolution = replace(resolution, time=since)
+        save_resolution(environment.store, digest, resolution)
+    return _replay(resolution, environment, keys, pip, message=message)
 
 
-def _find(environment: Environment, keys: RequestKeys, digest: str) -> CachedResolution | None:
-    """Return what is remembered under the key *digest*, or under that and what builds would read now."""
+def _find(environment: Environment, keys: RequestKeys, digest: str) -> tuple[str, CachedResolution] | None:
+    """Return what is remembered under the key *digest*, or under that and what builds would read now; and the key."""
     resolution = load_resolution(environment.store, digest)
     text = environment.store.read(resolution_name(digest)) if resolution is None else None
-    if text is None:
-        return resolution
-    from nox_linkenv.projects.widening import wider_key
+    if text is not None:
+        from nox_linkenv.projects.widening import wider_key
 
-    wider = wider_key(digest, text, keys.surroundings())
-    return None if wider is None else load_resolution(environment.store, wider)
+        wider = wider_key(digest, text, keys.surroundings())
+        if wider is None:
+            return None
+        digest, resolution = wider, load_resolution(environment.store, wider)
+    return None if resolution is None else (digest, resolution)
 
 
 @without_collector
-def _replay(resolution: CachedResolution, environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome | None:
+def _replay(
+    resolution: CachedResolution, environment: Environment, keys: RequestKeys, pip: Pip, *, message: str
+) -> Outcome | None:
     """Carry out the plan of *resolution*; ``None`` where the store has lost it, or it is to be left to pip."""
-    message = f"reused the resolution of {ago(environment.clock() - resolution.time)}"
     if resolution.plan is None:
-        return Outcome((), f"{message}: all is there", resolved=resolution.time)
+        return Outcome((), f"{message}: all is there", resolved=resolution.time, reading=resolution.reading)
     plan = stored_plan(environment.store, resolution.plan)
     if plan is None or environment.leading_outside(plan) is not None:
         return None
@@ -93,7 +103,7 @@ def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
     """
     from nox_linkenv.provision.cold import install_cold
 
-    key, resolved = keys.key, None
+    key, answered = keys.key, None
     if not isinstance(key, Key | Unkeyable):
         from nox_linkenv.provision.build_environment import build_environments
         from nox_linkenv.provision.local import install_local
@@ -101,5 +111,5 @@ def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
         found = install_local(environment, keys, key, pip, build_environments(environment, install))
         if isinstance(found, Outcome):
             return found
-        key, resolved = Unkeyable(found.reason), found.resolved
-    return install_cold(environment, keys, key, pip, resolved=resolved)
+        key, answered = Unkeyable(found.reason), found.answered
+    return install_cold(environment, keys, key, pip, answered=answered)

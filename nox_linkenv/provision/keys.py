@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.requirements import LocalProject
     from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.provision.environment import Environment
+    from nox_linkenv.resolve.cache import Reading
     from nox_linkenv.resolve.request import Request
 
 __all__ = ["RequestKeys"]
@@ -34,6 +35,7 @@ class RequestKeys:
         arguments: those of the request, sorted; ``None`` where an option is not modelled.
         config: pip's configuration.
         key: of the request.
+        not_renewed: why a cached resolution that is too old could not be renewed, ``None`` where none was.
     """
 
     def __init__(self, environment: Environment, request: Request) -> None:
@@ -43,6 +45,7 @@ class RequestKeys:
         self.receipt: Receipt | None = environment.receipt
         self.arguments: Arguments | None = parse(request.arguments)
         self.config: PipConfig = read_config(request.environ, environment.prefix, request.directory)
+        self.not_renewed: str | None = None
         self.key: Key | ProjectKey | Unkeyable = self._read()
 
     @property
@@ -70,6 +73,37 @@ class RequestKeys:
     def again(self) -> RequestKeys:
         """Return the same request as things stand now: whatever its key is made of is read anew."""
         return RequestKeys(self._environment, self.request)
+
+    def holds_since(self, time: float, reading: Reading, *, pinned: bool = False) -> float | None:
+        """Return when an answer was last known to be pip's, which it gave at *time*; ``None`` where it is too old.
+
+        One that is too old is renewed, if the index says that nothing has changed.
+
+        Args:
+            time: in seconds since the epoch, as what is returned.
+            reading: what pip read for the answer.
+            pinned: whether the request allows no other answer.
+        """
+        settings, now = self._environment.settings, self._environment.clock()
+        if settings.offline or (settings.resolution_age > 0 and (pinned or 0 <= now - time < settings.resolution_age)):
+            return time
+        if settings.resolution_age <= 0 or not settings.renew:
+            return None
+        from nox_linkenv.resolve.renewal import NotRenewedError, renew
+
+        indexes = self.full.indexes if isinstance(self.full, Key) else ()
+        try:
+            return renew(
+                self._environment.store,
+                reading,
+                self.request.environ,
+                indexes,
+                now=now,
+                age=settings.resolution_age,
+            )
+        except NotRenewedError as error:
+            self.not_renewed = f"the resolution is too old, and {error.clause}"
+            return None
 
     def _read(self) -> Key | ProjectKey | Unkeyable:
         environment, request = self._environment, self.request

@@ -37,7 +37,7 @@ from nox_linkenv.provision.answer import (
 )
 from nox_linkenv.provision.pip_builds import PipBuilds, pip_builds
 from nox_linkenv.resolve.cache import ago
-from nox_linkenv.resolve.dry_run import ask, reported
+from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
@@ -63,11 +63,11 @@ class LeftToPip:
 
     Attributes:
         reason: why, in one clause.
-        resolved: what pip has answered, where it has been asked and that answer still serves.
+        answered: what pip has answered, where it has been asked and that answer still serves.
     """
 
     reason: str
-    resolved: Sequence[Resolved] | None = None
+    answered: PipAnswer | None = None
 
 
 def install_local(
@@ -127,7 +127,7 @@ class _LocalRequest:
             request=keys.request,
             config=keys.config,
             surroundings=keys.surroundings,
-            is_fresh=self._is_fresh,
+            holds_since=keys.holds_since,
             pinned_tree=environment.policy.pinned_tree,
             make_environment=make_environment,
         )
@@ -137,7 +137,8 @@ class _LocalRequest:
     def from_cache(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
         known = load_project_resolution(self.store, self.key.base.digest, self.keys.surroundings())
-        if known is None or not self._is_fresh(known.time):
+        since = None if known is None else self.keys.holds_since(known.time, known.reading)
+        if known is None or since is None:
             return None
         builds = self._builds()
         by_path = {project.path: build for project, build in zip(self.key.requested.projects, builds, strict=True)}
@@ -151,8 +152,10 @@ class _LocalRequest:
             parts.append(part)
         age = ago(self.environment.clock() - known.time)
         did = f"built {', '.join(self.built)}" if self.built else "reused the build"
-        found = replace(known, parts=tuple(parts))
-        return self._install(found, builds, f"{did} and reused the resolution of {age}", new=False)
+        renewed = since != known.time
+        found = replace(known, time=since, parts=tuple(parts))
+        message = f"{did} and {'renewed' if renewed else 'reused'} the resolution of {age}"
+        return self._install(found, builds, message, new=renewed)
 
     def from_pip(self) -> Outcome | LeftToPip:
         """Ask pip, and build.
@@ -166,16 +169,17 @@ class _LocalRequest:
 
     def _from_pip(self, builds: Sequence[Build], watched: PipBuilds) -> Outcome | LeftToPip:
         with watched.watched():
-            resolved = self._resolved(builds) or ask(self.pip, self.store.layout)
+            answered = self._answered(builds) or self._dry_run.ask(self.pip)
         watched.finish(0)
-        if resolved is None:
+        if answered is None:
             return Outcome((), "pip failed, and that was allowed")
+        resolved = answered.resolved
         now = self.environment.clock()
         local = (Origin.DIRECTORY, Origin.EDITABLE)
         projects = {os.path.realpath(item.path or ""): item for item in resolved if item.origin in local}
         if projects.keys() != {project.path for project in self.key.requested.projects}:
             why = "a local project is left to pip: it is not installed, or others are"
-            return LeftToPip(why, resolved)
+            return LeftToPip(why, answered)
         others = [item for item in resolved if item.origin not in local]
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
             raise BackendError("settings for build backends are given for more than it")
@@ -202,9 +206,14 @@ class _LocalRequest:
         message = f"asked pip: {reason_to_ask(self.store, self.keys, self.key.full)}"
         self.exact &= watched.lasting and not any(item.moves for item in others)
         reads = watched.reads | local_archives(others, self.key.base, request.directory)
-        return self._install(ProjectResolution(now, tuple(parts), reads), builds, message, new=True)
+        found = ProjectResolution(now, tuple(parts), reads, answered.reading)
+        return self._install(found, builds, message, new=True)
 
-    def _resolved(self, builds: Sequence[Build]) -> list[Resolved] | None:
+    @property
+    def _dry_run(self) -> DryRun:
+        return DryRun(self.store, self.keys.request.environ, self.keys.config)
+
+    def _answered(self, builds: Sequence[Build]) -> PipAnswer | None:
         """Return what pip answers if the built wheels stand in for the projects.
 
         ``None`` where it answers nothing, or where it would look at what is installed: a wheel of the version that is
@@ -218,8 +227,11 @@ class _LocalRequest:
         arguments = with_substitutes(self.key.requested, wheels)
         if arguments is None:
             return None
-        text = reported(lambda options: self.pip.fetch(["install", *options, *arguments]), self.store.layout)
-        return None if text is None else read_report_for(text, wheels, self.keys.request.directory)
+
+        def run(options: Sequence[str], *, record: str) -> bool:
+            return self.pip.fetch(["install", *options, *arguments], record=record)
+
+        return self._dry_run.run(run, lambda text: read_report_for(text, wheels, self.keys.request.directory))
 
     def _local(self, item: Resolved, project: LocalProject, build: Build) -> ResolvedPart:
         manifest = self.store.manifest(build.wheel)
@@ -234,11 +246,6 @@ class _LocalRequest:
 
     def _requirement(self, name: str, build: Build) -> str:
         return f"{name} @ {Path(self.store.layout.base, build.archive).as_uri()}#sha256={build.wheel}"
-
-    def _is_fresh(self, time: float) -> bool:
-        """Return whether what was resolved at *time* (seconds since the epoch) still holds."""
-        settings = self.environment.settings
-        return settings.offline or 0 <= self.environment.clock() - time < settings.resolution_age
 
     def _builds(self) -> list[Build]:
         return [
@@ -269,6 +276,7 @@ class _LocalRequest:
             lasting_keys=lambda: self._lasting_keys(found if new else None),
             message=message,
             reads=lambda: Reads.union([found.reads, *(build.reads for build in builds)]),
+            reading=sum((build.reading for build in builds), found.reading),
         )
         return install_answer(self.environment, self.keys, answer, self.pip)
 

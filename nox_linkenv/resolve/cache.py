@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.store.layout import REQUESTS, RESOLUTIONS
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
 __all__ = [
+    "UNKNOWN",
     "CachedResolution",
+    "Reading",
     "WheelSource",
     "ago",
     "cached_wheels",
     "last_inputs",
     "load_resolution",
     "resolution_name",
+    "save_inputs",
     "save_resolution",
 ]
 
@@ -43,15 +46,53 @@ class WheelSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """What pip read to give an answer.
+
+    Attributes:
+        pages: file names, in the store, and identities of the pages of indexes.
+        means: digest of the variables that say how pages are reached.
+        obstacle: why the answer cannot be renewed from its pages, in one clause; ``None`` where it can.
+    """
+
+    pages: tuple[tuple[str, str], ...] = ()
+    means: str = ""
+    obstacle: str | None = None
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any] | None) -> Reading:
+        """Return what has been written as *data*, ``None`` where nothing has.
+
+        Raises:
+            ValueError, TypeError, KeyError: it is something else.
+        """
+        if data is None:
+            return UNKNOWN
+        return cls(tuple((name, identity) for name, identity in data["pages"]), data["means"], data["obstacle"])
+
+    def __add__(self, other: Reading) -> Reading:
+        """Return what was read for both of two answers."""
+        if self.pages and other.pages and self.means != other.means:
+            return Reading(obstacle="pages were reached by different means")
+        pages = dict.fromkeys([*self.pages, *other.pages])
+        return Reading(tuple(pages), self.means or other.means, self.obstacle or other.obstacle)
+
+
+#: What is not known to have been read.
+UNKNOWN: Final = Reading(obstacle="it is not known what pip read")
+
+
+@dataclass(frozen=True, slots=True)
 class CachedResolution:
     """An answer.
 
     Args:
-        time: when pip gave it, in seconds since the epoch.
+        time: when pip gave it, or would have given it again, in seconds since the epoch.
         pinned: whether the request allows no other answer, so that it never ages.
         plan: name of the stored plan, ``None`` where nothing was to be installed.
         wheels: what the plan installs.
         archives: names of archives which may lie elsewhere the next time, by the path of the file that names the place.
+        reading: what pip read for it.
     """
 
     time: float
@@ -59,6 +100,7 @@ class CachedResolution:
     plan: str | None
     wheels: tuple[WheelSource, ...]
     archives: Mapping[str, str] = field(default_factory=dict)
+    reading: Reading = UNKNOWN
 
     def is_fresh(self, now: float, limit: float) -> bool:
         """Return whether it is less than *limit* seconds old, or never ages; a limit of 0 has nothing reused."""
@@ -88,22 +130,25 @@ def load_resolution(store: Store, digest: str) -> CachedResolution | None:
             plan=data["plan"],
             wheels=wheels,
             archives=dict(data["archives"]),
+            reading=Reading.of(data.get("reading")),
         )
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def save_resolution(
-    store: Store, digest: str, answer: CachedResolution, *, place: Sequence[str], inputs: Mapping[str, str]
-) -> None:
-    """Keep *answer*, and the *inputs* of the request as the last ones of its *place*.
+def save_resolution(store: Store, digest: str, answer: CachedResolution) -> None:
+    """Keep *answer* under the key *digest*."""
+    data = asdict(answer)
+    data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
+    store.note(resolution_name(digest), json.dumps(data))
+
+
+def save_inputs(store: Store, place: Sequence[str], inputs: Mapping[str, str]) -> None:
+    """Keep the *inputs* of a request as the last ones of its *place*.
 
     Args:
         place: what makes two requests the same one to a user: the environment and the arguments.
     """
-    data = asdict(answer)
-    data["wheels"] = [[wheel.name, wheel.digest, wheel.requirement] for wheel in answer.wheels]
-    store.note(resolution_name(digest), json.dumps(data))
     store.note(_place(place), json.dumps(dict(inputs)))
 
 

@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from nox_linkenv.resolve.record import note_reading
 from nox_linkenv.resolve.report import parse_report
 from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from nox_linkenv.resolve.cache import Reading
     from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.resolve.pip_config import PipConfig
     from nox_linkenv.resolve.report import Resolved
-    from nox_linkenv.store.layout import Layout
+    from nox_linkenv.store import Store
 
-__all__ = ["ask", "reported"]
+__all__ = ["DryRun", "PipAnswer"]
 
 
-def ask(pip: Pip, layout: Layout) -> list[Resolved] | None:
-    """Return what pip would install, ``None`` where it failed and that was allowed.
+@dataclass(frozen=True, slots=True)
+class PipAnswer:
+    """What pip has answered.
 
-    Raises:
-        ResolutionError: its report cannot be read.
-        Whatever *pip* raises where pip fails.
+    Attributes:
+        resolved: what it would install.
+        reading: what it read for that.
     """
-    text = reported(pip.ask, layout)
-    return None if text is None else parse_report(text)
+
+    resolved: list[Resolved]
+    reading: Reading
 
 
-def reported(run: Callable[[Sequence[str]], bool], layout: Layout) -> str | None:
-    """Return the report of pip that *run* has it write, given options which also keep it from installing.
+class _Run(Protocol):
+    def __call__(self, arguments: Sequence[str], /, *, record: str) -> bool: ...
 
-    Returns ``None`` where *run* returns false, or pip has written none.
+
+class DryRun:
+    """Has pip say what it would install.
+
+    Args:
+        store: that keeps what pages pip has read.
+        environ: the variables that pip runs with.
+        config: its configuration.
     """
-    with temporary_directory(layout) as directory:
-        report = Path(directory) / "report.json"
-        if not run(["--dry-run", "--report", str(report)]) or not report.exists():
-            return None
-        return report.read_text(encoding="utf-8")
+
+    def __init__(self, store: Store, environ: Mapping[str, str], config: PipConfig) -> None:
+        self._store = store
+        self._environ = environ
+        self._config = config
+
+    def ask(self, pip: Pip) -> PipAnswer | None:
+        """Return what pip would install, ``None`` where it failed and that was allowed.
+
+        Raises:
+            ResolutionError: its report cannot be read.
+            Whatever *pip* raises where pip fails.
+        """
+        return self.run(pip.ask, parse_report)
+
+    def run(self, run: _Run, parse: Callable[[str], list[Resolved]]) -> PipAnswer | None:
+        """Return what pip says it would install.
+
+        Args:
+            run: runs pip with arguments that have it write a report and keep it from installing.
+            parse: reads the report; raises ResolutionError.
+
+        Returns:
+            ``None`` where *run* returns false, or pip has written none.
+        """
+        with temporary_directory(self._store.layout) as directory:
+            report, record = Path(directory) / "report.json", f"{directory}/record.jsonl"
+            if not run(["--dry-run", "--report", str(report)], record=record) or not report.exists():
+                return None
+            resolved = parse(report.read_text(encoding="utf-8"))
+            return PipAnswer(resolved, note_reading(self._store, record, self._environ, self._config, resolved))

@@ -189,5 +189,5 @@ def stamp(path: str) -> str:
         found = os.stat(path)
     except OSError:
         return ABSENT
-    # The time of the last change tells apart what was written in place with the size and the time of before.
+    # Who writes a file can set back its time of modification, but not that of its last change.
     return f"{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns} {found.st_ino}"

@@ -36,6 +36,7 @@ class Key:
         pinned: every requirement names one version and its hashes, so that no index can change the answer.
         archives: absolute paths, by their names, of archives that stand for any other with the same members.
         replaces: whether what is installed is replaced whatever it is, and so is not among the inputs.
+        indexes: URLs of the indexes that are named; user names and passwords may be in them, so they are never written.
     """
 
     digest: str
@@ -43,6 +44,7 @@ class Key:
     pinned: bool
     archives: Mapping[str, str] = field(default_factory=dict)
     replaces: bool = False
+    indexes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ class _Collector:
         self._alone = False  # whether wheels that are at hand are all there is to be installed
         self._hashed = 0  # requirements that are pinned and hashed
         self._loose = False  # whether there is any other
+        self._indexes: list[str] = []
 
     def key(self) -> Key:
         pinned = (self._hashed > 0 and not self._loose) or self._alone
@@ -165,6 +168,7 @@ class _Collector:
                 name: os.path.normpath(os.path.join(self.directory, path)) for path, name in self.movable.items()
             },
             replaces=self.replaces,
+            indexes=tuple(self._indexes),
         )
 
     def archives(self, arguments: Arguments) -> None:
@@ -324,6 +328,7 @@ class _Collector:
         return found.exact
 
     def _find_links(self, location: str) -> None:
+        self._indexes.append(location)
         path = local_place(location, self.directory, self.environ)
         if path is not None:
             from nox_linkenv.resolve.local_files import add_find_links
@@ -331,6 +336,7 @@ class _Collector:
             add_find_links(self.inputs, path)
 
     def _index(self, location: str) -> None:
+        self._indexes.append(location)
         path = local_place(location, self.directory, self.environ)
         if path is not None:
             from nox_linkenv.resolve.local_files import add_index

@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+import os
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Pip"]
+__all__ = ["Pip", "observed"]
+
+_OBSERVER: Final = os.path.join(os.path.dirname(__file__), "observer.py")
+
+
+def observed(command: Sequence[str], record: str | None) -> list[str]:
+    """Return *command*, which runs pip, with what pip reads written to the file *record*.
+
+    Args:
+        command: an interpreter with its options, then ``-m pip``, or ``-c`` and code that runs pip so that nothing is
+            imported from the current directory, then pip's own arguments.
+        record: absolute path; ``None`` leaves the command as it is.
+    """
+    if record is None:
+        return list(command)
+    at = next(at for at, option in enumerate(command) if option in ("-m", "-c"))
+    return [*command[:at], _OBSERVER, record, command[at], *command[at + 2 :]]
 
 
 class Pip(Protocol):
     """Runs ``python -m pip`` of one environment, with the host's variables, directory, output and error handling."""
 
-    def ask(self, arguments: Sequence[str]) -> bool:
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's ``install`` with *arguments* added, which keep it from installing.
 
         A failure is the user's: it is reported as if the command had been the user's own, and raises what the host
         raises.  Returns false where the host takes a failure for a success.
+
+        Args:
+            record: the file that :func:`observed` wants.
         """
         ...
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
-        """Run ``pip`` with *arguments*, quietly.  Returns whether it succeeded."""
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
+        """Run ``pip`` with *arguments*, quietly.  Returns whether it succeeded.
+
+        Args:
+            record: the file that :func:`observed` wants.
+        """
         ...
 
     def install(self, arguments: Sequence[str]) -> bool:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nox_linkenv.resolve.cache import Reading
+
 __all__ = ["Outcome", "Request"]
 
 
@@ -35,9 +37,11 @@ class Outcome:
         message: one line that says what was done and why.
         warnings: lines about files that were copied or had to be repaired.
         resolved: when pip gave the answer, in seconds since the epoch; ``None`` where pip did all by itself.
+        reading: what pip read for it; ``None`` where pip did all by itself.
     """
 
     installed: tuple[tuple[str, str], ...]
     message: str
     warnings: tuple[str, ...] = ()
     resolved: float | None = None
+    reading: Reading | None = None

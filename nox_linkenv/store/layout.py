@@ -26,6 +26,7 @@ __all__ = [
     "LAYER",
     "LOCKS",
     "OBJECTS",
+    "PAGES",
     "PLANS",
     "PREBUILT",
     "PROBE",
@@ -104,6 +105,7 @@ ARCHIVES: Final = Directory("projects/wheels", Retention.PART)
 PREBUILT: Final = Directory("spares", Retention.PART)
 RESOLUTIONS: Final = Directory("resolutions", Retention.NOTE, sharded=True)
 REQUESTS: Final = Directory("requests", Retention.NOTE, sharded=True)
+PAGES: Final = Directory("pages", Retention.NOTE, sharded=True)
 INTERPRETERS: Final = Directory("interpreters", Retention.NOTE)
 PROJECTS: Final = Directory("projects", Retention.NOTE)
 SOURCES: Final = Directory("projects/sources", Retention.NOTE)
@@ -115,7 +117,7 @@ LOCKS: Final = Directory("locks", Retention.NONE)
 #: Every directory of the format.
 DIRECTORIES: Final = (
     OBJECTS, BYTECODE, WHEELS, PLANS, SKELETONS, BUILDS, ANSWERS, ARCHIVES, PREBUILT, RESOLUTIONS, REQUESTS,
-    INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, STAGING, TESTS, LOCKS,
+    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, STAGING, TESTS, LOCKS,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.config import Settings
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.installer import install
+from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
 from tests.parity.snapshot import Tree, snapshot
 from tests.support.environment import clean_environment
@@ -217,21 +218,21 @@ class _Pip:
     bench: Bench
     request: Request
 
-    def ask(self, arguments: Sequence[str]) -> bool:
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         self.bench.calls.append("ask")
-        return self._run(["install", *self.request.arguments, *arguments], fatal=True)
+        return self._run(["install", *self.request.arguments, *arguments], record, fatal=True)
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         self.bench.calls.append("fetch")
-        return self._run(arguments, fatal=False)
+        return self._run(arguments, record, fatal=False)
 
     def install(self, arguments: Sequence[str]) -> bool:
         self.bench.calls.append("install")
-        return self._run(["install", *arguments], fatal=True)
+        return self._run(["install", *arguments], None, fatal=True)
 
-    def _run(self, arguments: Sequence[str], *, fatal: bool) -> bool:
+    def _run(self, arguments: Sequence[str], record: str | None, *, fatal: bool) -> bool:
         done = subprocess.run(
-            [str(self.bench.prefix / "bin" / "python"), "-m", "pip", *arguments],
+            observed([str(self.bench.prefix / "bin" / "python"), "-m", "pip", *arguments], record),
             cwd=self.request.directory,
             env=dict(self.request.environ),
             stdout=subprocess.PIPE,

@@ -50,10 +50,22 @@ def test_the_age_is_told(two: Site, seconds: int, said: str) -> None:
 @pytest.mark.parametrize("seconds", [600, 86_400, -5])
 def test_an_old_resolution_and_one_from_the_future_are_not_reused(two: Site, seconds: int) -> None:
     place, began = two.place(), time.time()
+    asking = replace(two.settings, renew=False)
     place.session(["tiny"], now=began)
-    again = place.session(["tiny"], now=began + seconds)
+    again = place.session(["tiny"], now=began + seconds, settings=asking)
     assert again.calls[:1] == ["ask"]
     assert again.messages == ["asked pip: the resolution is too old"]
+
+
+@pytest.mark.parametrize("seconds", [600, 86_400, -5])
+def test_where_no_index_is_read_an_old_resolution_is_renewed_without_asking_anybody(two: Site, seconds: int) -> None:
+    place, began = two.place(), time.time()
+    place.session(["tiny"], now=began)
+    again = place.session(["tiny"], now=began + seconds)
+    assert again.calls == []
+    assert again.messages[0].startswith("renewed the resolution of ")
+    put_wheel(two.wheels, "tiny", "3.0", tiny__py="VERSION = '3.0'\n")
+    assert place.session(["tiny"], now=began + 2 * seconds).calls == ["ask"]
 
 
 def test_an_age_of_zero_always_asks(two: Site) -> None:
@@ -76,7 +88,8 @@ def test_pinned_and_hashed_never_ages(two: Site) -> None:
 def test_pinned_without_hashes_ages(two: Site) -> None:
     place, began = two.place(), time.time()
     place.session(["tiny==1.0"], now=began)
-    assert place.session(["tiny==1.0"], now=began + 601).calls == ["ask"]
+    asking = replace(two.settings, renew=False)
+    assert place.session(["tiny==1.0"], now=began + 601, settings=asking).calls == ["ask"]
 
 
 def test_offline_takes_any_age(two: Site) -> None:

@@ -18,6 +18,7 @@ from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
 from nox_linkenv.maintenance.background import perform
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.installer import install
+from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
 from tests.support.environment import clean_environment
 from tests.support.wheels import make_wheel
@@ -62,27 +63,27 @@ class SubprocessPip:
     request: Request
     calls: list[str] = field(default_factory=list)
 
-    def ask(self, arguments: Sequence[str]) -> bool:
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         self.calls.append("ask")
-        self._pip("install", *self.request.arguments, *arguments)
+        self._pip(record, "install", *self.request.arguments, *arguments)
         return True
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         self.calls.append("fetch")
         try:
-            self._pip(*arguments)
+            self._pip(record, *arguments)
         except PipError:
             return False
         return True
 
     def install(self, arguments: Sequence[str]) -> bool:
         self.calls.append("install")
-        self._pip("install", *arguments)
+        self._pip(None, "install", *arguments)
         return True
 
-    def _pip(self, *arguments: str) -> None:
+    def _pip(self, record: str | None, *arguments: str) -> None:
         done = subprocess.run(
-            [f"{self.prefix}/bin/python", "-m", "pip", *arguments],
+            observed([f"{self.prefix}/bin/python", "-m", "pip", *arguments], record),
             env=dict(self.request.environ),
             cwd=self.request.directory,
             stdin=subprocess.DEVNULL,

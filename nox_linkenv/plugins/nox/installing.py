@@ -15,6 +15,7 @@ from nox.popen import popen
 
 from nox_linkenv.plugins.nox.environment import reported
 from nox_linkenv.provision.installer import install as install_request
+from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -69,12 +70,12 @@ class _SessionPip:
         self.options = options
         self.run = run
 
-    def ask(self, arguments: Sequence[str]) -> bool:
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's own command through nox, whose messages it makes, with *arguments* added behind its back."""
         codes = []
 
         def asking(command: Sequence[str], **options: Any) -> tuple[int, str]:
-            code, output = popen([*command, *arguments], **options)
+            code, output = popen(observed([*command, *arguments], record), **options)
             codes.append(code)
             return code, output if code else ""
 
@@ -85,9 +86,9 @@ class _SessionPip:
             nox.command.popen = popen  # type: ignore[attr-defined]
         return codes[-1] == 0
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         quiet = {**self.options, "silent": True, "stdout": None, "stderr": subprocess.STDOUT}
-        code, _ = self._popen([*self.command[:3], *arguments], quiet)
+        code, _ = self._popen(observed([*self.command[:3], *arguments], record), quiet)
         return code == 0
 
     def install(self, arguments: Sequence[str]) -> bool:

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.activation import activated
+from nox_linkenv.resolve.pip import observed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -107,21 +108,21 @@ class CapturedPip:
         self.python = python
         self.request = request
 
-    def ask(self, arguments: Sequence[str]) -> bool:
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         __tracebackhide__ = True
-        self._pip(["install", *self.request.arguments, *arguments], check=True)
+        self._pip(["install", *self.request.arguments, *arguments], record, check=True)
         return True
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
-        return self._pip(arguments, check=False, quiet=True) == 0
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
+        return self._pip(arguments, record, check=False, quiet=True) == 0
 
     def install(self, arguments: Sequence[str]) -> bool:
         __tracebackhide__ = True
-        self._pip(["install", *arguments], check=True)
+        self._pip(["install", *arguments], None, check=True)
         return True
 
-    def _pip(self, arguments: Sequence[str], *, check: bool, quiet: bool = False) -> int:
+    def _pip(self, arguments: Sequence[str], record: str | None, *, check: bool, quiet: bool = False) -> int:
         __tracebackhide__ = True
-        command = [self.python, "-m", "pip", *arguments]
+        command = observed([self.python, "-m", "pip", *arguments], record)
         done = run_command(command, env=self.request.environ, cwd=self.request.directory, check=check, quiet=quiet)
         return done.returncode

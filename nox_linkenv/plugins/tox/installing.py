@@ -19,6 +19,7 @@ from tox.execute.stream import SyncWrite
 
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.provision.installer import install
+from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -197,19 +198,19 @@ class _Status(ExecuteStatus):
         if current is not None:
             current.interrupt()
 
-    def ask(self, arguments: Sequence[str]) -> bool:
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's command with *arguments* added."""
         out = _Asked(self._say)
-        code = self._run([*self._request.cmd, *arguments], out, self._err)
+        code = self._run(observed([*self._request.cmd, *arguments], record), out, self._err)
         out.finish()
         if code != 0:
             raise _FailedError(code)
         return True
 
-    def fetch(self, arguments: Sequence[str]) -> bool:
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         """Run another command of pip, and show none of it."""
         out, err = SyncWrite("fetch-out", None), SyncWrite("fetch-err", None)
-        code = self._run([*self._beginning[:-1], *arguments], out, err)
+        code = self._run(observed([*self._beginning[:-1], *arguments], record), out, err)
         if code != 0:
             logging.debug("%s%s", out.text, err.text)
         return code == 0

@@ -1,0 +1,208 @@
+"""Runs pip as ``python -m pip`` does, and writes down what it reads over the network.
+
+``python OPTIONS observer.py RECORD -m install ...`` is ``python OPTIONS -m pip install ...``; with ``-c`` in the place
+of ``-m`` nothing is imported from the current directory.  The environment's interpreter runs it, whatever its version
+(3.8 or newer), so it imports nothing of this package.  pip, its arguments and its answer are as they are without it.
+One method of pip's copy of requests is wrapped, through which goes all that pip reads; Python's own audit events
+(PEP 578) tell whether anything went past it, and whether pip ran a program.
+
+RECORD becomes a file of JSON lines, one for each thing that was read, and a last one.  Without the last line it is of
+no use.  :mod:`nox_linkenv.resolve.record` reads it.  No password or token is written.
+"""
+
+from __future__ import annotations
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+#: Where pip keeps its copy of requests.
+_SESSIONS = "pip._vendor.requests.sessions"
+#: What pip runs to describe itself to an index.
+_DESCRIBING = frozenset({"rustc", "lsb_release", "uname", "ldd", "getconf"})
+
+
+def main() -> None:
+    """Run pip, which ends the process with its own exit code."""
+    # With -m, the first place to import from is the current directory, which pip then removes.  Until pip runs it is
+    # neither this script's directory nor that one, which may hold modules of familiar names.
+    placed = not (sys.flags.isolated or getattr(sys.flags, "safe_path", False))
+    if placed:
+        del sys.path[0]
+    import os
+    import runpy
+
+    path, way = sys.argv[1:3]
+    del sys.argv[1:3]
+    record = _Record(path)
+    sys.addaudithook(record.audit)
+    sys.meta_path.insert(0, _Trigger(record))  # type: ignore[arg-type]
+    if placed and way == "-m":
+        sys.path.insert(0, os.getcwd())
+    try:
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    finally:
+        record.finish()
+
+
+class _Trigger:
+    """Has pip's sessions wrapped when they are imported."""
+
+    def __init__(self, record: _Record) -> None:
+        self._record = record
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> object:
+        """Find what others find, to be wrapped when it has been executed."""
+        if name != _SESSIONS:
+            return None
+        from importlib.util import find_spec
+
+        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        spec = find_spec(name)
+        if spec is None or spec.loader is None:
+            return None
+        execute = spec.loader.exec_module
+
+        def execute_and_wrap(module: ModuleType) -> None:
+            execute(module)
+            self._record.wrap(module.Session)
+
+        spec.loader.exec_module = execute_and_wrap  # type: ignore[method-assign]
+        return spec
+
+
+class _Record:
+    """What has been read so far.
+
+    Args:
+        path: of the file it is written to.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 # until the end of the process
+        self._pages: list[bytes] = []
+        self._inside = False
+        self._sent: list[str] = []
+        self._programs: list[str] = []
+
+    def audit(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Note requests as they leave the process, programs that are run, and a look at wheels of pip's own making."""
+        if event == "http.client.send":
+            if isinstance(arguments[1], bytes):
+                self._sent.append(arguments[1].partition(b"\r\n")[0].decode("latin-1"))
+        elif event == "subprocess.Popen":
+            command = arguments[1]
+            program = str(command if isinstance(command, (str, bytes)) else command[0]).replace("\\", "/")
+            if program.rpartition("/")[2] not in _DESCRIBING:
+                self._programs.append(program.rpartition("/")[2])
+        elif event == "os.listdir":
+            parts = str(arguments[0]).replace("\\", "/").split("/")
+            if parts[-5:-4] == ["wheels"] and len(parts[-4]) == 2:  # pip's own, of an sdist that it has built before
+                self._programs.append("pip wheel")
+
+    def wrap(self, session_class: Any) -> None:
+        """Have all that the sessions of *session_class* read written down."""
+        send = session_class.send
+
+        def observed(session: Any, request: Any, **options: Any) -> Any:
+            if self._inside:  # a redirection: the outermost call has its end
+                return send(session, request, **options)
+            import time
+
+            entry = {"method": request.method, "url": _bare(request.url), "time": time.time()}
+            before = len(self._sent)
+            self._inside = True
+            try:
+                response = send(session, request, **options)
+            except BaseException as error:
+                self._write({**entry, "error": type(error).__name__})
+                raise
+            finally:
+                self._inside = False
+                sent = len(self._sent) > before  # else it was in pip's own cache
+                del self._sent[before:]
+            try:
+                more = self._describe(session, request, response, options)
+            except Exception as error:  # noqa: BLE001 # pip must work, whatever has become of it
+                more = {"error": repr(error)}
+            self._write({**entry, "sent": sent, **more})
+            return response
+
+        session_class.send = observed
+
+    def finish(self) -> None:
+        """Write the last line."""
+        self._write({"end": True, "unseen": len(self._sent), "programs": self._programs})
+        self._stream.close()
+
+    def _describe(self, session: Any, request: Any, response: Any, options: dict[str, Any]) -> dict[str, Any]:
+        if options.get("stream"):  # an archive, or the metadata of one
+            return {"file": True, "listed": self._is_listed(_bare(request.url))}
+        import hashlib
+
+        content: bytes = response.content
+        kind = response.headers.get("Content-Type")
+        self._pages.append(content)
+        proxy = sys.modules["pip._vendor.requests.utils"].select_proxy(request.url, options.get("proxies"))
+        if proxy and "://" not in proxy:
+            proxy = "http://" + proxy
+        final = getattr(response, "request", None) or request
+        return {
+            "accept": request.headers.get("Accept"),
+            "status": response.status_code,
+            "final": _bare(response.url),
+            "type": kind,
+            "etag": response.headers.get("ETag"),
+            "digest": hashlib.sha256(content).hexdigest(),
+            "hashed": _is_hashed(content, str(kind).lower()),
+            "authorized": "Authorization" in request.headers or "Authorization" in final.headers,
+            "proxy": _bare(proxy) if proxy else None,
+            "proxy_authorized": "@" in proxy if proxy else False,
+            "verify": options.get("verify", True),
+            "cert": options.get("cert"),
+            "insecure": type(session.get_adapter(request.url)).__name__.startswith("Insecure"),
+        }
+
+    def _is_listed(self, url: str) -> bool:
+        """Return whether the file at *url*, or what it is the metadata of, is on a page that has been read.
+
+        A page may name it by a relative URL; such a page is in HTML, and the file's hash follows its name there.
+        """
+        if url.endswith(".metadata"):
+            url = url[: -len(".metadata")]
+        whole, name = url.encode(), url.rpartition("/")[2].encode() + b"#sha256="
+        return any(whole in content or name in content for content in reversed(self._pages))
+
+    def _write(self, entry: dict[str, Any]) -> None:
+        import json
+
+        self._stream.write(json.dumps(entry) + "\n")
+        self._stream.flush()
+
+
+def _bare(url: str) -> str:
+    """Return *url* without user name, password and fragment."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def _is_hashed(content: bytes, kind: str) -> bool:
+    """Return whether each file on the page *content*, of the content type *kind*, can be one file only.
+
+    Where that is not plain it says no.  Metadata that is offered without a hash could be other metadata tomorrow.
+    """
+    if kind.startswith("application/vnd.pypi.simple.v1+json"):
+        hashed = content.count(b'"hashes": {"sha256"') + content.count(b'"hashes":{"sha256"')
+        loose = content.count(b'metadata": true') + content.count(b'metadata":true')
+        return loose == 0 and content.count(b'"filename"') == hashed
+    metadata = content.count(b'metadata="sha256=') + content.count(b"metadata='sha256=")
+    return content.count(b"href") == content.count(b"#sha256=") and content.count(b"metadata=") == metadata
+
+
+if __name__ == "__main__":
+    main()

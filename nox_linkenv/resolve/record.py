@@ -1,0 +1,153 @@
+"""What the observer has written down of one run of pip: the pages it read, and whether that is all its answer rests on.
+
+An answer can be renewed without pip where it is a function of the request, of these pages, and of files of which the
+pages give the hashes.  Whatever else pip has looked at stands against it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from nox_linkenv.resolve.cache import Reading
+from nox_linkenv.resolve.inputs import UnkeyableError
+from nox_linkenv.resolve.pages import GONE, Page, PageState, save_state
+from nox_linkenv.resolve.pip_config import setting_name, settings_in
+from nox_linkenv.resolve.report import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nox_linkenv.resolve.pip_config import PipConfig
+    from nox_linkenv.resolve.report import Resolved
+    from nox_linkenv.store import Store
+
+__all__ = ["ObstacleError", "means_digest", "note_reading", "read_record"]
+
+#: Variables that say how pages are reached, and are not part of a request's key, in lower case.
+_MEANS: Final = frozenset(
+    {
+        "http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "ssl_cert_file",
+        "ssl_cert_dir", "netrc", "home",
+    }
+)  # fmt: skip
+#: Settings of pip by which its answer changes though no page does.
+_TIMED: Final = frozenset({"uploaded-prior-to"})
+#: Settings of pip that say how pages are reached.
+_SETTINGS: Final = frozenset({"proxy", "no-proxy-env", "cert", "client-cert", "keyring-provider"})
+
+
+class ObstacleError(Exception):
+    """An answer cannot be renewed from what was written down; *clause* says why."""
+
+    def __init__(self, clause: str) -> None:
+        super().__init__(clause)
+        self.clause = clause
+
+
+def means_digest(environ: Mapping[str, str]) -> str:
+    """Return a digest of the variables among *environ* that say how pages are reached."""
+    parts = sorted(
+        (name, value)
+        for name, value in environ.items()
+        if name.lower() in _MEANS or (name.startswith("PIP_") and setting_name(name[4:]) in _SETTINGS)
+    )
+    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def note_reading(
+    store: Store, path: str, environ: Mapping[str, str], config: PipConfig, resolved: Sequence[Resolved]
+) -> Reading:
+    """Return what pip read, and keep the states of the pages.
+
+    Args:
+        path: of the observer's record, which need not exist.
+        environ: the variables that pip ran with.
+        config: its configuration.
+        resolved: what it answered.
+    """
+    try:
+        states = read_record(path)
+        _check(environ, config, resolved)
+    except ObstacleError as obstacle:
+        return Reading(obstacle=obstacle.clause)
+    for state in states:
+        save_state(store, state)
+    return Reading(tuple((state.page.name, state.identity) for state in states), means_digest(environ))
+
+
+def read_record(path: str) -> list[PageState]:
+    """Return the pages that the record at *path* says pip has read, each once.
+
+    Raises:
+        ObstacleError: they are not all that pip has read, or not known well enough.
+    """
+    entries: list[dict[str, Any]] = []
+    with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
+        entries = [json.loads(line) for line in stream]
+    if not entries or "end" not in entries[-1]:
+        raise ObstacleError("what pip read is not known")
+    end = entries.pop()
+    if end["unseen"]:
+        raise ObstacleError("pip read what is not known")
+    if end["programs"]:
+        raise ObstacleError(f"pip ran {end['programs'][0]}")
+    states: dict[Page, PageState] = {}
+    for entry in entries:
+        state = _state(entry)
+        if state is None:
+            continue
+        former = states.setdefault(state.page, state)
+        if former.identity != state.identity:
+            raise ObstacleError(f"{state.page.url} changed while pip was reading it")
+    return list(states.values())
+
+
+def _state(entry: Mapping[str, Any]) -> PageState | None:
+    """Return the page that was read, ``None`` for a file that can only be the one that it was."""
+    url: str = entry["url"]
+    if "error" in entry:
+        raise ObstacleError(f"{url} could not be read")
+    if entry.get("file") or entry["method"] != "GET":
+        if entry.get("listed") and url.removesuffix(".metadata").endswith(".whl"):
+            return None
+        raise ObstacleError(f"{url} is no wheel on a page")
+    if entry["status"] not in (200, *GONE):
+        raise ObstacleError(f"{url} was answered with the status {entry['status']}")
+    if entry["status"] == 200 and not entry["hashed"]:
+        raise ObstacleError(f"{url} does not give the hash of every file")
+    cert = entry["cert"]
+    page = Page(
+        url,
+        entry["accept"],
+        entry["proxy"],
+        entry["proxy_authorized"],
+        entry["authorized"],
+        entry["verify"],
+        tuple(cert) if isinstance(cert, list) else cert,
+        entry["insecure"],
+    )
+    identity = PageState.identify(entry["status"], entry["final"], entry["type"], entry["digest"])
+    return PageState(page, identity, entry["final"], entry["etag"], entry["time"] if entry["sent"] else 0.0)
+
+
+def _check(environ: Mapping[str, str], config: PipConfig, resolved: Sequence[Resolved]) -> None:
+    """Look for what the answer depends on besides pages and hashed files.
+
+    Raises:
+        ObstacleError: there is something.
+    """
+    names = [setting_name(name[4:]) for name in environ if name.startswith("PIP_")]
+    try:
+        names += [name for path, text in config.files() for name, _ in settings_in(path, text)]
+    except UnkeyableError as error:
+        raise ObstacleError(error.reason) from error
+    if not _TIMED.isdisjoint(names):
+        raise ObstacleError("what pip takes depends on the time")
+    for item in resolved:
+        remote = not item.url.startswith("file:")
+        if item.origin in (Origin.SDIST, Origin.VCS) or (remote and item.direct_url is not None):
+            raise ObstacleError(f"{item.name} comes from {os.path.basename(item.url) or item.url}")
