@@ -19,8 +19,15 @@ _PACKAGE: Final = "nox_linkenv"
 #: Modules that choose what is loaded: by the host, by the command, by whether a request was answered before.
 _CHOOSING: Final = ("nox_linkenv._hook", "nox_linkenv.cli", "nox_linkenv.provision.installer", "nox_linkenv.plugins")
 #: On the warm path of some requests: those with local projects, whose ``pyproject.toml`` is read only when it has
-#: changed, and those in environments with another pip, which is watched only when it is not known yet.
-_WARM_SOMETIMES: Final = frozenset({"nox_linkenv.projects.tree_index", "nox_linkenv.env.interpreter.other_pip"})
+#: changed, those in environments with another pip, which is watched only when it is not known yet, and those that are
+#: renewed, for which an index is asked only where nobody has just asked it.
+_WARM_SOMETIMES: Final = frozenset(
+    {
+        "nox_linkenv.projects.tree_index",
+        "nox_linkenv.env.interpreter.other_pip",
+        "nox_linkenv.resolve.renewal",
+    }
+)
 
 
 def sources() -> dict[str, ast.Module]:

@@ -13,6 +13,7 @@ from nox_linkenv.maintenance.verify import Problem, verify
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, keep_archive, write
 from nox_linkenv.projects.fingerprint import fingerprint
 from nox_linkenv.projects.surroundings import Surroundings
+from nox_linkenv.resolve.pages import Page, PageState, save_state
 from nox_linkenv.store import Store
 from nox_linkenv.store.layers import open_companion
 from nox_linkenv.store.layout import DIRECTORIES, DISCARDED, LAYER, LOCKS, PROBE, SOURCES, STAGING, TESTS, Retention
@@ -47,6 +48,7 @@ def fill(here: Site) -> Store:
     parts = (ResolvedPart("built", manifest.digest, True, None, ""),)
     write(store, "1" * 64, ProjectResolution(time.time(), parts), nothing)
     store.publish(SOURCES.file("2" * 64), f'{{"wheel": "{manifest.digest}"}}')
+    save_state(store, PageState(Page("https://example.org/simple/many/"), "identity", "", None, time.time()))
     store.publish("interpreters/" + "3" * 64 + ".json", '{"path": "/usr/bin/python3"}')
     open_companion(str(here.root / "companion"), store)
     with store.locked_for("some work"):

@@ -15,7 +15,6 @@ from nox.popen import popen
 
 from nox_linkenv.plugins.nox.environment import reported
 from nox_linkenv.provision.installer import install as install_request
-from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -72,6 +71,8 @@ class _SessionPip:
 
     def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's own command through nox, whose messages it makes, with *arguments* added behind its back."""
+        from nox_linkenv.resolve.pip import observed
+
         codes = []
 
         def asking(command: Sequence[str], **options: Any) -> tuple[int, str]:
@@ -87,6 +88,8 @@ class _SessionPip:
         return codes[-1] == 0
 
     def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
+        from nox_linkenv.resolve.pip import observed
+
         quiet = {**self.options, "silent": True, "stdout": None, "stderr": subprocess.STDOUT}
         code, _ = self._popen(observed([*self.command[:3], *arguments], record), quiet)
         return code == 0

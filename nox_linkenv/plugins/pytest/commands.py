@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.activation import activated
-from nox_linkenv.resolve.pip import observed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -122,6 +121,8 @@ class CapturedPip:
         return True
 
     def _pip(self, arguments: Sequence[str], record: str | None, *, check: bool, quiet: bool = False) -> int:
+        from nox_linkenv.resolve.pip import observed
+
         __tracebackhide__ = True
         command = observed([self.python, "-m", "pip", *arguments], record)
         done = run_command(command, env=self.request.environ, cwd=self.request.directory, check=check, quiet=quiet)

@@ -19,7 +19,6 @@ from tox.execute.stream import SyncWrite
 
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.provision.installer import install
-from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -200,6 +199,8 @@ class _Status(ExecuteStatus):
 
     def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's command with *arguments* added."""
+        from nox_linkenv.resolve.pip import observed
+
         out = _Asked(self._say)
         code = self._run(observed([*self._request.cmd, *arguments], record), out, self._err)
         out.finish()
@@ -209,6 +210,8 @@ class _Status(ExecuteStatus):
 
     def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         """Run another command of pip, and show none of it."""
+        from nox_linkenv.resolve.pip import observed
+
         out, err = SyncWrite("fetch-out", None), SyncWrite("fetch-err", None)
         code = self._run(observed([*self._beginning[:-1], *arguments], record), out, err)
         if code != 0:
