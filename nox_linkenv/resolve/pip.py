@@ -18,12 +18,15 @@ def observed(command: Sequence[str], record: str | None) -> list[str]:
 
     Args:
         command: an interpreter with its options, then ``-m pip``, or ``-c`` and code that runs pip so that nothing is
-            imported from the current directory, then pip's own arguments.
+            imported from the current directory, then pip's own arguments.  The script ``pip`` is run as it stands, and
+            what it reads is not known.
         record: absolute path; ``None`` leaves the command as it is.
     """
-    if record is None:
+    at = 1
+    while command[at] not in ("-m", "-c") and command[at].startswith("-"):
+        at += 1
+    if record is None or command[at] not in ("-m", "-c"):
         return list(command)
-    at = next(at for at, option in enumerate(command) if option in ("-m", "-c"))
     return [*command[:at], _OBSERVER, record, command[at], *command[at + 2 :]]
 
 
