@@ -9,11 +9,13 @@ import pytest
 from tests.support.capabilities import Capability, require
 from tests.support.environment import clean_environment
 from tests.support.interpreters import find_interpreters
+from tests.support.seeds import seed
+from tests.support.shared import Host
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["pytester"]  # for the tests of the pytest plugin
+pytest_plugins = ["pytester", "tests.support.oracle"]  # the first for the tests of the pytest plugin
 _IMPLIED = {"root": (Capability.ROOT, Capability.LOOP), "network": (Capability.NETWORK,)}
 
 
@@ -39,6 +41,18 @@ def shared_dir(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     place = (base if worker_id == "master" else base.parent) / "shared"
     place.mkdir(exist_ok=True)
     return place
+
+
+@pytest.fixture(scope="session")
+def newest() -> Host:
+    """The nox, tox and pytest beside the tests."""
+    return Host.newest()
+
+
+@pytest.fixture(scope="session")
+def own_seed(shared_dir: Path, newest: Host) -> Path:
+    """A store, to be copied with ``sow``, that knows the interpreter which runs the tests."""
+    return seed(shared_dir, newest)
 
 
 @pytest.fixture

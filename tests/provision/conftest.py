@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nox_linkenv.config import Settings
-from nox_linkenv.provision.environment import Environment
 from tests.provision.tool import Site, site
 from tests.support.capabilities import Capability, require, require_python
 from tests.support.interpreters import TARGET
-from tests.support.shared import once
+from tests.support.seeds import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.shared import Host
 
 _OUTER = ("VIRTUALENV_", "PIP_", "LINKENV_")
 
@@ -31,16 +31,11 @@ def _plain_process(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def template(shared_dir: Path) -> Callable[[str], Path]:
+def template(shared_dir: Path, newest: Host) -> Callable[[str], Path]:
     """Return a function from a version to a store that holds the bare environment of its interpreter."""
 
     def made(version: str) -> Path:
-        def make(store: Path) -> None:
-            prefix = str((shared_dir / f"env-{version}").resolve())
-            environment = Environment(prefix, Settings(store=str(store)), session="template")
-            environment.create(str(require_python(version)), ())
-
-        return once(shared_dir / f"warm-{version}", make)
+        return seed(shared_dir, newest, str(require_python(version)))
 
     return made
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.seeds import seed
 from tests.support.shared import ROOT, Host, make_host
 
 if TYPE_CHECKING:
@@ -15,15 +16,15 @@ _OLDEST = "2024.3.2"
 
 
 @pytest.fixture(scope="session")
-def newest() -> Host:
-    """The nox that runs beside the tests."""
-    return Host.newest()
-
-
-@pytest.fixture(scope="session")
 def oldest(shared_dir: Path) -> Host:
     """The oldest nox that is supported, with this project as a wheel, in an environment of its own."""
     return Host("oldest", make_host(shared_dir, "oldest-nox", f"nox=={_OLDEST}", str(ROOT)).python)
+
+
+@pytest.fixture
+def seeded(host: Host, shared_dir: Path) -> Path:
+    """A store that knows the interpreter of the host."""
+    return seed(shared_dir, host)
 
 
 @pytest.fixture(params=["newest", "oldest"])

@@ -14,10 +14,12 @@ from tests.parity.wheels import write_wheel
 from tests.plugins.nox.mounts import mounted, remount
 from tests.plugins.nox.tool import Outcome, Project, Run
 from tests.support.capabilities import Capability
+from tests.support.seeds import sow
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.oracle import Oracle
     from tests.support.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
@@ -44,7 +46,14 @@ def other(session):
 
 @pytest.fixture
 def project(host: Host, tmp_path: Path) -> Project:
+    """A project whose store is not there yet."""
     return Project.make(tmp_path / "project", host, _NOXFILE)
+
+
+@pytest.fixture
+def seeded_project(host: Host, steady_path: Path, oracle: Oracle, seeded: Path) -> Project:
+    """A project whose store knows the interpreter, to be compared with the oracle."""
+    return Project.make(steady_path / "project", host, _NOXFILE, oracle=oracle, seed=seeded)
 
 
 def _one_clear_message(outcome: Outcome, *words: str) -> str:
@@ -78,18 +87,18 @@ def _left_in_staging(store: Path) -> list[Path]:
         "wheels/absent-1-py3-none-any.whl",
     ],
 )
-def test_as_pip_has_it(project: Project, wanted: str) -> None:
-    failed, _, again = project.same_on_both(
+def test_as_pip_has_it(seeded_project: Project, wanted: str) -> None:
+    failed, _, again = seeded_project.same_on_both(
         Run(env={"WANTED": wanted}), Run(("-r", "-s", "s")), Run(("-r", "-s", "s"), env={"WANTED": wanted})
     )
     assert failed.report == {"s": ("failed", None), "other": ("success", None)}
     assert failed.errors
     assert again.report == {"s": ("failed", None)}
-    assert damaged_objects(project.store) == []
-    assert _left_in_staging(project.store) == []
+    assert damaged_objects(seeded_project.store) == []
+    assert _left_in_staging(seeded_project.store) == []
 
 
-def test_no_network(project: Project) -> None:
+def test_no_network(seeded_project: Project) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))  # bound, not listening: connections are refused
         env = {
@@ -98,7 +107,7 @@ def test_no_network(project: Project) -> None:
             "PIP_NO_INDEX": "",
             "PIP_FIND_LINKS": "",
         }
-        failed = project.same_on_both(Run(("-s", "s"), env={**env, "WANTED": "absent-distribution"}))[0]
+        failed = seeded_project.same_on_both(Run(("-s", "s"), env={**env, "WANTED": "absent-distribution"}))[0]
     assert failed.code == 1
     assert failed.errors
 
@@ -113,8 +122,9 @@ def test_store_that_cannot_be_written(project: Project) -> None:
 
 
 @pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
-def test_store_that_cannot_be_written_serves_what_it_has(project: Project) -> None:
+def test_store_that_cannot_be_written_serves_what_it_has(project: Project, seeded: Path) -> None:
     with mounted(project.store, "size=200m"):
+        sow(seeded, project.store)
         assert project.nox(Run(("-s", "s"))).code == 0
         remount(project.store, "ro")
         own = project.root / "cache"
@@ -167,13 +177,13 @@ def test_setting_that_is_none(project: Project) -> None:
     _one_clear_message(project.nox(Run(("-s", "s"), env={"LINKENV_LINK_MODE": "glue"})), "LINKENV_LINK_MODE", "glue")
 
 
-def test_missing_interpreter(project: Project) -> None:
-    noxfile = project.root / "noxfile.py"
+def test_missing_interpreter(seeded_project: Project) -> None:
+    noxfile = seeded_project.root / "noxfile.py"
     noxfile.write_text(noxfile.read_text().replace("@nox.session\ndef s", '@nox.session(python="3.99")\ndef s'))
     run = Run(("-s", "s", "--error-on-missing-interpreters"))
-    outcome = project.same_on_both(run)[0]
+    outcome = seeded_project.same_on_both(run)[0]
     assert outcome.report["s"][0] == "failed"
-    assert not (project.envdir / "s").exists()
+    assert not (seeded_project.envdir / "s").exists()
 
 
 def _write_big_wheel(folder: Path) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.parity.compare import view_differences
 from tests.plugins.nox.tool import Outcome, Project, Run
+from tests.support.oracle import Oracle, steady_directory
+from tests.support.seeds import seed
 from tests.support.shared import Host, once
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
@@ -31,16 +33,30 @@ _CHANGING = {"returned", "pip_commands"}
 _NEWER = {"env_removed", "without_outer_env"}
 
 
+#: One run of nox is for so many sessions, so that two workers share them.
+_AT_ONCE = 8
+
+
 @pytest.fixture
-def outcomes(host: Host, shared_dir: Path) -> tuple[Outcome, Outcome]:
-    """All sessions on the oracle, then on the peer: run once for each nox."""
+def outcomes(host: Host, shared_dir: Path, session: str, oracle: Oracle) -> tuple[Outcome, Outcome]:
+    """The session on the oracle, then on the peer: run with several others, once for each nox."""
+    number = _SESSIONS.index(session) // _AT_ONCE
+    name = f"behaviours-{host.name}-{number}"
+    several = _SESSIONS[number * _AT_ONCE :][:_AT_ONCE]
 
     def work(place: Path) -> None:
-        pairs = Project.make(place, host, _NOXFILE).on_both(Run())
-        (place / "outcomes.pickle").write_bytes(pickle.dumps(pairs[0]))
+        mine = oracle.of(name)
+        with steady_directory(name) as directory:
+            # the first ones begin with no store at all
+            seeded = seed(shared_dir, host) if number else None
+            project = Project.make(directory / "project", host, _NOXFILE, oracle=mine, seed=seeded)
+            (pair,) = project.on_both(Run(("-s", *several)))
+        place.write_bytes(pickle.dumps((pair, mine.recalled)))
 
-    content = (once(shared_dir / f"behaviours-{host.name}", work) / "outcomes.pickle").read_bytes()
-    found: tuple[Outcome, Outcome] = pickle.loads(content)
+    place = shared_dir / f"{name}{'-again' if oracle.again else ''}.pickle"
+    found: tuple[Outcome, Outcome]
+    found, recalled = pickle.loads(once(place, work).read_bytes())
+    oracle.recalled.extend(recalled)
     return found
 
 

@@ -13,8 +13,11 @@ import pytest
 from tests.plugins.nox.tool import Project, Run
 from tests.support.capabilities import require_python
 from tests.support.interpreters import OTHER, TARGET
+from tests.support.seeds import seed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.support.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
@@ -56,73 +59,79 @@ _WAYS = {
 _HOOK_ONLY = {"-fb", "--force-venv-backend", "-db", "--default-venv-backend"}
 
 
-def _project(tmp_path: Path, host: Host, *, first: str = "", options: str = "", arguments: str = "") -> Project:
-    noxfile = _NOXFILE.format(first=first, options=options, arguments=arguments)
-    return Project.make(tmp_path / "project", host, noxfile)
+@pytest.fixture
+def make(tmp_path: Path, shared_dir: Path) -> Callable[..., Project]:
+    """Make a project with a noxfile of these parts; its store knows the interpreter of the host."""
+
+    def do(host: Host, *, first: str = "", options: str = "", arguments: str = "", name: str = "project") -> Project:
+        noxfile = _NOXFILE.format(first=first, options=options, arguments=arguments)
+        return Project.make(tmp_path / name, host, noxfile, seed=seed(shared_dir, host))
+
+    return do
 
 
 @pytest.mark.parametrize("way", _WAYS)
-def test_chosen_without_an_import(host: Host, tmp_path: Path, way: str) -> None:
+def test_chosen_without_an_import(host: Host, make: Callable[..., Project], way: str) -> None:
     options, arguments, run = _WAYS[way]
-    outcome = _project(tmp_path, host, options=options, arguments=arguments).nox(run)
+    outcome = make(host, options=options, arguments=arguments).nox(run)
     assert outcome.code == 0, outcome.output
     assert outcome.facts == {"s": {"backend": "linked", "linked": True}}
 
 
 @pytest.mark.parametrize("way", [way for way in _WAYS if way not in _HOOK_ONLY])
-def test_chosen_by_import_alone(host: Host, tmp_path: Path, way: str) -> None:
+def test_chosen_by_import_alone(host: Host, make: Callable[..., Project], way: str) -> None:
     options, arguments, run = _WAYS[way]
-    project = _project(tmp_path, host, first="import nox_linkenv", options=options, arguments=arguments)
+    project = make(host, first="import nox_linkenv", options=options, arguments=arguments)
     outcome = project.nox(Run(run.args, env=run.env | _OFF))
     assert outcome.code == 0, outcome.output
     assert outcome.facts == {"s": {"backend": "linked", "linked": True}}
 
 
-def test_import_and_hook_together(host: Host, tmp_path: Path) -> None:
-    project = _project(tmp_path, host, first="import nox_linkenv", arguments='venv_backend="linked"')
+def test_import_and_hook_together(host: Host, make: Callable[..., Project]) -> None:
+    project = make(host, first="import nox_linkenv", arguments='venv_backend="linked"')
     outcome = project.nox(Run())
     assert outcome.facts == {"s": {"backend": "linked", "linked": True}}, outcome.output
 
 
-def test_switched_off_hook_leaves_nox_as_it_was(host: Host, tmp_path: Path) -> None:
-    outcome = _project(tmp_path, host, arguments='venv_backend="linked"').nox(Run(env=_OFF))
+def test_switched_off_hook_leaves_nox_as_it_was(host: Host, make: Callable[..., Project]) -> None:
+    outcome = make(host, arguments='venv_backend="linked"').nox(Run(env=_OFF))
     assert outcome.code != 0
     assert "Expected venv_backend one of" in outcome.output
-    outcome = _project(tmp_path / "other", host).nox(Run(("-fb", "linked"), env=_OFF))
+    outcome = make(host, name="other").nox(Run(("-fb", "linked"), env=_OFF))
     assert outcome.code != 0
     assert "invalid choice: 'linked'" in outcome.output
 
 
-def test_first_choice_is_taken(host: Host, tmp_path: Path) -> None:
-    outcome = _project(tmp_path, host, arguments='venv_backend="virtualenv"').nox(Run())
+def test_first_choice_is_taken(host: Host, make: Callable[..., Project]) -> None:
+    outcome = make(host, arguments='venv_backend="virtualenv"').nox(Run())
     assert outcome.facts == {"s": {"backend": "virtualenv", "linked": False}}, outcome.output
     uv = shutil.which("uv", path=str(Path(host.python).parent)) or shutil.which("uv")
     if uv is not None:
         path = os.pathsep.join((str(Path(uv).parent), os.defpath))
-        project = _project(tmp_path / "other", host, arguments='venv_backend="uv|linked"')
+        project = make(host, name="other", arguments='venv_backend="uv|linked"')
         outcome = project.nox(Run(env={"PATH": path}))
         assert outcome.facts["s"]["backend"] == "uv", outcome.output
 
 
-def test_unknown_backend_names_ours_too(host: Host, tmp_path: Path) -> None:
-    outcome = _project(tmp_path, host, arguments='venv_backend="linkde"').nox(Run())
+def test_unknown_backend_names_ours_too(host: Host, make: Callable[..., Project]) -> None:
+    outcome = make(host, arguments='venv_backend="linkde"').nox(Run())
     assert outcome.code != 0
     assert "'linked'" in outcome.output
 
 
-def test_parallel(newest: Host, tmp_path: Path) -> None:
+def test_parallel(newest: Host, make: Callable[..., Project]) -> None:
     for version in (OTHER, TARGET):
         require_python(version)
-    project = _project(tmp_path, newest, arguments=f'python=["{OTHER}", "{TARGET}"], venv_backend="linked"')
+    project = make(newest, arguments=f'python=["{OTHER}", "{TARGET}"], venv_backend="linked"')
     outcome = project.nox(Run(("--parallel", "2", "--allow-parallel")))
     assert outcome.code == 0, outcome.output
     assert outcome.facts == {f"s-{version}": {"backend": "linked", "linked": True} for version in (OTHER, TARGET)}
 
 
 @pytest.mark.parametrize("mode", ["fresh", "reuse"])
-def test_script_mode(newest: Host, tmp_path: Path, mode: str) -> None:
+def test_script_mode(newest: Host, make: Callable[..., Project], mode: str) -> None:
     script = '# /// script\n# dependencies = ["nox", "tiny"]\n# ///\nimport tiny'
-    project = _project(tmp_path, newest, first=script, arguments='venv_backend="none"')
+    project = make(newest, first=script, arguments='venv_backend="none"')
     noxfile = project.root / "noxfile.py"
     text = noxfile.read_text()
     body = 'def s(session):\n    print(json.dumps([tiny.VERSION, tiny.__file__, os.environ.get("NOX_SCRIPT_MODE")]))\n'
@@ -140,22 +149,24 @@ def test_script_mode(newest: Host, tmp_path: Path, mode: str) -> None:
     assert told[3][0] == "2.0"
 
 
-def test_hook_is_cheap_and_harmless_outside_of_nox(host: Host, tmp_path: Path) -> None:
-    project = _project(tmp_path, host)
+def test_hook_is_cheap_and_harmless_outside_of_nox(host: Host, make: Callable[..., Project]) -> None:
+    project = make(host)
     code = "import sys; print([name for name in sys.modules if name.startswith(('nox', 'virtualenv', 'packaging'))])"
     done = project.python("-c", code)
     assert done.stdout.strip() in {"['nox_linkenv', 'nox_linkenv._hook']", "['nox_linkenv._hook', 'nox_linkenv']"}
     assert done.stderr == ""
 
 
-def test_a_nox_that_changed_under_us_is_left_as_it_was(host: Host, tmp_path: Path) -> None:
+def test_a_nox_that_changed_under_us_is_left_as_it_was(
+    host: Host, make: Callable[..., Project], tmp_path: Path
+) -> None:
     """A later nox may have other modules: the hook must not break what it does not know."""
     stub = tmp_path / "stub" / "nox"
     stub.mkdir(parents=True)
     (stub / "__init__.py").write_text("")
     (stub / "_options.py").write_text("CHOICES = ['virtualenv']\n")
     code = f"import sys; sys.path.insert(0, {str(stub.parent)!r}); import nox._options as o; print(o.CHOICES)"
-    done = _project(tmp_path, host).python("-c", code)
+    done = make(host).python("-c", code)
     assert done.stdout == "['virtualenv']\n", done.stderr
     assert "Traceback" not in done.stderr
     assert "linkenv" in done.stderr, "nobody was told"

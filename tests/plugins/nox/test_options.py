@@ -10,11 +10,13 @@ import pytest
 from tests.plugins.nox.tool import Outcome, Project, Run
 from tests.support.capabilities import require_python
 from tests.support.interpreters import OTHER, TARGET
+from tests.support.seeds import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from tests.support.oracle import Oracle
     from tests.support.shared import Host
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
@@ -42,8 +44,8 @@ def first(session):
 
 
 @pytest.fixture
-def project(host: Host, tmp_path: Path) -> Project:
-    return Project.make(tmp_path / "project", host, _NOXFILE)
+def project(host: Host, steady_path: Path, oracle: Oracle, seeded: Path) -> Project:
+    return Project.make(steady_path / "project", host, _NOXFILE, oracle=oracle, seed=seeded)
 
 
 def _reused(outcomes: list[Outcome]) -> list[bool]:
@@ -169,6 +171,7 @@ def test_envdir(project: Project) -> None:
 
 
 def test_list(project: Project) -> None:
+    shutil.rmtree(project.store)
     outcomes = project.same_on_both(Run(("--list",)))
     assert outcomes[0].code == 0
     assert not project.store.exists(), "nothing was asked of the store"
@@ -184,9 +187,10 @@ def test_missing_interpreter_is_skipped_or_an_error(project: Project, python: st
 
 
 @pytest.mark.parametrize("choice", ["auto", "never", "always"])
-def test_download_python(newest: Host, tmp_path: Path, choice: str) -> None:
+def test_download_python(newest: Host, steady_path: Path, oracle: Oracle, shared_dir: Path, choice: str) -> None:
     require_python(TARGET)
-    project = Project.make(tmp_path / "project", newest, _NOXFILE)
+    seeded = seed(shared_dir, newest)
+    project = Project.make(steady_path / "project", newest, _NOXFILE, oracle=oracle, seed=seeded)
     args = ("--download-python", choice)
     outcomes = project.same_on_both(Run(args, env={"PYTHON": "3.99"}), Run(args, env={"PYTHON": TARGET}))
     assert outcomes[0].report["first"][0] == "skipped"

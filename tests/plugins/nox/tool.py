@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from tests.parity.tool import ORACLE, PEER
 from tests.parity.wheels import write_wheel
 from tests.support.environment import clean_environment
+from tests.support.oracle import installed
+from tests.support.seeds import sow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tests.support.oracle import Oracle
     from tests.support.shared import Host
 
 __all__ = ["Outcome", "Project", "Run"]
@@ -97,10 +100,15 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A directory with a noxfile and ``wheels/``: tiny 1.0 and 2.0, and needy, which requires ``tiny<2``."""
+    """A directory with a noxfile and ``wheels/``: tiny 1.0 and 2.0, and needy, which requires ``tiny<2``.
+
+    Attributes:
+        oracle: what keeps the oracle's half of a comparison; it is asked each time where there is none.
+    """
 
     root: Path
     host: Host
+    oracle: Oracle | None = None
 
     @property
     def store(self) -> Path:
@@ -111,7 +119,10 @@ class Project:
         return self.root / ".nox"
 
     @classmethod
-    def make(cls, root: Path, host: Host, noxfile: str) -> Project:
+    def make(
+        cls, root: Path, host: Host, noxfile: str, *, oracle: Oracle | None = None, seed: Path | None = None
+    ) -> Project:
+        """Write the project into *root*; its store is a copy of *seed*, or not there."""
         wheels = root / "wheels"
         wheels.mkdir(parents=True)
         for version in ("1.0", "2.0"):
@@ -123,7 +134,9 @@ class Project:
         for name in ("python", "python3", "pip", "pip3"):
             (root / "guard" / name).write_text(_GUARD.format(record=root / "escaped.txt"))
             (root / "guard" / name).chmod(0o755)
-        return cls(root, host)
+        if seed is not None:
+            sow(seed, root / "store")
+        return cls(root, host, oracle)
 
     def nox(self, run: Run, backend: str = PEER) -> Outcome:
         """Run nox once, on what stands there."""
@@ -166,11 +179,21 @@ class Project:
 
     def on_both(self, *runs: Run) -> list[tuple[Outcome, Outcome]]:
         """Run nox several times, first all on the oracle, then all on the peer: pairs of their outcomes."""
-        told = []
-        for backend in (ORACLE, PEER):
-            shutil.rmtree(self.envdir, ignore_errors=True)
-            told.append([self.nox(run, backend) for run in runs])
-        return list(zip(*told, strict=True))
+        shutil.rmtree(self.envdir, ignore_errors=True)
+        if self.oracle is None:
+            asked = self._ask_oracle(runs)
+        else:
+            noxfile = (self.root / "noxfile.py").read_text()
+            asked = self.oracle.answer(lambda: self._ask_oracle(runs), noxfile, *installed(self.host))
+        return list(zip(asked, [self.nox(run) for run in runs], strict=True))
+
+    def _ask_oracle(self, runs: Sequence[Run]) -> list[Outcome]:
+        """Run nox on the oracle and remove what that has left: the peer starts as it does with kept answers."""
+        before = set(self.root.iterdir())
+        told = [self.nox(run, ORACLE) for run in runs]
+        for path in set(self.root.iterdir()) - before:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        return told
 
     def same_on_both(self, *runs: Run) -> list[Outcome]:
         """As ``on_both``; fail unless everything that a user sees is the same. Returns what the peer did."""

@@ -17,12 +17,6 @@ _OLDEST = "4.11.0"
 
 
 @pytest.fixture(scope="session")
-def newest() -> Host:
-    """The tox that runs beside the tests."""
-    return Host.newest()
-
-
-@pytest.fixture(scope="session")
 def oldest(shared_dir: Path) -> Host:
     """The oldest tox that is supported, with this project as a wheel, in an environment of its own."""
     return Host("oldest", make_host(shared_dir, "oldest-tox", f"tox=={_OLDEST}", str(ROOT)).python)
