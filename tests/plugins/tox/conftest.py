@@ -1,4 +1,4 @@
-"""The two ends of the range of supported tox versions, and a store that all tests share."""
+"""The two ends of the range of supported tox versions, and the project that they are run on."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plugins.tox.tool import Project
+from tests.support.seeds import seed, sow
 from tests.support.shared import ROOT, Host, make_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.oracle import Oracle
 
 _OLDEST = "4.11.0"
 
@@ -23,11 +26,12 @@ def oldest(shared_dir: Path) -> Host:
 
 
 @pytest.fixture
-def make(tmp_path: Path, shared_dir: Path) -> Callable[[Host], Project]:
-    """Make the small project for a tox."""
+def make(steady_path: Path, shared_dir: Path, oracle: Oracle) -> Callable[[Host], Project]:
+    """Make the small project for a tox, with a store that knows its interpreter and is this test's own."""
 
     def do(host: Host) -> Project:
-        return Project.make(tmp_path / "project", host, shared_dir / "tox-store")
+        store = sow(seed(shared_dir, host), steady_path / "store")
+        return Project.make(steady_path / "project", host, store, oracle=oracle)
 
     return do
 

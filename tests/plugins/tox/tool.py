@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tests.plugins.tox.project import furnish
 from tests.support.environment import clean_environment
+from tests.support.oracle import installed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tests.support.oracle import Oracle
     from tests.support.shared import Host
 
 __all__ = ["ORACLE", "PEER", "Outcome", "Project", "Run", "ini"]
@@ -86,16 +88,22 @@ def ini(env: str = "", *, tox: str = "skipsdist = true", more: str = "", runner:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """The project in the directory *root*; *store* may be shared by many."""
+    """The project in the directory *root*.
+
+    Attributes:
+        store: may be shared by many.
+        oracle: what keeps the oracle's half of a comparison; it is asked each time where there is none.
+    """
 
     root: Path
     host: Host
     store: Path
+    oracle: Oracle | None = None
 
     @classmethod
-    def make(cls, root: Path, host: Host, store: Path) -> Project:
+    def make(cls, root: Path, host: Host, store: Path, *, oracle: Oracle | None = None) -> Project:
         furnish(root)
-        return cls(root, host, store)
+        return cls(root, host, store, oracle)
 
     def environ(self, more: dict[str, str] | None = None) -> dict[str, str]:
         """Return the variables that tox runs with."""
@@ -159,13 +167,18 @@ class Project:
 
         Returns what the peer did.
         """
-        told = []
-        for runner in (ORACLE, PEER):
-            self.renew()
-            told.append([self.tox(run, runner) for run in runs])
-        for oracle, peer in zip(*told, strict=True):
+        if self.oracle is None:
+            asked = self._tell(runs, ORACLE)
+        else:
+            asked = self.oracle.answer(lambda: self._tell(runs, ORACLE), *installed(self.host))
+        told = self._tell(runs, PEER)
+        for oracle, peer in zip(asked, told, strict=True):
             assert peer.same() == oracle.same(), f"{peer.output}\n--- the oracle:\n{oracle.output}"
-        return told[1]
+        return told
+
+    def _tell(self, runs: Sequence[Run], runner: str) -> list[Outcome]:
+        self.renew()
+        return [self.tox(run, runner) for run in runs]
 
 
 def _shape(journal: Any) -> Any:
