@@ -34,7 +34,7 @@ def tests(session: nox.Session) -> None:
     """Run the tests in a linked environment; arguments after ``--`` go to pytest."""
     install_project(session, "test")
     selection = () if session.python == FULL else ("-m", "not slow")
-    session.run("pytest", *(session.posargs or ("-n", "2", *selection)))
+    session.run("pytest", *(session.posargs or ("-n", "2", "--dist", "worksteal", *selection)))
 
 
 @nox.session
@@ -42,6 +42,8 @@ def coverage(session: nox.Session) -> None:
     """Measure branch coverage, with that of child processes, and fail under the limit in pyproject.toml."""
     install_project(session, "test")
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *(session.posargs or ("-n", "2", "-m", "not slow")))
+    session.run(
+        "coverage", "run", "-m", "pytest", *(session.posargs or ("-n", "2", "--dist", "worksteal", "-m", "not slow"))
+    )
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")

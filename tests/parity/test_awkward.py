@@ -14,20 +14,22 @@ from tests.support.capabilities import require_python
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.oracle import Oracle
+
 
 @pytest.mark.network
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("story", [FROM_INDEX, FROM_FILES], ids=["index", "files"])
-def test_awkward_parity(story: Story, python: str, tmp_path: Path) -> None:
+def test_awkward_parity(story: Story, python: str, steady_path: Path, oracle: Oracle) -> None:
     require_python(python)
-    project, store = tmp_path / "project", tmp_path / "store"
+    project, store = steady_path / "project", steady_path / "store"
     story = furnish(project, story)
-    oracle = make(project, story, python=python, backend=ORACLE, store=store)
+    by_pip = oracle.answer(lambda: make(project, story, python=python, backend=ORACLE, store=store))
     cold = make(project, story, python=python, backend=PEER, store=store)
-    told = compare(oracle, cold, story)
+    told = compare(by_pip, cold, story)
     if not told:
         warm = make(project, story, python=python, backend=PEER, store=store)
-        told = [f"with a warm store, {difference}" for difference in compare(oracle, warm, story)]
+        told = [f"with a warm store, {difference}" for difference in compare(by_pip, warm, story)]
     assert not told, "\n".join(told)
     assert _installed_by_us(cold), "pip itself installed everything: nothing was linked"
 

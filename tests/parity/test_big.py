@@ -13,16 +13,18 @@ from tests.support.capabilities import require_python
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.support.oracle import Oracle
+
 
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("python", PYTHONS)
 @pytest.mark.parametrize("name", sorted(BIG))
-def test_big_parity(name: str, python: str, tmp_path: Path) -> None:
+def test_big_parity(name: str, python: str, steady_path: Path, oracle: Oracle) -> None:
     require_python(python)
-    project, store = tmp_path / "project", tmp_path / "store"
+    project, store = steady_path / "project", steady_path / "store"
     story = furnish(project, BIG[name])
-    oracle = make(project, story, python=python, backend=ORACLE, store=store)
+    by_pip = oracle.answer(lambda: make(project, story, python=python, backend=ORACLE, store=store))
     peer = make(project, story, python=python, backend=PEER, store=store)
-    told = compare(oracle, peer, story)
+    told = compare(by_pip, peer, story)
     assert not told, "\n".join(told)

@@ -9,10 +9,13 @@ import pytest
 
 from tests.parity.compare import tree_differences
 from tests.projects.tool import BACKENDS, Bench, make_project
-from tests.support.interpreters import usual
+from tests.support.interpreters import TARGET, usual
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from tests.support.oracle import Oracle
 
 pytestmark = pytest.mark.network
 
@@ -28,12 +31,15 @@ _SETTLING = {("setuptools-scm", False), ("setuptools-scm", True), ("meson-python
 
 @pytest.mark.parametrize(("version", "backend", "editable"), _CASES)
 def test_as_pip_makes_it(
-    tmp_path: Path, root: Path, interpreters: dict[str, Path], version: str, backend: str, editable: bool
+    steady_path: Path,
+    steady_bench: Callable[[str], Bench],
+    oracle: Oracle,
+    version: str,
+    backend: str,
+    editable: bool,
 ) -> None:
-    if version not in interpreters:
-        pytest.skip(f"no Python {version} here")
-    bench = Bench(root, interpreters[version])
-    project = make_project(tmp_path / "project", backend)
+    bench = steady_bench(version)
+    project = make_project(steady_path / "project", backend)
     arguments = ["-e", ".[test]"] if editable else [".[test]"]
     first = bench.install(project, *arguments)
     assert first.message.startswith("asked pip"), first.message
@@ -51,13 +57,16 @@ def test_as_pip_makes_it(
     assert [item.get("editable_project_location") for item in listed if item["name"] == "demo"] == [
         str(project) if editable else None
     ]
-    bench.by_pip(project, *arguments)
-    assert tree_differences(bench.tree(), linked) == []
+    by_pip = oracle.answer(lambda: bench.tree_by_pip(project, *arguments))
+    assert tree_differences(by_pip, linked) == []
 
 
 @pytest.mark.parametrize("backend", ["setuptools", "hatchling", "extension"])
-def test_an_edit_is_built_and_pip_is_not_asked(tmp_path: Path, bench: Bench, backend: str) -> None:
-    project = make_project(tmp_path / "project", backend)
+def test_an_edit_is_built_and_pip_is_not_asked(
+    steady_path: Path, steady_bench: Callable[[str], Bench], oracle: Oracle, backend: str
+) -> None:
+    bench = steady_bench(TARGET)
+    project = make_project(steady_path / "project", backend)
     bench.install(project, ".")
     bench.calls.clear()
     module = project / "src" / "demo" / "__init__.py"
@@ -68,8 +77,8 @@ def test_an_edit_is_built_and_pip_is_not_asked(tmp_path: Path, bench: Bench, bac
     assert bench.calls == []
     assert bench.run("demo") == "two\n"
     linked = bench.tree()
-    bench.by_pip(project, ".")
-    assert tree_differences(bench.tree(), linked) == []
+    by_pip = oracle.answer(lambda: bench.tree_by_pip(project, "."))
+    assert tree_differences(by_pip, linked) == []
 
 
 @pytest.mark.parametrize("variable", ["SETUPTOOLS_SCM_PRETEND_VERSION", "VCS_VERSIONING_PRETEND_VERSION"])

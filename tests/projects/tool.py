@@ -186,6 +186,11 @@ class Bench:
         request = self._request(project, arguments, environ)
         _Pip(self, request).install(arguments)
 
+    def tree_by_pip(self, project: Path, *arguments: str) -> Tree:
+        """Return what real pip makes of a fresh environment."""
+        self.by_pip(project, *arguments)
+        return self.tree()
+
     def tree(self) -> Tree:
         return snapshot(self.prefix)
 

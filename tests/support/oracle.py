@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 import time
+import zlib
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -85,13 +86,13 @@ class Oracle:
         path = self.directory / f"{hashlib.sha256(text.encode()).hexdigest()}.pickle"
         try:
             if path.stat().st_mtime > time.time() - _DAYS * 86_400:
-                found: _T = pickle.loads(path.read_bytes())
+                found: _T = pickle.loads(zlib.decompress(path.read_bytes()))
                 self.recalled.append(path)
                 return found
         except OSError:
             pass
         made = make()
-        _write(path, pickle.dumps(made))
+        _write(path, zlib.compress(pickle.dumps(made), 1))
         return made
 
     def forget(self) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.parity.snapshot import Tree
+    from tests.support.oracle import Oracle
     from tests.support.shared import Host
 
 _PYTHONS = usual("3.9", "3.12", "3.13")
@@ -77,30 +78,30 @@ def _made(root: Path, host: Host, config: str, runner: str, python: Path) -> tup
     return tree, installed
 
 
-def _check(root: Path, host: Host, config: str, python: Path) -> None:
-    oracle = _made(root, host, config, ORACLE, python)
+def _check(root: Path, host: Host, config: str, python: Path, oracle: Oracle) -> None:
+    asked = oracle.answer(lambda: _made(root, host, config, ORACLE, python))
     peer = _made(root, host, config, PEER, python)
-    told = [*tree_differences(oracle[0], peer[0]), *view_differences(oracle[1], peer[1])]
+    told = [*tree_differences(asked[0], peer[0]), *view_differences(asked[1], peer[1])]
     assert not told, "\n".join(told)
 
 
 @pytest.mark.network
 @pytest.mark.parametrize(("version", "package"), [*((version, "wheel") for version in _PYTHONS), (TARGET, "editable")])
 def test_packaged_project(
-    tmp_path: Path, newest: Host, interpreters: dict[str, Path], version: str, package: str
+    steady_path: Path, oracle: Oracle, newest: Host, interpreters: dict[str, Path], version: str, package: str
 ) -> None:
     require_python(version)
-    build_project(tmp_path)
-    build_wheels(tmp_path / "wheels")
-    (tmp_path / "requirements.txt").write_text("six<1.17\niniconfig\n")
+    build_project(steady_path)
+    build_wheels(steady_path / "wheels")
+    (steady_path / "requirements.txt").write_text("six<1.17\niniconfig\n")
     # One interpreter builds for all: building is not what is compared.
     config = f"{_PACKAGED}package = {package}\nwheel_build_env = .pkg\n"
-    _check(tmp_path, newest, config, interpreters[version])
+    _check(steady_path, newest, config, interpreters[version], oracle)
 
 
 @pytest.mark.slow
 @pytest.mark.network
 @pytest.mark.parametrize("version", _PYTHONS)
-def test_big(tmp_path: Path, newest: Host, interpreters: dict[str, Path], version: str) -> None:
+def test_big(steady_path: Path, oracle: Oracle, newest: Host, interpreters: dict[str, Path], version: str) -> None:
     require_python(version)
-    _check(tmp_path, newest, _SCI, interpreters[version])
+    _check(steady_path, newest, _SCI, interpreters[version], oracle)
