@@ -81,8 +81,8 @@ def main() -> int:
     for python in arguments.python or PYTHONS:
         print(f"installing for Python {python}", file=sys.stderr, flush=True)
         install(work, python, arguments.package or list(PACKAGES))
-    ours, theirs = measure(work / "store" / "v1" / "objects"), measure(work / "uv")
-    bytecode = measure(work / "store" / "v1" / "bytecode")
+    ours, theirs = measure(work / "store" / "v2" / "objects"), measure(work / "uv")
+    bytecode = measure(work / "store" / "v2" / "bytecode")
     print("| | files | bytes | on the disk |\n|---|---|---|---|")
     for name, size in (("objects of the store", ours), ("uv's cache", theirs), ("bytecode of the store", bytecode)):
         print(f"| {name} | {size.files:,} | {size.apparent / 1e6:,.1f} MB | {size.disk / 1e6:,.1f} MB |")

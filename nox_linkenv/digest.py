@@ -10,7 +10,9 @@ from __future__ import annotations
 import hashlib
 from typing import IO, Final
 
-__all__ = ["BLOCK", "EMPTY", "EXECUTABLE_SUFFIX", "address", "file_digest", "is_derived", "mtime_of"]
+from nox_linkenv.regular import open_regular
+
+__all__ = ["BLOCK", "EMPTY", "EXECUTABLE_SUFFIX", "address", "digest_of", "file_digest", "is_derived", "mtime_of"]
 
 #: Bytes read at a time when a file is streamed.
 BLOCK: Final = 1 << 20
@@ -41,6 +43,15 @@ def is_derived(mtime: int) -> bool:
     """Return whether the modification time *mtime*, in nanoseconds since the epoch, can be one of :func:`mtime_of`."""
     seconds, rest = divmod(mtime, 1_000_000_000)
     return rest == 0 and _EPOCH <= seconds < _EPOCH + _SPAN
+
+
+def digest_of(path: str) -> str | None:
+    """Return the hexadecimal SHA-256 of the regular file at *path*, ``None`` where there is none that can be read."""
+    try:
+        with open(open_regular(path), "rb") as stream:
+            return file_digest(stream)
+    except OSError:
+        return None
 
 
 def file_digest(stream: IO[bytes]) -> str:

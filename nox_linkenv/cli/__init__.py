@@ -43,6 +43,8 @@ _EPILOG: Final = "Exit codes: 0 all is well, 1 something failed or stays broken,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments* (default: the process's own) and return its exit code."""
+    from nox_linkenv.cli.options import told
+
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         parsed = _parser(_chosen(arguments)).parse_args(arguments)
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             output.warn(f"linkenv: {line}")
     try:
         code: int = parsed.run(parsed, output)
+        for line in told():
+            output.warn(f"linkenv: {line}")
         sys.stdout.flush()
     except LinkenvError as error:
         output.error(error)

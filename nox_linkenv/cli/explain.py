@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +10,7 @@ from nox_linkenv.env.bytecode import read_bytecode
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import read_receipt
+from nox_linkenv.env.skeleton import Skeleton
 from nox_linkenv.errors import EnvError
 from nox_linkenv.maintenance.disk_usage import shared_extents
 from nox_linkenv.store.layout import Layout
@@ -81,25 +81,23 @@ def _origin(store: Store, prefix: str, receipt: Receipt, path: str) -> dict[str,
             return {"origin": "bytecode shared by the store", **_connection(receipt, prefix, path, source)}
         if path in content.empty:
             return {"origin": "an empty file of a wheel: written, not linked", "mode": "written"}
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            if content.name != receipt.skeleton:
-                plan = Plan.loads(store.read(content.name) or "")
-                for kind in ("texts", "shebangs", "records", "copies"):
-                    if any(entry[0] == path for entry in getattr(plan, kind)):
-                        return {"origin": "written for this environment, as its wheel or pip says", "mode": "written"}
-    text = store.read(receipt.skeleton) if receipt.skeleton else None
-    if text is not None and f'"{path}"' in text:
+        plan = None if content.name == receipt.skeleton else store.load(content.name, Plan.from_json)
+        for kind in ("texts", "shebangs", "records", "copies") if plan is not None else ():
+            if any(entry[0] == path for entry in getattr(plan, kind)):
+                return {"origin": "written for this environment, as its wheel or pip says", "mode": "written"}
+    skeleton = store.load(receipt.skeleton, Skeleton.from_json) if receipt.skeleton else None
+    bare = () if skeleton is None else (*skeleton.texts, *skeleton.symlinks, *skeleton.copies)
+    if any(entry[0] == path for entry in bare):
         return {"origin": "of the bare environment, as virtualenv makes it", "mode": "written"}
     return {"origin": "unknown", "state": "it was made after the installation, or by something else"}
 
 
 def _wheel(store: Store, name: str, position: int) -> dict[str, Any]:
     """Return which distribution of the plan *name* the link at *position* belongs to."""
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        plan = Plan.loads(store.read(name) or "")
-        for entry in reversed(plan.distributions):
-            if entry[4] <= position:
-                return {"wheel": f"{entry[0]} {entry[1]}", "wheel_sha256": entry[3]}
+    plan = store.load(name, Plan.from_json)
+    for entry in reversed(() if plan is None else plan.distributions):
+        if entry[4] <= position:
+            return {"wheel": f"{entry[0]} {entry[1]}", "wheel_sha256": entry[3]}
     return {"wheel": "seeded by virtualenv"}
 
 

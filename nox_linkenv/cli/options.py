@@ -36,6 +36,9 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return load_settings(directory=os.getcwd(), explicit=explicit)
 
 
+_opened: list[Store] = []
+
+
 def opened(settings: Settings, *, exactly: bool = False) -> Store:
     """Open the store of *settings*; one that does not exist is not made.
 
@@ -46,13 +49,20 @@ def opened(settings: Settings, *, exactly: bool = False) -> Store:
         StoreError: there is none.
     """
     root = settings.store_root
-    if not os.path.exists(Layout(root).description):
+    if not os.path.lexists(Layout(root).description) and not os.path.isdir(Layout(root).base):
         raise StoreError(
             "There is no store",
             path=root,
             remedy="The first session makes it; name another one with --store or LINKENV_STORE.",
         )
-    return Store.open(root, lower=settings.lower_roots) if exactly else open_store(settings)
+    store = Store.open(root, lower=settings.lower_roots) if exactly else open_store(settings)
+    _opened.append(store)
+    return store
+
+
+def told() -> list[str]:
+    """Return lines about what of the opened stores was found damaged, since this was asked last."""
+    return [line for store in _opened for line in store.told()]
 
 
 def duration(text: str) -> float:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.digest import EMPTY, mtime_of
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.paths import check_paths
+from nox_linkenv.regular import read_regular
 from nox_linkenv.store.compile import bytecode_of
-from nox_linkenv.store.layout import bytecode_name
+from nox_linkenv.store.layout import PYC_DIGITS, digest_in
+from nox_linkenv.store.notes import string, strings
 from nox_linkenv.store.objects import discard
 
 if TYPE_CHECKING:
@@ -21,6 +26,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]
 
+_EMPTY_NAME: Final = re.compile(rf"bytecode/[^/]+/{EMPTY[:2]}/{EMPTY[2:]}-[0-9a-f]{{{PYC_DIGITS}}}\.pyc")
+#: Bytes: more than bytecode of nothing has.
+_MOST: Final = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class Bytecode:
@@ -29,12 +38,12 @@ class Bytecode:
     Args:
         links: those of modules with content.
         empty: paths of those of empty modules, which are written: one inode cannot have that many links.
-        empty_size: bytes of each of these.
+        empty_source: the stored file, relative to the format directory, whose content each of these has.
     """
 
     links: Links
     empty: list[str]
-    empty_size: int
+    empty_source: str
 
 
 def sources(links: Links, empty: Sequence[str], facts: Facts) -> dict[str, str]:
@@ -61,25 +70,22 @@ def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Fact
     Args:
         name: of the stored plan or skeleton.
     """
-    sizes = bytecode_of(store.layers, facts.tag, set(modules.values()))
+    found = bytecode_of(store.layers, facts.tag, set(modules.values()))
     links, empty = Links(), []
     directories: dict[str, None] = {}
     for path, addr in modules.items():
-        if addr not in sizes:
+        if addr not in found:
             continue
         target = pyc_path(path, facts.cache_tag)
         directories.setdefault(target.rpartition("/")[0])
         if addr == EMPTY:
             empty.append(target)
         else:
-            links.add_source(target, bytecode_name(facts.tag, addr), sizes[addr], mtime_of(addr))
+            links.add_source(target, found[addr].name, found[addr].size, mtime_of(addr))
     links.directories.extend(directories)
-    store.note(
-        _name(name, facts),
-        json.dumps(
-            {"links": links.to_json(), "empty": empty, "empty_size": sizes.get(EMPTY, 0)}, separators=(",", ":")
-        ),
-    )
+    source = found[EMPTY].name if empty else ""
+    data = {"links": links.to_json(), "empty": empty, "empty_source": source}
+    store.note(_name(name, facts), json.dumps(data, separators=(",", ":")))
 
 
 def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Bytecode | None:
@@ -88,12 +94,9 @@ def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Byteco
     Args:
         links: of the plan or skeleton *name*: bytecode lies only below its directories.
     """
-    text = store.read(_name(name, facts))
-    if text is None:
-        return None
-    try:
-        data = json.loads(text)
-        found = Bytecode(Links.from_json(data["links"]), list(data["empty"]), int(data["empty_size"]))
+
+    def parse(data: dict[str, Any]) -> Bytecode:
+        found = Bytecode(Links.from_json(data["links"]), strings(data["empty"]), string(data["empty_source"]))
         check_paths(
             found.links.directories,
             found.links.paths,
@@ -102,24 +105,28 @@ def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Byteco
             folders=found.links.folders(),
         )
         return found
-    except (ValueError, KeyError, TypeError):
-        return None
+
+    return store.load(_name(name, facts), parse)
 
 
-def empty_bytecode(store: Store, facts: Facts, size: int) -> bytes:
-    """Return the bytecode of an empty module, or nothing where there is none of *size* bytes."""
-    path = store.find(bytecode_name(facts.tag, EMPTY))
-    if path is None:
+def empty_bytecode(store: Store, bytecode: Bytecode) -> bytes:
+    """Return the content of the bytecode of empty modules, or nothing where it is not there, or not what it was."""
+    name = bytecode.empty_source
+    if not bytecode.empty or _EMPTY_NAME.fullmatch(name) is None:
         return b""
-    try:
-        with open(path, "rb") as stream:
-            content = stream.read()
-    except FileNotFoundError:
-        return b""
-    if len(content) != size:
-        discard(store.layout, bytecode_name(facts.tag, EMPTY))  # upkeep makes it anew
-        return b""
-    return content
+    for layer in store.layers:
+        try:
+            content = read_regular(f"{layer.base}/{name}", limit=_MOST)
+        except FileNotFoundError:
+            continue
+        except OSError:
+            content = b""
+        if hashlib.sha256(content).hexdigest().startswith(digest_in(name)):
+            return content
+        if layer is store.layout:
+            with contextlib.suppress(OSError):
+                discard(layer, name)  # upkeep makes it anew
+    return b""
 
 
 def _name(name: str, facts: Facts) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -57,25 +56,23 @@ def contents(
     replaced: set[str] = set()
     taken: set[str] = set()
     for name in reversed(receipt.plans):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            plan = read.get(name) or Plan.loads(store.read(name) or "")
-            if not isinstance(plan, Plan):
-                continue
-            gone = {canonicalize_name(entry[0]) for entry in plan.distributions if _is_gone(f"{prefix}/{entry[2]}")}
-            current = [at for at in _current(plan, replaced | gone) if plan.links.paths[at] not in taken]
-            yield Content(name, plan.links, [path for path, _ in plan.empty], current)
-            replaced.update(canonicalize_name(entry[0]) for entry in plan.distributions)
-            taken.update(plan.links.paths)
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        if receipt.skeleton is not None:
-            skeleton = read.get(receipt.skeleton) or Skeleton.loads(store.read(receipt.skeleton) or "")
-            metadata = [path for path in skeleton.links.directories if path.endswith(".dist-info")]
-            replaced.update(_seed(path) for path in metadata if _is_gone(f"{prefix}/{path}"))
-            former = tuple(replaced.intersection(map(_seed, metadata)))
-            current = [
-                at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, former)
-            ]
-            yield Content(receipt.skeleton, skeleton.links, [], current)
+        plan = read.get(name) or store.load(name, Plan.from_json)
+        if not isinstance(plan, Plan):
+            continue
+        gone = {canonicalize_name(entry[0]) for entry in plan.distributions if _is_gone(f"{prefix}/{entry[2]}")}
+        current = [at for at in _current(plan, replaced | gone) if plan.links.paths[at] not in taken]
+        yield Content(name, plan.links, [path for path, _ in plan.empty], current)
+        replaced.update(canonicalize_name(entry[0]) for entry in plan.distributions)
+        taken.update(plan.links.paths)
+    if receipt.skeleton is not None:
+        skeleton = read.get(receipt.skeleton) or store.load(receipt.skeleton, Skeleton.from_json)
+        if not isinstance(skeleton, Skeleton):
+            return
+        metadata = [path for path in skeleton.links.directories if path.endswith(".dist-info")]
+        replaced.update(_seed(path) for path in metadata if _is_gone(f"{prefix}/{path}"))
+        former = tuple(replaced.intersection(map(_seed, metadata)))
+        current = [at for at, path in enumerate(skeleton.links.paths) if path not in taken and not _under(path, former)]
+        yield Content(receipt.skeleton, skeleton.links, [], current)
 
 
 def _seed(metadata: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
 from nox_linkenv.env.paths import check_sources
 from nox_linkenv.store.layout import object_name
+from nox_linkenv.store.notes import integers, strings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,7 +69,13 @@ class Links:
         Raises:
             KeyError, TypeError, ValueError: *data* is not one, or its sources are no files of a store.
         """
-        links = cls(data["directories"], data["paths"], data["sources"], data["sizes"], data["mtimes"])
+        links = cls(
+            strings(data["directories"]),
+            strings(data["paths"]),
+            strings(data["sources"]),
+            integers(data["sizes"]),
+            integers(data["mtimes"]),
+        )
         if not len(links.paths) == len(links.sources) == len(links.sizes) == len(links.mtimes):
             raise ValueError("the lists of links differ in length")
         check_sources(links.sources)

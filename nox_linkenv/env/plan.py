@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.paths import check_paths, check_sources
 from nox_linkenv.store.layout import object_name
+from nox_linkenv.store.notes import rows, string, strings
 from nox_linkenv.wheel.model import EntryPoint, Scheme
 
 if TYPE_CHECKING:
@@ -90,25 +91,42 @@ class Plan:
         changed = [(path, texts.get(path, text), executable) for path, text, executable in self.texts]
         before = {path: text for path, text, _ in self.texts if path in texts}
         records = []
-        for path, rows, computed in self.records:
+        for path, lines, computed in self.records:
             directory = path.removesuffix("RECORD")
             names = {file: f"{directory.split('/')[-2]}/{file.removeprefix(directory)}" for file in texts}
             ours = {file: name for file, name in names.items() if file.startswith(directory)}
             # Only the rows of what is replaced: the wheel may have one of a file of its own by that name.
             gone = {record_row(name, before[file].encode()) for file, name in ours.items()}
             new = [record_row(name, texts[file].encode()) for file, name in ours.items()]
-            records.append((path, sorted([*(row for row in rows if row not in gone), *new]) if new else rows, computed))
+            kept = sorted([*(line for line in lines if line not in gone), *new]) if new else lines
+            records.append((path, kept, computed))
         return replace(self, texts=changed, records=records)
 
     @classmethod
-    def loads(cls, text: str) -> Plan:
-        """Return the plan that :meth:`dumps` wrote.
+    def from_json(cls, data: dict[str, Any]) -> Plan:
+        """Return the plan that :meth:`dumps` wrote as JSON.
 
         Raises:
-            KeyError, TypeError, ValueError: *text* is not one, or it leads out of the environment.
+            KeyError, TypeError, ValueError: *data* is not one, or it leads out of the environment.
         """
-        data: dict[str, Any] = json.loads(text)
-        plan = cls(links=Links.from_json(data["links"]), **{name: data[name] for name in _LISTS})
+        links = Links.from_json(data["links"])
+        records = rows(data["records"], str, list, list)
+        for _, lines, computed in records:
+            strings(lines)
+            rows(computed, str, str)
+        distributions = rows(data["distributions"], str, str, str, str, int)
+        if any(not 0 <= entry[4] <= len(links.paths) for entry in distributions):
+            raise ValueError("a distribution begins where there is no link")
+        plan = cls(
+            links=links,
+            empty=rows(data["empty"], str, bool),
+            texts=rows(data["texts"], str, str, bool),
+            shebangs=rows(data["shebangs"], str, str),
+            copies=rows(data["copies"], str, str),
+            records=records,
+            distributions=distributions,
+            shebang=string(data["shebang"]),
+        )
         plan.check()
         return plan
 

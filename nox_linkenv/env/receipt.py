@@ -11,13 +11,18 @@ from typing import Any, Final
 from nox_linkenv.env.assembly.assembler import write_private
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.linking import LinkMode
+from nox_linkenv.regular import read_regular
 from nox_linkenv.store.directories import is_directory
+from nox_linkenv.store.notes import NoteError, parse_note, seal, string, strings
 
 __all__ = ["DIRECTORY", "Receipt", "donor_of", "own_directory", "read_receipt", "remove_receipt", "write_receipt"]
 
 #: Our directory in the environment.
 DIRECTORY: Final = ".linkenv"
-_FORMAT: Final = 1
+_FORMAT: Final = 2
+#: What its digest is of, besides its text; and the most bytes that it has.
+_NAME: Final = "receipt"
+_MOST: Final = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,26 @@ class Receipt:
             "sources": self.sources,
         }
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Receipt:
+        """Return the receipt that :meth:`to_json` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: *data* is not one.
+        """
+        if data["format"] != _FORMAT:
+            raise ValueError("of another format")
+        return cls(
+            store=string(data["store"]),
+            interpreter=string(data["interpreter"]),
+            facts=Facts.from_json(data["facts"]),
+            skeleton=None if data["skeleton"] is None else string(data["skeleton"]),
+            session=string(data["session"]),
+            plans=tuple(strings(data["plans"])),
+            modes=tuple(strings(data["modes"])),
+            sources=tuple(strings(data["sources"])),
+        )
+
 
 def donor_of(prefix: str) -> str:
     """Return where the environment that stood at *prefix* before is kept while the new one takes over from it."""
@@ -96,28 +121,15 @@ def read_receipt(prefix: str) -> Receipt | None:
     if not is_directory(f"{prefix}/{DIRECTORY}"):
         return None
     try:
-        with open(_path(prefix), encoding="utf-8") as stream:
-            data = json.load(stream)
-        if data["format"] != _FORMAT:
-            return None
-        return Receipt(
-            store=data["store"],
-            interpreter=data["interpreter"],
-            facts=Facts.from_json(data["facts"]),
-            skeleton=data["skeleton"],
-            session=data["session"],
-            plans=tuple(data["plans"]),
-            modes=tuple(data.get("modes", (LinkMode.HARDLINK.value,))),
-            sources=tuple(data.get("sources", ())),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return parse_note(_NAME, read_regular(_path(prefix), limit=_MOST), Receipt.from_json)
+    except (OSError, NoteError):
         return None
 
 
 def write_receipt(prefix: str, receipt: Receipt) -> None:
     """Write *receipt* into the environment at *prefix*: whole or not at all."""
     staged = f"{own_directory(prefix)}/receipt.new"
-    write_private(staged, json.dumps(receipt.to_json()).encode(), executable=False)
+    write_private(staged, seal(_NAME, json.dumps(receipt.to_json())), executable=False)
     os.replace(staged, _path(prefix))
 
 

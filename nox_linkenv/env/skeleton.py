@@ -17,6 +17,7 @@ from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.paths import check_paths, check_sources
 from nox_linkenv.store.layout import SKELETONS
+from nox_linkenv.store.notes import rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -73,15 +74,19 @@ class Skeleton:
         )
 
     @classmethod
-    def loads(cls, text: str) -> Skeleton:
-        """Return the skeleton that :meth:`dumps` wrote.
+    def from_json(cls, data: dict[str, Any]) -> Skeleton:
+        """Return the skeleton that :meth:`dumps` wrote as JSON.
 
         Raises:
-            KeyError, TypeError, ValueError: *text* is not one, or it leads out of the environment.
+            KeyError, TypeError, ValueError: *data* is not one, or it leads out of the environment.
         """
-        data: dict[str, Any] = json.loads(text)
-        lists = {name: data[name] for name in _LISTS}
-        skeleton = cls(facts=Facts.from_json(data["facts"]), links=Links.from_json(data["links"]), **lists)
+        skeleton = cls(
+            facts=Facts.from_json(data["facts"]),
+            links=Links.from_json(data["links"]),
+            symlinks=rows(data["symlinks"], str, str),
+            texts=rows(data["texts"], str, str, bool),
+            copies=rows(data["copies"], str, str),
+        )
         check_paths(
             skeleton.links.directories,
             skeleton.links.paths,
@@ -96,11 +101,7 @@ class Skeleton:
 
 def stored_skeleton(store: Store, name: str) -> Skeleton | None:
     """Return the stored skeleton of this *name*, or ``None`` where there is none that can be read."""
-    text = store.use(name)
-    try:
-        return None if text is None else Skeleton.loads(text)
-    except (KeyError, TypeError, ValueError):
-        return None
+    return store.use(name, Skeleton.from_json)
 
 
 def fits(prefix: str) -> bool:

@@ -188,7 +188,7 @@ def link_files(
     """
     operations = operations or Operations()
     report = LinkReport()
-    status_of, link, refusals = os.stat, *_method(mode, operations)
+    status_of, link, refusals = os.lstat, *_method(mode, operations)
     seen = inodes.append if inodes is not None else None
     linked = 0
     for position, (source, target, size, mtime) in enumerate(zip(sources, targets, sizes, mtimes, strict=True)):

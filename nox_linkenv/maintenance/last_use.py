@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import EMPTY
 from nox_linkenv.maintenance.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
+from nox_linkenv.regular import read_regular
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.layout import WHEELS, stem_of
 
@@ -48,8 +49,8 @@ class Uses:
     def keep(self, paths: Collection[str]) -> None:
         """Keep the objects that the plans and skeletons at *paths* name, in other stores."""
         for path in paths:
-            with contextlib.suppress(OSError), open(path, "rb") as stream:
-                self._objects.update(dict.fromkeys(references(stream.read(), Kind.PLAN), _FOREVER))
+            with contextlib.suppress(OSError):
+                self._objects.update(dict.fromkeys(references(read_regular(path), Kind.PLAN), _FOREVER))
 
     def forget(self, name: str) -> None:
         """Forget the unit *name*, which has been removed: it may come again."""
@@ -77,10 +78,14 @@ class Uses:
         return units
 
     def read(self, name: str) -> bytes:
-        """Return the content of the file *name*, empty where there is none."""
-        with contextlib.suppress(OSError), open(f"{self.base}/{name}", "rb") as stream:
-            return stream.read()
-        return b""
+        """Return the content of the file *name*, empty where there is none.
+
+        Its digest is not looked at: of one that is damaged, whatever it still seems to name is better kept.
+        """
+        try:
+            return read_regular(f"{self.base}/{name}")
+        except OSError:
+            return b""
 
     def of(self, tag: str | None, key: int) -> float | None:
         """Return when an object, or bytecode, was used last; ``None`` where nothing refers to it."""

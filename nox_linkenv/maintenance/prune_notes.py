@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.regular import IrregularError, read_regular
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.files import staging_name
 from nox_linkenv.store.layout import (
@@ -22,6 +22,7 @@ from nox_linkenv.store.layout import (
     Retention,
 )
 from nox_linkenv.store.link_policy import layer_of
+from nox_linkenv.store.notes import NoteError, parse_note
 from nox_linkenv.store.roots import find_roots
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ __all__ = ["prune_notes"]
 
 #: How a note names the unit that it speaks of.
 _PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
-_WHEEL: Final = re.compile(rb'^\{"wheel": ?"([0-9a-f]{64})"\}$')
+_WHEEL: Final = re.compile(rb'"note":\{"wheel": ?"([0-9a-f]{64})"')
 
 
 def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) -> None:
@@ -70,13 +71,14 @@ def _last_use(path: str, uses: Uses) -> float:
     """Return when a note, or the unit that it names, was used last; now and ever, where it cannot be read."""
     try:
         written = os.lstat(path).st_mtime
-        with open(path, "rb") as stream:
-            content = stream.read()
+        content = read_regular(path)
+    except IrregularError:
+        return 0.0
     except OSError:
         return float("inf")
     if (plan := _PLAN.search(content)) is not None:
         return uses.times.get(plan[1].decode(), written)
-    if (wheel := _WHEEL.match(content)) is not None:
+    if (wheel := _WHEEL.search(content)) is not None:
         return uses.times.get(WHEELS.file(wheel[1].decode()), written)
     return written
 
@@ -90,8 +92,9 @@ def _is_older(path: str, moment: float) -> bool:
 
 def _has_place(path: str) -> bool:
     """Return whether the companion store which the note at *path* names is there."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError), open(path, "rb") as stream:
-        return os.path.exists(Layout(json.load(stream)["root"]).description)
+    name = f"{COMPANIONS.name}/{os.path.basename(path)}"
+    with contextlib.suppress(OSError, NoteError):
+        return parse_note(name, read_regular(path), lambda data: os.path.exists(Layout(data["root"]).description))
     return False
 
 

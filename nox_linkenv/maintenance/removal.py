@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
 from dataclasses import dataclass, field
 from time import time
@@ -93,9 +94,12 @@ class Removal:
         self._reflinks = has_reflinks(layout.base)
 
     def unlink(self, path: str, kind: str | None = None) -> None:
-        """Unlink a file, if it is there."""
+        """Unlink a file, if it is there; a directory in its place is removed with all that is in it."""
         try:
             status = os.lstat(path)
+            if stat.S_ISDIR(status.st_mode):
+                self.trash(path, kind or "directories in the place of files")
+                return
             taken = status.st_blocks * 512
             links = status.st_nlink - self.spared[status.st_ino] if self.spared else status.st_nlink
             freed = freed_by(path, taken, reflinks=self._reflinks) if links <= 1 else 0

@@ -140,7 +140,7 @@ class Watch:
                         lists.append((f"{directory}/{matched['stem']}.json", name))
                     elif name not in self._known:
                         with contextlib.suppress(FileNotFoundError):
-                            found[name] = Unit(kind, name, entry.stat().st_mtime)
+                            found[name] = Unit(kind, name, entry.stat(follow_symlinks=False).st_mtime)
                             self._known.add(name)
         except (FileNotFoundError, NotADirectoryError):
             return

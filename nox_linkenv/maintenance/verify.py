@@ -11,11 +11,27 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.digest import file_digest, mtime_of
+from nox_linkenv.digest import mtime_of
+from nox_linkenv.env.assembly.donor import is_recorded
 from nox_linkenv.maintenance.leftovers import find_leftovers
 from nox_linkenv.maintenance.units import Kind, Watch
-from nox_linkenv.store.layout import ASIDE, BYTECODE, DIRECTORIES, DISCARDED, LAYER, OBJECTS, PROBE, WHEELS, object_name
-from nox_linkenv.store.objects import EXECUTABLE_MODE, FILE_MODE
+from nox_linkenv.regular import open_regular
+from nox_linkenv.store.layout import (
+    ASIDE,
+    BYTECODE,
+    DIRECTORIES,
+    DISCARDED,
+    LAYER,
+    OBJECTS,
+    PREBUILT,
+    PROBE,
+    PYC_DIGITS,
+    WHEELS,
+    Retention,
+    object_name,
+)
+from nox_linkenv.store.notes import NoteError, read_note
+from nox_linkenv.store.objects import EXECUTABLE_MODE, FILE_MODE, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +42,9 @@ __all__ = ["Finding", "Problem", "Verified", "verify"]
 
 _SHARD: Final = re.compile(r"[0-9a-f]{2}")
 _OBJECT: Final = re.compile(r"[0-9a-f]{62}x?")
-_PYC: Final = re.compile(r"[0-9a-f]{62}\.pyc")
+_PYC: Final = re.compile(rf"[0-9a-f]{{62}}-[0-9a-f]{{{PYC_DIGITS}}}\.pyc")
+#: How the directories of notes are pruned.
+_NOTES: Final = (Retention.UNIT, Retention.NOTE, Retention.ROOT)
 #: What belongs into the format directory.
 _KNOWN: Final = frozenset({PROBE, DISCARDED, *(directory.name.partition("/")[0] for directory in DIRECTORIES)})
 
@@ -62,13 +80,14 @@ class Verified:
     """What was looked at.
 
     Args:
-        objects, manifests, bytecode: how many.
+        objects, manifests, bytecode, notes: how many; a manifest is a note, too.
         findings: what is wrong.
     """
 
     objects: int = 0
     manifests: int = 0
     bytecode: int = 0
+    notes: int = 0
     findings: list[Finding] = field(default_factory=list)
 
 
@@ -91,13 +110,15 @@ class _Verification:
         self.progress = progress
         self.verified = Verified()
         self.damaged: dict[str, str] = {}  # name -> reason
+        self.dropped: set[str] = set()  # names of damaged notes
 
     def run(self) -> Verified:
         self.progress("reading objects")
         self._objects()
         self.progress("reading bytecode")
         self._bytecode()
-        self.progress("reading manifests and plans")
+        self.progress("reading notes")
+        self._notes()
         self._units()
         self._strangers()
         return self.verified
@@ -106,11 +127,7 @@ class _Verification:
         for name, entry in self._entries(OBJECTS.name, _OBJECT):
             self.verified.objects += 1
             addr = name[8:10] + name[11:]
-            reason = _look(entry.stat(follow_symlinks=False), addr)
-            if reason is None and self.full:
-                with open(entry.path, "rb") as stream:
-                    if file_digest(stream) != addr[:64]:
-                        reason = "its content is not what its name says"
+            reason = _look(entry.stat(follow_symlinks=False), addr) or self._content_reason(name)
             if reason is not None:
                 self.damaged[name] = reason
 
@@ -118,15 +135,43 @@ class _Verification:
         for tag in _names(f"{self.base}/{BYTECODE.name}"):
             for name, entry in self._entries(f"{BYTECODE.name}/{tag}", _PYC):
                 self.verified.bytecode += 1
-                addr = name.split("/")[2] + name.split("/")[3].removesuffix(".pyc")
-                reason = _look(entry.stat(follow_symlinks=False), addr)
+                addr = name.split("/")[2] + entry.name.partition("-")[0]
+                reason = _look(entry.stat(follow_symlinks=False), addr) or self._content_reason(name)
                 if reason is None and self.full:
                     reason = _pyc_reason(entry.path, addr)
                 if reason is not None:
                     self._found(Problem.DAMAGED, name, reason)
 
+    def _content_reason(self, name: str) -> str | None:
+        if not self.full or is_whole(self.store.layout, name):
+            return None
+        return "its content is not what its name says"
+
+    def _notes(self) -> None:
+        """Compare every note with the digest that it carries."""
+        for kind in DIRECTORIES:
+            if kind.retention in _NOTES:
+                shards = [f"{kind.name}/{shard}" for shard in _names(f"{self.base}/{kind.name}")]
+                for directory in shards if kind.sharded else [kind.name]:
+                    for name in _names(f"{self.base}/{directory}"):
+                        if name.endswith(".json"):
+                            self._note(f"{directory}/{name}")
+        for plan in _names(f"{self.base}/{PREBUILT.name}"):
+            for tree in _names(f"{self.base}/{PREBUILT.name}/{plan}"):
+                name = f"{PREBUILT.name}/{plan}/{tree}"
+                if not is_recorded(f"{self.base}/{name}", plan):
+                    self._found(Problem.DAMAGED, name, "its recorded state is not what its digest says")
+
+    def _note(self, name: str) -> None:
+        self.verified.notes += 1
+        reason = _note_reason(f"{self.base}/{name}", name)
+        if reason is not None:
+            self.dropped.add(name)
+            wheels = (WHEELS.key(name),) if name.startswith(f"{WHEELS.name}/") else ()
+            self._found(Problem.DAMAGED, name, reason, wheels)
+
     def _units(self) -> None:
-        """Look for what manifests, plans and skeletons name, and tell which wheels damaged objects belong to."""
+        """Look for what manifests name, and tell which wheels damaged objects belong to."""
         owners: dict[str, list[str]] = {}
         missing: dict[str, list[str]] = {}
         reasons: dict[str, str] = {}
@@ -134,9 +179,11 @@ class _Verification:
             if unit.kind is not Kind.WHEEL:
                 continue
             self.verified.manifests += 1
+            if unit.name in self.dropped:
+                continue
             digest = WHEELS.key(unit.name)
             manifest = self.store.manifest(digest, used=False)
-            if manifest is None or manifest.digest != digest:
+            if manifest is None:
                 self._found(Problem.DAMAGED, unit.name, "it is not a manifest", (digest,))
                 continue
             for file in manifest.files:
@@ -201,13 +248,26 @@ def _look(status: os.stat_result, addr: str) -> str | None:
 
 def _pyc_reason(path: str, addr: str) -> str | None:
     """Return what is wrong with the head of a pyc (PEP 552: magic, flags, source's time and size), or ``None``."""
-    with open(path, "rb") as stream:
+    with open(open_regular(path), "rb") as stream:
         head = stream.read(16)
     if len(head) < 16:
         return "it is cut off"
     flags, mtime = struct.unpack_from("<LL", head, 4)
     if flags != 0 or mtime != mtime_of(addr) & 0xFFFFFFFF:
         return "it was not made of the object it belongs to"
+    return None
+
+
+def _note_reason(path: str, name: str) -> str | None:
+    """Return what is wrong with the note *name* in the file at *path*, or ``None``."""
+    try:
+        read_note(path, name)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(error.strerror)
+    except NoteError as error:
+        return str(error)
     return None
 
 

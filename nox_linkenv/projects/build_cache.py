@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.reads import NOTHING, Reads
-from nox_linkenv.projects.widening import widen, wider_key
+from nox_linkenv.projects.widening import load_names, widen, wider_key
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, object_name
+from nox_linkenv.store.notes import optional, string, strings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.store import Manifest, Store
-    from nox_linkenv.store.layout import Directory
 
 __all__ = [
     "Build",
@@ -37,6 +38,7 @@ __all__ = [
     "write",
 ]
 
+_ARCHIVE: Final = re.compile(r"projects/wheels/[0-9a-f]{64}/[^/]+\.whl")
 #: Fields of METADATA that can change what else is installed.
 _FIELDS: Final = ("Name", "Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
 
@@ -108,12 +110,9 @@ class ProjectResolution:
 
 def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
     """Return the build with *key* in these *surroundings*; one whose wheel is not stored any more is none."""
-    data = _load(store, BUILDS, key, surroundings)
-    try:
-        reads, reading = Reads.from_json(data["reads"]), Reading.of(data.get("reading"))
-        requirements = tuple(data["requirements"])
-        build = Build(**{**data, "requirements": requirements, "reads": reads, "reading": reading})
-    except (ValueError, KeyError, TypeError):
+    wider = wider_key(key, load_names(store, BUILDS.file(key), used=True), surroundings)
+    build = None if wider is None else store.use(BUILDS.file(wider), _build)
+    if build is None:
         return None
     whole = os.path.isfile(f"{store.layout.base}/{build.archive}") and store.manifest(build.wheel) is not None
     return build if whole or build.refused else None
@@ -121,22 +120,38 @@ def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | No
 
 def load_project_resolution(store: Store, key: str, surroundings: Surroundings) -> ProjectResolution | None:
     """Return the resolution with *key* in these *surroundings*."""
-    data = _load(store, ANSWERS, key, surroundings)
-    try:
-        parts = tuple(ResolvedPart(**part) for part in data["parts"])
-        reads, reading = Reads.from_json(data["reads"]), Reading.of(data.get("reading"))
-        return ProjectResolution(float(data["time"]), parts, reads, reading)
-    except (KeyError, TypeError, ValueError):
-        return None
+    wider = wider_key(key, load_names(store, ANSWERS.file(key), used=True), surroundings)
+    return None if wider is None else store.use(ANSWERS.file(wider), _resolution)
 
 
-def _load(store: Store, kind: Directory, key: str, surroundings: Surroundings) -> dict[str, Any]:
-    wider = wider_key(key, store.use(kind.file(key)), surroundings)
-    text = None if wider is None else store.use(kind.file(wider))
-    try:
-        return dict(json.loads(text or "{}"))
-    except (ValueError, TypeError):
-        return {}
+def _build(data: dict[str, Any]) -> Build:
+    texts = {name: string(data[name]) for name in ("wheel", "archive", "metadata", "refused")}
+    if not texts["refused"] and _ARCHIVE.fullmatch(texts["archive"]) is None:
+        raise ValueError("not the path of an archive")
+    return Build(
+        time=float(data["time"]),
+        requirements=tuple(strings(data["requirements"])),
+        reads=Reads.from_json(data["reads"]),
+        reading=Reading.of(data["reading"]),
+        **texts,
+    )
+
+
+def _resolution(data: dict[str, Any]) -> ProjectResolution:
+    reads, reading = Reads.from_json(data["reads"]), Reading.of(data["reading"])
+    return ProjectResolution(float(data["time"]), tuple(map(_part, data["parts"])), reads, reading)
+
+
+def _part(data: dict[str, Any]) -> ResolvedPart:
+    return ResolvedPart(
+        name=string(data["name"]),
+        wheel=string(data["wheel"]),
+        requested=bool(data["requested"]),
+        direct_url=optional(data["direct_url"]),
+        requirement=string(data["requirement"]),
+        project=optional(data["project"]),
+        metadata=optional(data["metadata"]),
+    )
 
 
 def write(store: Store, key: str, entry: Build | ProjectResolution, surroundings: Surroundings) -> None:
@@ -147,17 +162,13 @@ def write(store: Store, key: str, entry: Build | ProjectResolution, surroundings
     """
     kind = BUILDS if isinstance(entry, Build) else ANSWERS
     name = kind.file(key)
-    before = store.read(name)
+    before = load_names(store, name)
     widened = widen(key, before, entry.reads, surroundings)
     data = {**asdict(replace(entry, reads=NOTHING)), "reads": entry.reads.to_json()}
     with contextlib.suppress(StoreUnwritableError):
         store.publish(kind.file(widened.key), json.dumps(data))
         if widened.names != before:
-            store.publish(name, widened.names)
-
-
-def _name(kind: Directory, key: str) -> str:
-    return f"projects/{kind}/{key}.json"
+            store.publish(name, widened.dumps())
 
 
 def keep_archive(store: Store, wheel: str, digest: str) -> str:

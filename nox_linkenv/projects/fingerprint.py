@@ -24,15 +24,16 @@ import os
 import re
 import stat
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.digest import file_digest
 from nox_linkenv.projects.build_config import above, read_declared
 from nox_linkenv.projects.git import git_files, index_digest
 from nox_linkenv.projects.tree_index import Index
 from nox_linkenv.store.layout import PROJECTS
+from nox_linkenv.store.notes import string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -88,6 +89,17 @@ class Tree:
     declarative: bool
     editable: bool
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Tree:
+        """Return the tree whose fields *data* has.
+
+        Raises:
+            KeyError, TypeError, AttributeError: *data* has not.
+        """
+        entries = {string(path): string(entry) for path, entry in data["entries"].items()}
+        switches = bool(data["declarative"]), bool(data["editable"])
+        return cls(string(data["project"]), string(data["root"]), entries, *switches)
+
     @property
     def digest(self) -> str:
         """Hexadecimal SHA-256 over the project's place in the repository and all entries."""
@@ -126,8 +138,8 @@ def fingerprint(
     """
     real = os.path.realpath(project)
     name = PROJECTS.file(hashlib.sha256(os.fsencode(real)).hexdigest())
-    before = store.read(name)
-    index = Index.loads(before)
+    known = store.load(name, Index.from_json)
+    index = Index() if known is None else replace(known)
     try:
         declaration = _declaration(real, index)
         root = real if declaration is not None and not declaration.repository else _repository(real) or real
@@ -147,9 +159,8 @@ def fingerprint(
     except OSError as error:
         raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
     index.files = walk.trusted
-    after = index.dumps()
-    if after != before:
-        store.note(name, after)  # a store that cannot be written still serves
+    if index != known:
+        store.note(name, index.dumps())  # a store that cannot be written still serves
     return Tree(real, root, walk.entries, declaration is not None, editable)
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from nox_linkenv.store.notes import strings
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -74,8 +76,11 @@ class Reads:
         Raises:
             KeyError, TypeError: *data* is not that.
         """
-        values: dict[str, Any] = dict.fromkeys(data["flags"], True)
-        values.update((name, frozenset(value)) for name, value in data.items() if name != "flags")
+        flags = strings(data["flags"])
+        if not set(flags) <= set(_FLAGS):
+            raise TypeError("an unknown flag")
+        values: dict[str, Any] = dict.fromkeys(flags, True)
+        values.update((name, frozenset(strings(value))) for name, value in data.items() if name != "flags")
         return cls(**values)
 
     @staticmethod

@@ -9,16 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.build_cache import digest_of
 from nox_linkenv.projects.reads import Reads
-from nox_linkenv.projects.widening import widen, wider_key
+from nox_linkenv.projects.widening import load_names, widen, wider_key
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.store.layout import SOURCES
+from nox_linkenv.store.notes import string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -88,13 +89,11 @@ class SourceBuilds:
         surroundings = self.surroundings()
         for item in items:
             key = self._key(item)
-            wider = None if key is None else wider_key(key, self.store.read(SOURCES.file(key)), surroundings)
-            text = None if wider is None else self.store.read(SOURCES.file(wider))
-            with contextlib.suppress(ValueError, KeyError, TypeError):
-                data = json.loads(text or "")
-                manifest = self.store.manifest(data["wheel"])
-                if manifest is not None and manifest.version == item.version:
-                    found[item.name] = SourceBuild(manifest, Reads.from_json(data["reads"]))
+            wider = None if key is None else wider_key(key, load_names(self.store, SOURCES.file(key)), surroundings)
+            build = None if wider is None else self.store.load(SOURCES.file(wider), _parse)
+            manifest = None if build is None else self.store.manifest(build[0])
+            if build is not None and manifest is not None and manifest.version == item.version:
+                found[item.name] = SourceBuild(manifest, build[1])
         return found
 
     def keep(self, items: Sequence[Resolved], manifests: Mapping[str, Manifest], reads: Reads) -> None:
@@ -107,13 +106,13 @@ class SourceBuilds:
         for item in items:
             key = self._key(item)
             if key is not None:
-                before = self.store.read(SOURCES.file(key))
+                before = load_names(self.store, SOURCES.file(key))
                 widened = widen(key, before, reads, surroundings)
                 data = {"wheel": manifests[item.name].digest, "reads": reads.to_json()}
                 with contextlib.suppress(StoreUnwritableError):
                     self.store.publish(SOURCES.file(widened.key), json.dumps(data))
                     if widened.names != before:
-                        self.store.publish(SOURCES.file(key), widened.names)
+                        self.store.publish(SOURCES.file(key), widened.dumps())
 
     def _key(self, item: Resolved) -> str | None:
         """Return what is known beforehand of *item*, ``None`` where nothing says that its content stays the same."""
@@ -121,3 +120,7 @@ class SourceBuilds:
         if fixed is None or self._base is None:
             return None
         return digest_of([item.requirement(), self._base])
+
+
+def _parse(data: dict[str, Any]) -> tuple[str, Reads]:
+    return string(data["wheel"]), Reads.from_json(data["reads"])

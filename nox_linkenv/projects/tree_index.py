@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from nox_linkenv.projects.build_config import Declaration
+from nox_linkenv.store.notes import string, strings
 
 __all__ = ["Index"]
 
@@ -38,16 +39,16 @@ class Index:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def loads(cls, text: str | None) -> Index:
-        """Return what :meth:`dumps` wrote; an empty one where *text* is anything else."""
-        try:
-            data: dict[str, Any] = json.loads(text or "")
-            files, said = data["files"], data["declaration"]
-            if not isinstance(files, dict) or not all(isinstance(item, list) and item for item in files.values()):
-                return cls()
-            if said is not None:
-                tuples = {name: tuple(said[name]) for name in ("copied", "files", "above")}
-                said = Declaration(bool(said["repository"]), **tuples)
-            return cls(files, str(data["text"]), said)
-        except (ValueError, KeyError, TypeError):
-            return cls()
+    def from_json(cls, data: dict[str, Any]) -> Index:
+        """Return what :meth:`dumps` wrote as JSON.
+
+        Raises:
+            KeyError, TypeError, ValueError: *data* is not one.
+        """
+        files, said = data["files"], data["declaration"]
+        if not isinstance(files, dict) or not all(isinstance(item, list) and item for item in files.values()):
+            raise TypeError("not a table of lists")
+        if said is not None:
+            tuples = {name: tuple(strings(said[name])) for name in ("copied", "files", "above")}
+            said = Declaration(bool(said["repository"]), **tuples)
+        return cls(files, string(data["text"]), said)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.projects.reads import NOTHING, Reads
 
 if TYPE_CHECKING:
     from nox_linkenv.projects.surroundings import Surroundings
+    from nox_linkenv.store import Store
 
-__all__ = ["Widened", "names_in", "widen", "wider_key"]
+__all__ = ["Widened", "load_names", "widen", "wider_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +28,43 @@ class Widened:
 
     Attributes:
         key: for the entry.
-        names: text of the file under the first key.
+        names: what the file under the first key is to name.
     """
 
     key: str
-    names: str
+    names: Reads
+
+    def dumps(self) -> str:
+        """Return the text of the file under the first key."""
+        return json.dumps({"reads": self.names.to_json()})
 
 
-def names_in(text: str | None) -> Reads | None:
-    """Return what the file with the *text* names; ``None`` where it is none that does."""
-    try:
-        return Reads.from_json(json.loads(text or "")["reads"])
-    except (ValueError, KeyError, TypeError):
-        return None
+def load_names(store: Store, name: str, *, used: bool = False) -> Reads | None:
+    """Return what the file *name* of *store* names; ``None`` where there is none that does.
+
+    Args:
+        used: whether this is a use of it.
+    """
+    return (store.use if used else store.load)(name, _parse)
 
 
-def wider_key(key: str, text: str | None, surroundings: Surroundings) -> str | None:
-    """Return the second key for the first *key*, whose file has the *text*; ``None`` where nothing is kept for it."""
-    names = names_in(text)
+def _parse(data: dict[str, Any]) -> Reads | None:
+    return Reads.from_json(data["reads"]) if "reads" in data else None  # else it is an entry itself
+
+
+def wider_key(key: str, names: Reads | None, surroundings: Surroundings) -> str | None:
+    """Return the second key for the first *key*, whose file has *names*; ``None`` where nothing is kept for it."""
     return None if names is None else _key(key, names, surroundings)
 
 
-def widen(key: str, text: str | None, reads: Reads, surroundings: Surroundings) -> Widened:
+def widen(key: str, before: Reads | None, reads: Reads, surroundings: Surroundings) -> Widened:
     """Return the second key for an entry that depends on the first *key* and *reads*.
 
     Args:
-        text: of the file of the first key as it is.
+        before: what the file of the first key names as it is.
     """
-    names = (names_in(text) or NOTHING) | reads
-    return Widened(_key(key, names, surroundings), json.dumps({"reads": names.to_json()}))
+    names = (before or NOTHING) | reads
+    return Widened(_key(key, names, surroundings), names)
 
 
 def _key(key: str, names: Reads, surroundings: Surroundings) -> str:

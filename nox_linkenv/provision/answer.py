@@ -17,7 +17,7 @@ from nox_linkenv.env.plan import RULES, CollisionError, Installable, Plan, make_
 from nox_linkenv.errors import UnsupportedWheelError
 from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.surroundings import READ
-from nox_linkenv.projects.widening import names_in, widen
+from nox_linkenv.projects.widening import load_names, widen
 from nox_linkenv.resolve.archives import direct_url_of
 from nox_linkenv.resolve.cache import (
     UNKNOWN,
@@ -161,8 +161,8 @@ def _save(store: Store, keys: RequestKeys, key: Key, resolution: CachedResolutio
     if reads:
         surroundings = keys.surroundings()
         name = resolution_name(digest)
-        widened = widen(digest, store.read(name), reads, surroundings)
-        store.note(name, widened.names)
+        widened = widen(digest, load_names(store, name), reads, surroundings)
+        store.note(name, widened.dumps())
         digest, inputs = widened.key, {**inputs, **surroundings.short(reads)}
     save_resolution(store, digest, resolution)
     save_inputs(store, keys.place, inputs)
@@ -242,7 +242,7 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
     if before is None:
         return "this request is new"
     now = dict(key.inputs)
-    names = names_in(store.read(resolution_name(key.digest)))
+    names = load_names(store, resolution_name(key.digest))
     if names is not None:
         now.update(keys.surroundings().short(names))
     else:

@@ -77,10 +77,10 @@ class _LinkedBuildEnvironment:
             return None
         linked = {}
         for name in receipt.plans:
-            text = self._environment.store.read(name)
-            if text is None:
+            plan = self._environment.store.load(name, Plan.from_json)
+            if plan is None:
                 return None
-            for entry in Plan.loads(text).distributions:
+            for entry in plan.distributions:
                 linked[str(canonicalize_name(entry[0]))] = entry[3]
         found = find_distributions(self.prefix, receipt.facts)
         return linked if all(item.name in linked or item.name == "pip" for item in found) else None

@@ -385,6 +385,7 @@ class Environment:
             self._register(self.receipt, until=self.clock())
         where = (self.store, self.prefix, self.receipt, self.settings, environ)
         closing = close(*where, began=self.began, untouched=untouched, read=self._read)
+        closing.messages.extend(self.store.told())
         closing.tasks.trash.extend(self.trash)
         self.trash = []
         self._read = {}

@@ -32,8 +32,9 @@ def install(environment: Environment, request: Request, pip: Pip) -> Outcome:
     environment.check()
     with environment.policy.installing(request):
         keys = RequestKeys(environment, request)
-        outcome = _as_before(environment, keys, pip)
-        return _anew(environment, keys, pip) if outcome is None else outcome
+        outcome = _as_before(environment, keys, pip) or _anew(environment, keys, pip)
+    told = environment.store.told()
+    return replace(outcome, warnings=(*told, *outcome.warnings)) if told else outcome
 
 
 def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome | None:
@@ -60,15 +61,16 @@ def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome
 def _find(environment: Environment, keys: RequestKeys, digest: str) -> tuple[str, CachedResolution] | None:
     """Return what is remembered under the key *digest*, or under that and what builds would read now; and the key."""
     resolution = load_resolution(environment.store, digest)
-    text = environment.store.read(resolution_name(digest)) if resolution is None else None
-    if text is not None:
-        from nox_linkenv.projects.widening import wider_key
+    if resolution is not None:
+        return digest, resolution
+    if environment.store.find(resolution_name(digest)) is None:
+        return None
+    from nox_linkenv.projects.widening import load_names, wider_key
 
-        wider = wider_key(digest, text, keys.surroundings())
-        if wider is None:
-            return None
-        digest, resolution = wider, load_resolution(environment.store, wider)
-    return None if resolution is None else (digest, resolution)
+    names = load_names(environment.store, resolution_name(digest))
+    wider = None if names is None else wider_key(digest, names, keys.surroundings())
+    resolution = None if wider is None else load_resolution(environment.store, wider)
+    return None if wider is None or resolution is None else (wider, resolution)
 
 
 @without_collector

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from nox_linkenv.env.activation import activated
+from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.registry import find_known
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.maintenance.leftovers import put_back
@@ -76,6 +77,8 @@ class _Mending:
                 continue
             if finding.name.startswith(f"{BYTECODE.name}/"):
                 done[finding.name] = "removed, compiled again when it is needed"
+            elif not finding.name.startswith(("objects/", "wheels/")):
+                done[finding.name] = "removed, made again when it is needed"
             elif not finding.wheels:
                 done[finding.name] = "removed, no wheel needs it"
             else:
@@ -136,7 +139,8 @@ class _Mending:
         """Yield environments whose pip takes that wheel: those which have it, then one made for it."""
         for known in find_known(self.store):
             for name in () if known.receipt is None else known.receipt.plans:
-                if source.digest in (self.store.read(name) or ""):
+                plan = self.store.load(name, Plan.from_json)
+                if plan is not None and any(entry[3] == source.digest for entry in plan.distributions):
                     yield known.prefix
                     break
         version = version_for(source.requirement)

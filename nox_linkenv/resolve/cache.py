@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.store.layout import REQUESTS, RESOLUTIONS
+from nox_linkenv.store.notes import optional, rows, string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,15 +61,14 @@ class Reading:
     obstacle: str | None = None
 
     @classmethod
-    def of(cls, data: Mapping[str, Any] | None) -> Reading:
-        """Return what has been written as *data*, ``None`` where nothing has.
+    def of(cls, data: Mapping[str, Any]) -> Reading:
+        """Return what has been written as *data*.
 
         Raises:
             ValueError, TypeError, KeyError: it is something else.
         """
-        if data is None:
-            return UNKNOWN
-        return cls(tuple((name, identity) for name, identity in data["pages"]), data["means"], data["obstacle"])
+        pages = tuple((name, identity) for name, identity in rows(data["pages"], str, str))
+        return cls(pages, string(data["means"]), optional(data["obstacle"]))
 
     def __add__(self, other: Reading) -> Reading:
         """Return what was read for both of two answers."""
@@ -118,22 +118,20 @@ def ago(seconds: float) -> str:
 
 def load_resolution(store: Store, digest: str) -> CachedResolution | None:
     """Return the answer to the request with the key *digest*, whatever its age, or ``None``."""
-    text = store.read(resolution_name(digest))
-    if text is None:
-        return None
-    try:
-        data = json.loads(text)
-        wheels = tuple(WheelSource(*wheel) for wheel in data["wheels"])
-        return CachedResolution(
-            time=float(data["time"]),
-            pinned=bool(data["pinned"]),
-            plan=data["plan"],
-            wheels=wheels,
-            archives=dict(data["archives"]),
-            reading=Reading.of(data.get("reading")),
-        )
-    except (ValueError, KeyError, TypeError):
-        return None
+    return store.load(resolution_name(digest), _parse)
+
+
+def _parse(data: dict[str, Any]) -> CachedResolution | None:
+    if "wheels" not in data:
+        return None  # what builds have read for answers with this key, which are elsewhere
+    return CachedResolution(
+        time=float(data["time"]),
+        pinned=bool(data["pinned"]),
+        plan=optional(data["plan"]),
+        wheels=tuple(WheelSource(*wheel) for wheel in rows(data["wheels"], str, str, str)),
+        archives={string(name): string(value) for name, value in data["archives"].items()},
+        reading=Reading.of(data["reading"]),
+    )
 
 
 def save_resolution(store: Store, digest: str, answer: CachedResolution) -> None:
@@ -163,13 +161,7 @@ def cached_wheels(store: Store) -> Iterator[WheelSource]:
 
 def last_inputs(store: Store, place: Sequence[str]) -> dict[str, str] | None:
     """Return the inputs of the last request answered by pip at *place*."""
-    text = store.read(_place(place))
-    if text is None:
-        return None
-    try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError):
-        return None
+    return store.load(_place(place), lambda data: {string(name): string(value) for name, value in data.items()})
 
 
 def resolution_name(digest: str) -> str:

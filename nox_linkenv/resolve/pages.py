@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.store.layout import PAGES
+from nox_linkenv.store.notes import optional, string, strings
 
 if TYPE_CHECKING:
     from nox_linkenv.store import Store
@@ -91,16 +92,23 @@ class PageState:
 
 def load_state(store: Store, name: str) -> PageState | None:
     """Return the state kept in the file *name* of *store*, or ``None``."""
-    text = store.read(name)
-    if text is None:
-        return None
-    try:
-        page, identity, final, etag, time = json.loads(text)
-        if isinstance(page["cert"], list):
-            page["cert"] = tuple(page["cert"])
-        return PageState(Page(**page), identity, final, etag, float(time))
-    except (ValueError, TypeError, KeyError):
-        return None
+    return store.load(name, _parse)
+
+
+def _parse(data: list[Any]) -> PageState:
+    page, identity, final, etag, time = data
+    cert, verify = page["cert"], page["verify"]
+    found = Page(
+        url=string(page["url"]),
+        accept=optional(page["accept"]),
+        proxy=optional(page["proxy"]),
+        proxy_authorized=bool(page["proxy_authorized"]),
+        authorized=bool(page["authorized"]),
+        verify=verify if isinstance(verify, bool) else string(verify),
+        cert=tuple(strings(cert)) if isinstance(cert, list) else optional(cert),
+        insecure=bool(page["insecure"]),
+    )
+    return PageState(found, string(identity), string(final), optional(etag), float(time))
 
 
 def save_state(store: Store, state: PageState) -> None:

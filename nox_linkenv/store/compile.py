@@ -2,6 +2,9 @@
 
 A pyc of this kind is valid wherever its source is a link of the object (or a copy with its modification time): it
 names size and time of the source (PEP 3147, PEP 552), and ``co_filename`` is corrected when it is imported.
+
+Its name has the address of the object and a digest of the pyc itself, because two runs of one interpreter need not
+make the same of the same source.
 """
 
 from __future__ import annotations
@@ -11,17 +14,22 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest, mtime_of
+from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.files import make_directory, publish, staging_name
-from nox_linkenv.store.layout import Layout, bytecode_name
-from nox_linkenv.store.objects import finish
+from nox_linkenv.store.layout import BYTECODE, PYC_DIGITS, Layout, bytecode_name, object_name
+from nox_linkenv.store.objects import finish, intact, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["bytecode_of", "compile_objects"]
+__all__ = ["StoredBytecode", "bytecode_of", "compile_objects"]
+
+#: Characters of a pyc's name in its directory: the rest of the address, a hyphen, its own digest, the suffix.
+_LENGTH: Final = 62 + 1 + PYC_DIGITS + len(".pyc")
 
 #: Run by the target interpreter with ``-I -S``: no site, no user configuration, no optimisation, no hooks.
 _WORKER: Final = """
@@ -58,17 +66,17 @@ def compile_objects(
         lower: stores that are read where this one lacks an object or its bytecode.
     """
     layers = (layout, *lower)
-    missing = [
-        addr
-        for addr in objects
-        if not any(os.path.exists(f"{layer.base}/{bytecode_name(tag, addr)}") for layer in layers)
-    ]
+    known = bytecode_of(layers, tag, objects)
+    missing = [addr for addr in objects if addr not in known]
     if not missing:
         return 0
     staging = staging_name(layout.staging)
     make_directory(staging)
     try:
-        found = {addr: next((layer.object(addr) for layer in layers if _whole(layer, addr)), None) for addr in missing}
+        found = {
+            addr: next((layer.object(addr) for layer in layers if is_whole(layer, object_name(addr))), None)
+            for addr in missing
+        }
         work = [(path, f"{staging}/{addr}", objects[addr]) for addr, path in found.items() if path is not None]
         processes = [_start(python, work[part::jobs], environ) for part in range(jobs)]
         for process in processes:
@@ -80,29 +88,39 @@ def compile_objects(
                 finish(staged, executable=False, mtime=mtime_of(addr))
                 with open(staged, "rb") as stream:
                     os.fsync(stream.fileno())  # nobody waits, and nothing else tells a truncated pyc from a whole one
-                publish(staged, f"{layout.base}/{bytecode_name(tag, addr)}")
+                    digest = file_digest(stream)
+                publish(staged, f"{layout.base}/{bytecode_name(tag, addr, digest)}")
                 done += 1
         return done
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def bytecode_of(layers: Sequence[Layout], tag: str, addresses: Iterable[str]) -> dict[str, int]:
-    """Return the size in bytes of the bytecode of each of *addresses* that has some in one of *layers*."""
-    found: dict[str, int] = {}
+@dataclass(frozen=True, slots=True)
+class StoredBytecode:
+    """A pyc: its name relative to the format directory, and its size in bytes."""
+
+    name: str
+    size: int
+
+
+def bytecode_of(layers: Sequence[Layout], tag: str, addresses: Iterable[str]) -> dict[str, StoredBytecode]:
+    """Return the bytecode of each of *addresses* that has some in one of *layers*."""
+    wanted: dict[str, dict[str, str]] = {}  # shard -> rest of the digest -> address
     for addr in addresses:
+        wanted.setdefault(addr[:2], {})[addr[2:64]] = addr
+    found: dict[str, StoredBytecode] = {}
+    for shard, rests in wanted.items():
         for layer in layers:
-            with contextlib.suppress(OSError):
-                found.setdefault(addr, os.stat(f"{layer.base}/{bytecode_name(tag, addr)}").st_size)
+            directory = f"{BYTECODE.name}/{tag}/{shard}"
+            for name in names_of(f"{layer.base}/{directory}"):
+                addr = rests.get(name[:62], "")
+                if addr and addr not in found and len(name) == _LENGTH:
+                    with contextlib.suppress(OSError):
+                        size = os.lstat(path := f"{layer.base}/{directory}/{name}").st_size
+                        if intact(path, size=size, mtime=mtime_of(addr)):  # else it is made again
+                            found[addr] = StoredBytecode(f"{directory}/{name}", size)
     return found
-
-
-def _whole(layout: Layout, addr: str) -> bool:
-    try:
-        with open(layout.object(addr), "rb") as stream:
-            return file_digest(stream) == addr[:64]
-    except OSError:
-        return False
 
 
 def _start(python: str, work: Sequence[tuple[str, str, str]], environ: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -7,7 +7,16 @@ import os
 import secrets
 import stat
 
-__all__ = ["make_directory", "make_shared", "publish", "publish_text", "read_text", "staging_name"]
+from nox_linkenv.store.directories import is_directory
+
+__all__ = [
+    "make_directory",
+    "make_shared",
+    "publish",
+    "publish_bytes",
+    "put_aside",
+    "staging_name",
+]
 
 
 def staging_name(staging: str) -> str:
@@ -48,20 +57,41 @@ def make_shared(path: str) -> None:
 
 
 def publish(staged: str, path: str) -> None:
-    """Move the finished file *staged* to *path* of the same filesystem, atomically, making the directory on demand."""
+    """Move the finished file *staged* to *path* of the same filesystem, atomically, making the directory on demand.
+
+    A directory that stands in its place is moved away first: nothing of a store is a directory where a file belongs.
+    """
     try:
         os.replace(staged, path)
     except FileNotFoundError:
         make_directory(os.path.dirname(path))
         os.replace(staged, path)
+    except OSError:
+        if not is_directory(path):
+            raise
+        put_aside(path, os.path.dirname(staged))
+        os.replace(staged, path)
 
 
-def publish_text(staging: str, path: str, text: str) -> None:
-    """Write *text* as UTF-8 to *path*: readers see the old content or the whole new one."""
+def put_aside(path: str, staging: str) -> None:
+    """Take what stands at *path*, of whatever kind, out of the way and remove it; the directory *staging* is near.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    from nox_linkenv.store.trash import empty_trash
+
+    aside = staging_name(staging)
+    os.rename(path, aside)
+    empty_trash(aside)
+
+
+def publish_bytes(staging: str, path: str, content: bytes) -> None:
+    """Write *content* to *path*: readers see the old content or the whole new one."""
     staged = staging_name(staging)
     try:
-        with open(staged, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with open(staged, "xb") as stream:
+            stream.write(content)
             if os.name == "posix":
                 os.fchmod(stream.fileno(), 0o644)  # who may read it is said by the directories, not by the umask
         publish(staged, path)
@@ -69,12 +99,3 @@ def publish_text(staging: str, path: str, text: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(staged)
         raise
-
-
-def read_text(path: str) -> str | None:
-    """Return the text of *path*, or ``None`` when there is no such file or it does not hold text."""
-    try:
-        with open(path, encoding="utf-8", newline="") as stream:
-            return stream.read()
-    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
-        return None

@@ -8,12 +8,12 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from nox_linkenv.digest import file_digest
 from nox_linkenv.linking import clone_file, copy_file
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.files import make_directory, publish, staging_name
 from nox_linkenv.store.layout import COMPANIONS, Layout
-from nox_linkenv.store.objects import discard, intact
+from nox_linkenv.store.notes import string
+from nox_linkenv.store.objects import discard, intact, is_whole
 from nox_linkenv.store.store import Store, writing
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def bring(own: Layout, behind: Sequence[Layout], files: Iterable[tuple[str, int,
         for name, size, mtime in dict.fromkeys(files):
             for layer in behind:
                 source = f"{layer.base}/{name}"
-                if intact(source, size=size, mtime=mtime) if size >= 0 else _whole(source, name):
+                if intact(source, size=size, mtime=mtime) if size >= 0 else is_whole(layer, name):
                     _bring(own, name, source)
                     done += 1
                     break
@@ -65,14 +65,6 @@ def _bring(own: Layout, name: str, source: str) -> None:
         with contextlib.suppress(OSError):
             os.unlink(staged)
         raise
-
-
-def _whole(path: str, name: str) -> bool:
-    try:
-        with open(path, "rb") as stream:
-            return file_digest(stream) == name.removeprefix("objects/").replace("/", "")[:64]
-    except OSError:
-        return False
 
 
 def outdated(own: Layout, names: Iterable[str], since: int) -> set[str]:
@@ -105,7 +97,6 @@ def open_companion(root: str, main: Store) -> Store:
 def find_companions(main: Store) -> Iterator[Store]:
     """Yield the companion stores of *main* that still exist."""
     for name in names_of(main.layout.directory(COMPANIONS.name)):
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            layout = Layout(json.loads(main.read(f"{COMPANIONS.name}/{name}") or "")["root"])
-            if os.path.exists(layout.description):
-                yield Store(layout)
+        root = main.load(f"{COMPANIONS.name}/{name}", lambda data: string(data["root"]))
+        if root is not None and os.path.exists(Layout(root).description):
+            yield Store(Layout(root))

@@ -1,6 +1,6 @@
 """Where things lie in the store.
 
-A store is a directory with a small description file, ``linkenv-store.json``, and one directory per format, ``v1``.
+A store is a directory with a small description file, ``linkenv-store.json``, and one directory per format, ``v2``.
 All paths handed out are strings: the linking loop works on tens of thousands of them.
 """
 
@@ -31,6 +31,7 @@ __all__ = [
     "PREBUILT",
     "PROBE",
     "PROJECTS",
+    "PYC_DIGITS",
     "REQUESTS",
     "RESOLUTIONS",
     "ROOTS",
@@ -43,14 +44,17 @@ __all__ = [
     "Layout",
     "Retention",
     "bytecode_name",
+    "digest_in",
     "object_name",
     "stem_of",
 ]
 
 #: The store format that this version reads and writes.
-FORMAT: Final = 1
+FORMAT: Final = 2
 #: Names the newest format in the store; read before anything else.
 DESCRIPTION: Final = "linkenv-store.json"
+#: Digits of its own SHA-256 in the name of a pyc; names are to be short.
+PYC_DIGITS: Final = 32
 #: Ends the name of a file that a prune has moved aside for a moment, to see whether anyone has just used it.
 ASIDE: Final = ".aside"
 #: Begins the name of the marker of an overlay's upper layer; another layer's goes when it is old.
@@ -169,9 +173,22 @@ def object_name(addr: str) -> str:
     return f"{OBJECTS.name}/{addr[:2]}/{addr[2:]}"
 
 
-def bytecode_name(tag: str, addr: str) -> str:
-    """Return the path, relative to the format directory, of the bytecode that the interpreter *tag* made of *addr*."""
-    return f"{BYTECODE.name}/{tag}/{addr[:2]}/{addr[2:64]}.pyc"
+def bytecode_name(tag: str, addr: str, digest: str) -> str:
+    """Return the path, relative to the format directory, of bytecode.
+
+    Args:
+        tag: of the interpreter that made it.
+        addr: of the object that it was made of.
+        digest: hexadecimal SHA-256 of the pyc itself; two processes may make different ones of one object.
+    """
+    return f"{BYTECODE.name}/{tag}/{addr[:2]}/{addr[2:64]}-{digest[:PYC_DIGITS]}.pyc"
+
+
+def digest_in(name: str) -> str:
+    """Return how the SHA-256 of an object or pyc begins, by its *name* relative to the format directory."""
+    if name.startswith(f"{BYTECODE.name}/"):
+        return name[-PYC_DIGITS - 4 : -4]
+    return name.removeprefix(f"{OBJECTS.name}/").replace("/", "")[:64]
 
 
 def stem_of(name: str) -> str:

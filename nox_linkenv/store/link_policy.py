@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.probe import Abilities, existing, mount_of, probe
+from nox_linkenv.store.description import make_probe
 from nox_linkenv.store.layout import LAYER, OBJECTS, Layout
-from nox_linkenv.store.store import make_probe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,12 +7,16 @@ business of :mod:`nox_linkenv.env.plan`.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from nox_linkenv.store.notes import rows, string
 from nox_linkenv.wheel.model import EntryPoint, Scheme
 
 __all__ = ["Manifest", "StoredFile"]
+
+_ADDRESS: Final = re.compile(r"[0-9a-f]{64}x?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +83,27 @@ class Manifest:
         )
 
     @classmethod
-    def loads(cls, text: str) -> Manifest:
-        """Return the manifest that :meth:`dumps` wrote.
+    def from_json(cls, data: dict[str, Any]) -> Manifest:
+        """Return the manifest that :meth:`dumps` wrote as JSON.
 
         Raises:
-            ValueError, KeyError, TypeError: *text* is not one.
+            ValueError, KeyError, TypeError: *data* is not one.
         """
-        data: dict[str, Any] = json.loads(text)
+        files = rows(data["files"], str, str, str, str, int, bool)
+        if not all(_ADDRESS.fullmatch(file[3]) for file in files):
+            raise ValueError("an address of another form")
         return cls(
-            digest=data["digest"],
-            name=data["name"],
-            version=data["version"],
-            dist_info=data["dist_info"],
-            root_is_purelib=data["root_is_purelib"],
+            digest=string(data["digest"]),
+            name=string(data["name"]),
+            version=string(data["version"]),
+            dist_info=string(data["dist_info"]),
+            root_is_purelib=bool(data["root_is_purelib"]),
             files=tuple(
                 StoredFile(name, Scheme(scheme), path, addr, size, shebang)
-                for name, scheme, path, addr, size, shebang in data["files"]
+                for name, scheme, path, addr, size, shebang in files
             ),
-            record=tuple((path, digest, size) for path, digest, size in data["record"]),
-            entry_points=tuple(EntryPoint(name, value, gui) for name, value, gui in data["entry_points"]),
+            record=tuple((path, digest, size) for path, digest, size in rows(data["record"], str, str, str)),
+            entry_points=tuple(
+                EntryPoint(name, value, gui) for name, value, gui in rows(data["entry_points"], str, str, bool)
+            ),
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.digest import EXECUTABLE_SUFFIX, file_digest
-from nox_linkenv.store.files import make_directory, make_shared, publish, staging_name
-from nox_linkenv.store.layout import DISCARDED
+from nox_linkenv.digest import EXECUTABLE_SUFFIX, digest_of
+from nox_linkenv.regular import read_regular
+from nox_linkenv.store.files import make_directory, make_shared, publish, put_aside, staging_name
+from nox_linkenv.store.layout import BYTECODE, DISCARDED, OBJECTS, digest_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,24 +28,32 @@ __all__ = [
     "discarded_names",
     "finish",
     "intact",
+    "is_whole",
     "put_file",
 ]
 
 #: Modes are normalised: whoever stores a wheel, his umask must not reach somebody else's environment.
 FILE_MODE = 0o644
 EXECUTABLE_MODE = 0o755
+_DISCARDED: Final = re.compile(rb"^(\d{1,20}) ((?:objects|bytecode)/[\w./-]+)$", re.MULTILINE)
 
 
 def intact(path: str, *, size: int, mtime: int) -> bool:
     """Return whether the object at *path* has its size (bytes), its modification time (seconds) and its mode."""
     try:
-        status = os.stat(path)
+        status = os.lstat(path)
     except OSError:
         return False
     mode = EXECUTABLE_MODE if path.endswith(EXECUTABLE_SUFFIX) else FILE_MODE
     return (
         status.st_size == size and status.st_mtime_ns == mtime * 1_000_000_000 and status.st_mode == stat.S_IFREG | mode
     )
+
+
+def is_whole(layout: Layout, name: str) -> bool:
+    """Return whether the object or pyc *name* (relative to the format directory) has the content that its name says."""
+    digest = digest_of(f"{layout.base}/{name}")
+    return digest is not None and digest.startswith(digest_in(name))
 
 
 def finish(path: str, *, executable: bool, mtime: int) -> None:
@@ -76,39 +86,48 @@ def discard(layout: Layout, name: str) -> None:
     no environment takes the file over from one that holds it.
     """
     path = f"{layout.base}/{name}"
-    with contextlib.suppress(FileNotFoundError):
-        inode = os.lstat(path).st_ino
-        make_shared(layout.directory(DISCARDED))
-        with open(layout.directory(DISCARDED), "a", encoding="ascii") as stream:
-            stream.write(f"{inode} {name}\n")
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        status = os.lstat(path)
+        if stat.S_ISDIR(status.st_mode):  # nothing of it is in any environment
+            put_aside(path, layout.staging)
+            return
+        if name.startswith((f"{OBJECTS.name}/", f"{BYTECODE.name}/")):
+            _note_discarded(layout, f"{status.st_ino} {name}\n")
         os.unlink(path)
+
+
+def _note_discarded(layout: Layout, line: str) -> None:
+    log = layout.directory(DISCARDED)
+    if os.path.lexists(log) and not stat.S_ISREG(os.lstat(log).st_mode):
+        put_aside(log, layout.staging)
+    make_shared(log)
+    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+    try:
+        os.write(descriptor, line.encode("ascii"))
+    finally:
+        os.close(descriptor)
 
 
 def discarded_inodes(layout: Layout) -> set[int]:
     """Return the inode numbers of files that have been taken out of the store."""
-    try:
-        with open(layout.directory(DISCARDED), encoding="ascii") as stream:
-            return {int(line.split()[0]) for line in stream if line[:1].isdigit()}
-    except FileNotFoundError:
-        return set()
+    return {int(inode) for inode, _ in _discarded(layout)}
 
 
 def discarded_names(layout: Layout) -> set[str]:
     """Return the names of files that have been taken out of the store, though they may have been put in again."""
+    return {name.decode() for _, name in _discarded(layout)}
+
+
+def _discarded(layout: Layout) -> list[tuple[bytes, bytes]]:
+    """Return inode number and name of each; a line that nobody has written so is passed over."""
     try:
-        with open(layout.directory(DISCARDED), encoding="utf-8", errors="replace") as stream:
-            return {line.split()[1] for line in stream if line.count(" ") == 1}
-    except FileNotFoundError:
-        return set()
+        return _DISCARDED.findall(read_regular(layout.directory(DISCARDED)))
+    except OSError:
+        return []
 
 
 def discard_changed(layout: Layout, names: Iterable[str]) -> None:
-    """Unlink those of the objects with *names* (relative to the format directory) that do not hash to their address."""
+    """Take out those of *names* (relative to the format directory) whose content is not what their names say."""
     for name in names:
-        if name.startswith("objects/"):
-            path = f"{layout.base}/{name}"
-            with contextlib.suppress(FileNotFoundError):
-                with open(path, "rb") as stream:
-                    whole = file_digest(stream) == name.removeprefix("objects/").replace("/", "")[:64]
-                if not whole:
-                    discard(layout, name)
+        if os.path.lexists(f"{layout.base}/{name}") and not is_whole(layout, name):
+            discard(layout, name)

@@ -8,9 +8,10 @@ import json
 import os
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.store.layout import ROOTS
+from nox_linkenv.store.notes import string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,18 +72,16 @@ def is_alive(pid: int) -> bool:
 
 def read_root(store: Store, prefix: str) -> Root | None:
     """Return what is known of the environment at *prefix*, ``None`` where nothing is."""
-    return _read(store, _name(prefix))
-
-
-def _read(store: Store, name: str) -> Root | None:
-    try:
-        return Root(**json.loads(store.read(name) or ""))
-    except (ValueError, TypeError):
-        return None
+    return store.load(_name(prefix), _parse)
 
 
 def _name(prefix: str) -> str:
     return ROOTS.file(hashlib.sha256(prefix.encode()).hexdigest()[:40])
+
+
+def _parse(data: dict[str, Any]) -> Root:
+    times = float(data["since"]), float(data["until"])
+    return Root(string(data["prefix"]), string(data["session"]), *times, int(data["pid"]))
 
 
 def find_roots(store: Store, *, vanished: bool = False) -> Iterator[Root]:
@@ -93,6 +92,6 @@ def find_roots(store: Store, *, vanished: bool = False) -> Iterator[Root]:
     except FileNotFoundError:
         return
     for name in names:
-        root = _read(store, f"{ROOTS.name}/{name}")
+        root = store.load(f"{ROOTS.name}/{name}", _parse)
         if root is not None and os.path.isdir(root.prefix) is not vanished:
             yield root

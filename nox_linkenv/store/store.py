@@ -4,37 +4,32 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import (
-    StoreBusyError,
-    StoreError,
-    StoreFormatError,
-    StoreUnwritableError,
-    WheelError,
-    remedy_for,
-)
-from nox_linkenv.store.files import make_directory, make_shared, publish_text, read_text
-from nox_linkenv.store.layout import ASIDE, FORMAT, LOCKS, OBJECTS, STAGING, WHEELS, Layout
+from nox_linkenv.errors import StoreBusyError, StoreFormatError, StoreUnwritableError, WheelError, remedy_for
+from nox_linkenv.regular import IrregularError, read_regular
+from nox_linkenv.store.description import described, formats, make_store, refuse_links
+from nox_linkenv.store.files import make_shared, publish_bytes, put_aside, staging_name
+from nox_linkenv.store.layout import ASIDE, FORMAT, WHEELS, Layout
+from nox_linkenv.store.notes import NoteError, parse_note, read_note, seal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from nox_linkenv.store.manifest import Manifest
 
-__all__ = ["Store", "make_probe", "writing"]
+__all__ = ["Store", "writing"]
 
+_T = TypeVar("_T")
+#: Seconds for which a prune may have moved a unit aside; one that was killed in between puts back what it has moved.
+_ASIDE_FOR: Final = 2.0
 #: The user may not write there; something else stands where a file or directory of the store has to be.
 _REFUSED: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 _OBSTRUCTED: Final = frozenset({errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP})
-_CACHEDIR_TAG: Final = (
-    "Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
-)
 
 
 class Store:
@@ -44,13 +39,18 @@ class Store:
     shared lock, so that removal, which holds the exclusive one, never runs beside it.
 
     Below it there may be other stores, which are only read: what it has not itself is looked for there.
+
+    Attributes:
+        losses: what was dropped because it was damaged, by its path, and why; see :meth:`told`.
     """
 
-    __slots__ = ("layout", "lower")
+    __slots__ = ("layout", "losses", "lower", "remarks")
 
     def __init__(self, layout: Layout, lower: Sequence[Layout] = ()) -> None:
         self.layout = layout
         self.lower = tuple(lower)
+        self.losses: dict[str, str] = {}
+        self.remarks: list[str] = []
 
     @classmethod
     def open(cls, root: Path | str, *, lower: Sequence[Path | str] = ()) -> Store:
@@ -64,29 +64,33 @@ class Store:
             StoreUnwritableError: it does not exist and cannot be made.
             StoreError: it cannot be read, or a part of it is a link to somewhere else.
         """
-        layout = Layout(os.path.abspath(root))
-        layers = [Layout(os.path.abspath(path)) for path in lower]
-        try:
-            with open(layout.description, "rb") as stream:
-                found = int(json.loads(stream.read())["format"])
-        except (FileNotFoundError, NotADirectoryError):
-            with writing(layout):
-                _make(layout)
-            return cls(layout, layers)
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-            raise StoreError(
-                "The store's description cannot be read",
-                path=layout.description,
-                remedy="Remove the file to have it written again, or point LINKENV_STORE at another directory.",
-            ) from error
-        if found > FORMAT:
+        store = cls(Layout(os.path.abspath(root)), [Layout(os.path.abspath(path)) for path in lower])
+        found, reason = described(store.layout)
+        if reason or found is None:  # what is there says the same
+            found = max(formats(store.layout), default=None)
+        if found is not None and found > FORMAT:
             raise StoreFormatError(
                 f"The store has format {found}, this version of nox-linkenv reads format {FORMAT}",
-                path=layout.root,
-                remedy="Upgrade nox-linkenv, or point LINKENV_STORE at another directory.",
+                path=store.layout.root,
+                remedy="Upgrade nox-linkenv, or point LINKENV_STORE at another directory."
+                f" Where no newer version has been, remove {store.layout.description}.",
             )
-        _refuse_links(layout)
-        return cls(layout, layers)
+        refuse_links(store.layout)
+        if reason or found != FORMAT or not os.path.isdir(store.layout.staging):
+            try:
+                with writing(store.layout):
+                    make_store(store.layout)
+            except StoreUnwritableError:
+                if found is None:
+                    raise  # else it serves what it has
+        if reason:
+            store.losses[store.layout.description] = reason
+        if found is not None and found < FORMAT:
+            store.remarks.append(
+                f"The store {store.layout.root} has entries of the older format {found}, which this version does not"
+                f" read. They are left as they were: remove {store.layout.root}/v{found} when no older version uses it."
+            )
+        return store
 
     @property
     def layers(self) -> tuple[Layout, ...]:
@@ -106,14 +110,14 @@ class Store:
         """
         from nox_linkenv.store.manifest import Manifest
 
-        read = self.use if used else self.read
-        text = read(os.path.relpath(self.layout.manifest(wheel_digest), self.layout.base))
-        if text is None:
-            return None
-        try:
-            return Manifest.loads(text)
-        except (ValueError, KeyError, TypeError):
-            return None
+        def parse(data: Any) -> Manifest:
+            manifest = Manifest.from_json(data)
+            if manifest.digest != wheel_digest:
+                raise ValueError("it is another wheel's")
+            return manifest
+
+        load = self.use if used else self.load
+        return load(WHEELS.file(wheel_digest), parse)
 
     def add(self, wheel: Path, *, digest: str | None = None) -> Manifest:
         """Store the wheel at the path *wheel* and return its manifest.
@@ -145,7 +149,7 @@ class Store:
             )
         with writing(self.layout), self.locked(), self.locked_for(actual):
             manifest = store_wheel(self.layout, wheel, actual)
-            publish_text(self.layout.staging, self.layout.manifest(actual), manifest.dumps())
+            self.publish(WHEELS.file(actual), manifest.dumps())
         return manifest
 
     @contextlib.contextmanager
@@ -199,47 +203,93 @@ class Store:
             yield
 
     def publish(self, name: str, text: str) -> None:
-        """Write *text* to the file *name* (relative to the format directory), whole or not at all.
+        """Write the note *name* (relative to the format directory), whole or not at all.
+
+        Args:
+            text: JSON in ASCII.
 
         Raises:
             StoreUnwritableError: the store cannot be written.
         """
         with writing(self.layout):
-            publish_text(self.layout.staging, os.path.join(self.layout.base, name), text)
+            publish_bytes(self.layout.staging, f"{self.layout.base}/{name}", seal(name, text))
 
     def note(self, name: str, text: str) -> None:
-        """Write the file *name* like :meth:`publish`, if the store can be written: one that cannot still serves."""
+        """Write the note *name* like :meth:`publish`, if the store can be written: one that cannot still serves."""
         with contextlib.suppress(StoreUnwritableError):
             self.publish(name, text)
 
-    def read(self, name: str) -> str | None:
-        """Return the text of the file *name* (relative to the format directory), or ``None``."""
-        text = read_text(os.path.join(self.layout.base, name))
-        for layer in self.lower if text is None else ():
-            text = text or read_text(os.path.join(layer.base, name))
-        return text
+    def load(self, name: str, parse: Callable[[Any], _T]) -> _T | None:
+        """Return what *parse* makes of the JSON in the note *name*, or ``None`` where there is none.
 
-    def use(self, name: str) -> str | None:
-        """Return the text of the file *name* of a unit, whose last use this is, or ``None``.
+        A note that is damaged, or that *parse* cannot read, is dropped, and counts as one that is not there.
+        """
+        for layer in self.layers:
+            try:
+                content = read_regular(f"{layer.base}/{name}")
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                self._lose(layer, name, error)
+                continue
+            try:
+                return parse_note(name, content, parse)
+            except NoteError as error:
+                self._lose(layer, name, error)
+        return None
+
+    def use(self, name: str, parse: Callable[[Any], _T]) -> _T | None:
+        """Return what :meth:`load` does, of the note *name* of a unit, whose last use this is.
 
         The time is written before the file is read: pruning moves a unit aside and then looks at its time, so that
         one of the two notices the other.
         """
-        path = os.path.join(self.layout.base, name)
+        path = f"{self.layout.base}/{name}"
         seen = False
+        deadline = 0.0
         while True:
             try:
-                os.utime(path)
+                _renew(path)
             except FileNotFoundError:
-                if os.path.exists(path + ASIDE):
+                if os.path.lexists(path + ASIDE):
+                    now = time.monotonic()
+                    deadline = deadline or now + _ASIDE_FOR
+                    if now > deadline:
+                        break
                     time.sleep(0.01)
                 elif seen:
-                    return self.read(name)  # of a store below, which nobody prunes
+                    break  # it may be in a store below, which nobody prunes
                 seen = True
                 continue
             except OSError:
                 pass  # a store that cannot be written is not pruned
-            return read_text(path)
+            break
+        return self.load(name, parse)
+
+    def told(self) -> list[str]:
+        """Return lines for the user about what was found damaged, or in another format, since this was asked last."""
+        told, self.remarks = self.remarks, []
+        if self.losses:
+            path, reason = next(iter(self.losses.items()))
+            what = f"in {path} is" if len(self.losses) == 1 else f"in {len(self.losses)} files, such as {path}, is"
+            told.append(f"What the store had noted {what} damaged ({reason}), and is made again.")
+            self.losses = {}
+        return told
+
+    def _lose(self, layer: Layout, name: str, error: OSError | NoteError) -> None:
+        """Note down that the note *name* cannot be read, and drop it, where it is ours and will not mend by itself."""
+        path = f"{layer.base}/{name}"
+        self.losses[path] = str(error.strerror if isinstance(error, OSError) else error)
+        if layer is not self.layout or (isinstance(error, OSError) and not _is_for_good(error)):
+            return
+        with contextlib.suppress(OSError):
+            aside = staging_name(layer.staging)
+            os.rename(path, aside)
+            with contextlib.suppress(NoteError, OSError):
+                read_note(aside, name)  # somebody else has just made it again
+                os.rename(aside, path)
+            if os.path.lexists(aside):
+                put_aside(aside, layer.staging)
 
     def find(self, name: str) -> str | None:
         """Return the path of the file *name* (relative to the format directory) where it is, or ``None``."""
@@ -249,46 +299,17 @@ class Store:
         return None
 
 
-def _refuse_links(layout: Layout) -> None:
-    """Make sure that no part of the store is a link: it may come out of somebody's archive, and we write to all of it.
-
-    Raises:
-        StoreError: one is.
-    """
-    found = [path for path in (layout.base, layout.throwaway) if os.path.islink(path)]
-    with contextlib.suppress(FileNotFoundError), os.scandir(layout.base) as entries:
-        found += [entry.path for entry in entries if entry.is_symlink()]
-    if found:
-        raise StoreError(
-            "A part of the store is a link to another place, where nothing is written or removed",
-            path=found[0],
-            remedy="Remove the link; the store makes that part anew.",
-        )
+def _is_for_good(error: OSError) -> bool:
+    """Return whether what stands at a path will be as unreadable the next time."""
+    return isinstance(error, IrregularError) or error.errno in (errno.ELOOP, errno.EMLINK, errno.EACCES, errno.ENXIO)
 
 
-def make_probe(layout: Layout) -> None:
-    """Make the file which links are tried with, unless it is there.
-
-    Raises:
-        OSError: the store cannot be written.
-    """
-    if not os.path.exists(layout.probe):
-        publish_text(layout.staging, layout.probe, "A file to try links with.\n")
-
-
-def _make(layout: Layout) -> None:
-    os.makedirs(layout.root, mode=0o755, exist_ok=True)
-    for directory in (OBJECTS, WHEELS, LOCKS, STAGING):
-        make_directory(layout.directory(directory.name))
-    publish_text(layout.staging, os.path.join(layout.root, "CACHEDIR.TAG"), _CACHEDIR_TAG)
-    make_probe(layout)
-    if os.name == "posix" and os.stat(layout.probe).st_mode & 0o111:
-        raise StoreError(
-            "The filesystem does not keep files' modes, so that no store can be there",
-            path=layout.root,
-            remedy="Point LINKENV_STORE at a directory of another filesystem; environments may be here all the same.",
-        )
-    publish_text(layout.staging, layout.description, json.dumps({"format": FORMAT}) + "\n")
+def _renew(path: str) -> None:
+    """Make now the modification time of what stands at *path*, and not of what a link there leads to."""
+    if os.utime in os.supports_follow_symlinks:
+        os.utime(path, follow_symlinks=False)
+    else:
+        os.utime(path)
 
 
 @contextlib.contextmanager
@@ -307,7 +328,7 @@ def writing(layout: Layout) -> Iterator[None]:
             raise StoreUnwritableError(
                 f"The store cannot be written ({error.strerror})",
                 path=error.filename2 or error.filename or layout.root,
-                remedy=remedy_for(error)
+                remedy=f"{remedy_for(error)} Or point LINKENV_STORE at another directory."
                 if error.errno in _OBSTRUCTED
                 else "Give yourself write permission there, or point LINKENV_STORE at a directory of your own.",
             ) from error

@@ -8,7 +8,8 @@ import os
 from typing import TYPE_CHECKING
 
 from nox_linkenv.store import Store
-from nox_linkenv.store.layout import object_name
+from nox_linkenv.store.layout import WHEELS, object_name
+from nox_linkenv.store.notes import seal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +46,7 @@ def generate(root: Path, count: int, *, each: int = 500, time: float) -> Store:
             "entry_points": [],
         }
         path = store.layout.manifest(digest)
-        with open(path, "w", encoding="utf-8") as stream:
-            json.dump(manifest, stream, separators=(",", ":"))
+        with open(path, "wb") as stream:
+            stream.write(seal(WHEELS.file(digest), json.dumps(manifest, separators=(",", ":"))))
         os.utime(path, (time, time))
     return store

@@ -71,7 +71,7 @@ def test_companion(furnished: Site, tmp_path: Path) -> None:
 
 
 def _files(store: Path) -> int:
-    return sum(len(names) for kind in ("objects", "bytecode") for _, _, names in os.walk(store / "v1" / kind))
+    return sum(len(names) for kind in ("objects", "bytecode") for _, _, names in os.walk(store / "v2" / kind))
 
 
 def test_symlinks_into_a_lower_store(furnished: Site) -> None:

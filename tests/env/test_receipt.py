@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, read_receipt, remove_receipt, write_receipt
+from nox_linkenv.store.notes import seal
 from tests.env.tool import FACTS
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def test_half_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": 2},
+        {"format": 3},
         {"facts": {}},
         {"facts": None},
         {"facts": {**FACTS.to_json(), "schemes": []}},
@@ -84,8 +85,8 @@ def test_half_written(tmp_path: Path) -> None:
 )
 def test_receipt_of_another_kind(change: dict[str, object], tmp_path: Path) -> None:
     write_receipt(str(tmp_path), RECEIPT)
-    data = json.loads(receipt_path(tmp_path).read_text()) | change
-    receipt_path(tmp_path).write_text(json.dumps(data))
+    data = json.loads(receipt_path(tmp_path).read_text())["note"] | change
+    receipt_path(tmp_path).write_bytes(seal("receipt", json.dumps(data)))
     assert read_receipt(str(tmp_path)) is None
 
 

@@ -49,7 +49,7 @@ def _plant(directory: Path, marker: Path) -> None:
         (directory / f"{name}.py").write_text(f"open({str(marker)!r}, 'a').write({name!r})\nraise SystemExit(1)\n")
 
 
-@pytest.mark.parametrize("where", ["store", "store/v1", "cwd"])
+@pytest.mark.parametrize("where", ["store", "store/v2", "cwd"])
 def test_modules_that_lie_about_are_not_run(tmp_path: Path, where: str) -> None:
     """A store may come out of a cache that others have written."""
     marker = tmp_path / "marker"

@@ -73,7 +73,7 @@ def test_age_decides(furnished: Site) -> None:
     drop(furnished, "one")
     drop(furnished, "two")
     assert "wheels" not in answer(furnished, "prune")["removed"]
-    Store.open(furnished.store).use(next(iter_wheel(furnished, "second")))
+    Store.open(furnished.store).use(next(iter_wheel(furnished, "second")), dict)
     found = answer(furnished, "prune", "--older-than", "5d", "--grace", "0s", "--dry-run")
     assert found["removed"]["wheels"] == 1
     assert manifests(furnished) == {"first", "second"}
@@ -252,10 +252,10 @@ def test_a_unit_that_is_used_while_it_is_looked_at_stays(furnished: Site) -> Non
     aside = Path(f"{path}.aside")
     path.rename(aside)
     threading.Timer(0.2, lambda: aside.rename(path)).start()
-    assert store.use(name) == path.read_text()
+    assert store.use(name, dict) is not None
     assert time.time() - path.stat().st_mtime < 60
     path.unlink()
-    assert store.use(name) is None
+    assert store.use(name, dict) is None
 
 
 def test_interrupted_it_says_so(furnished: Site) -> None:

@@ -17,7 +17,7 @@ _PRIVATE = {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
 def objects(store: Path) -> dict[Path, Inode]:
     """Return the objects of a store."""
-    found = {path: _inode(path) for path in (store / "v1" / "objects").glob("*/*") if path.is_file()}
+    found = {path: _inode(path) for path in (store / "v2" / "objects").glob("*/*") if path.is_file()}
     assert found, f"no objects in {store}"
     return found
 

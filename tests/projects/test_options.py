@@ -201,5 +201,5 @@ def test_a_build_whose_process_is_killed_leaves_nothing(project: Path, bench: Be
 
 def _kept(bench: Bench) -> list[Path]:
     """Return the wheels and half-made files of builds in the store."""
-    store = bench.root / "store" / "v1"
+    store = bench.root / "store" / "v2"
     return [*store.glob("projects/wheels/*/*.whl"), *(store / "staging").iterdir()]

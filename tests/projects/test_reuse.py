@@ -143,7 +143,7 @@ def test_an_edit_in_an_editable_is_seen_at_once(project: _Project, bench: Bench)
 def test_a_damaged_object_of_a_built_wheel_is_put_right(project: _Project, bench: Bench) -> None:
     bench.install(project.path, ".")
     installed = next(bench.prefix.rglob("site-packages/demo.py"))
-    for path in (bench.root / "store" / "v1" / "objects").rglob("*"):
+    for path in (bench.root / "store" / "v2" / "objects").rglob("*"):
         if path.is_file() and path.samefile(installed):
             path.unlink()
     outcome = bench.install(project.path, ".")
@@ -252,4 +252,4 @@ def test_a_killed_build_leaves_nothing(project: _Project, bench: Bench) -> None:
 
 
 def _leavings(bench: Bench) -> list[Path]:
-    return list((bench.root / "store" / "v1" / "staging").iterdir())
+    return list((bench.root / "store" / "v2" / "staging").iterdir())

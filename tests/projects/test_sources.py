@@ -82,4 +82,4 @@ def test_a_commit_is_built_once_and_a_branch_is_looked_up(bench: Bench, tmp_path
     bench.install(tmp_path, branch, environ=_UNCACHED)
     assert bench.calls == ["ask", "fetch", "ask", "ask", "fetch"]
     assert bench.run("python", "-c", "import demo; demo.main()") == "two\n"
-    assert os.listdir(bench.root / "store" / "v1" / "projects" / "sources")
+    assert os.listdir(bench.root / "store" / "v2" / "projects" / "sources")

@@ -141,7 +141,7 @@ class Site:
     @property
     def base(self) -> Path:
         """The directory of the store's format."""
-        return self.store / "v1"
+        return self.store / "v2"
 
     @property
     def wheels(self) -> Path:

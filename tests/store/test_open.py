@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from nox_linkenv.errors import StoreError, StoreFormatError, StoreUnwritableError
+from nox_linkenv.errors import StoreFormatError, StoreUnwritableError
 from nox_linkenv.store import Store
 from tests.store.tool import listing
 
@@ -21,9 +22,9 @@ def describe(root: Path, content: bytes) -> Path:
 
 def test_new_store(store_dir: Path) -> None:
     store = Store.open(store_dir / "a" / "b")
-    assert json.loads((store_dir / "a/b/linkenv-store.json").read_text()) == {"format": 1}
+    assert json.loads((store_dir / "a/b/linkenv-store.json").read_text()) == {"format": 2}
     assert (store_dir / "a/b/CACHEDIR.TAG").read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
-    assert store.layout.base == str(store_dir / "a/b/v1")
+    assert store.layout.base == str(store_dir / "a/b/v2")
     before = listing(store_dir)
     Store.open(str(store_dir / "a" / "b"))
     assert listing(store_dir) == before
@@ -35,10 +36,10 @@ def test_relative_root(store_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir("/")
     assert store.layout.root == str(store_dir)
     store.publish("x.json", "{}")
-    assert store.read("x.json") == "{}"
+    assert store.load("x.json", dict) == {}
 
 
-@pytest.mark.parametrize("found", [2, 99])
+@pytest.mark.parametrize("found", [3, 99])
 def test_newer_format(found: int, store_dir: Path) -> None:
     describe(store_dir, json.dumps({"format": found, "more": [1]}).encode())
     before = listing(store_dir)
@@ -59,28 +60,72 @@ def test_newer_format(found: int, store_dir: Path) -> None:
         b"{}",
         b'{"format": null}',
         b'{"format": "x"}',
+        b'{"format": true}',
+        b'{"format": 0}',
         b'{"format": Infinity}',
+        b"[" * 300_000,
         b"\xff\xfe",
         b"\0" * 20,
     ],
 )
-def test_unreadable_description(content: bytes, store_dir: Path) -> None:
-    path = describe(store_dir, content)
-    with pytest.raises(StoreError, match="cannot be read") as caught:
-        Store.open(store_dir)
-    assert caught.value.path == path
-    assert path.read_bytes() == content
+def test_damaged_description_is_mended(content: bytes, store_dir: Path) -> None:
+    """What it says can be seen: the formats have their directories."""
+    store = Store.open(store_dir)
+    store.publish("x.json", "[1]")
+    path = store_dir / "linkenv-store.json"
+    path.write_bytes(content)
+    again = Store.open(store_dir)
+    assert again.load("x.json", list) == [1]
+    assert json.loads(path.read_text()) == {"format": 2}
+    (told,) = again.told()
+    assert str(path) in told
+    assert Store.open(store_dir).told() == []
 
 
-def test_description_that_is_a_directory(store_dir: Path) -> None:
-    (store_dir / "linkenv-store.json").mkdir(parents=True)
-    with pytest.raises(StoreError):
+@pytest.mark.parametrize("found", [b"", None])
+def test_damaged_description_of_a_newer_store(found: bytes | None, store_dir: Path) -> None:
+    describe(store_dir, b"")
+    (store_dir / "v3").mkdir()
+    if found is None:
+        (store_dir / "linkenv-store.json").unlink()
+    before = listing(store_dir)
+    with pytest.raises(StoreFormatError, match="format 3"):
         Store.open(store_dir)
+    assert listing(store_dir) == before
+
+
+@pytest.mark.parametrize("kind", ["directory", "pipe", "link to a device", "link to itself", "dangling link"])
+def test_description_that_is_no_file(kind: str, store_dir: Path) -> None:
+    Store.open(store_dir).publish("x.json", "[1]")
+    path = store_dir / "linkenv-store.json"
+    path.unlink()
+    if kind == "directory":
+        (path / "in it").mkdir(parents=True)
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to({"link to a device": "/dev/zero", "link to itself": path.name}.get(kind, "nowhere"))
+    assert Store.open(store_dir).load("x.json", list) == [1]
+    assert json.loads(path.read_text()) == {"format": 2}
+    assert path.lstat().st_size < 100
+
+
+def test_what_an_older_format_has_is_left_beside_and_told(store_dir: Path) -> None:
+    describe(store_dir, b'{"format": 1}')
+    (store_dir / "v1" / "objects").mkdir(parents=True)
+    store = Store.open(store_dir)
+    store.publish("x.json", "[1]")
+    (told,) = store.told()
+    assert f"{store_dir}/v1" in told
+    assert store.told() == []
+    assert json.loads((store_dir / "linkenv-store.json").read_text()) == {"format": 2}
+    assert (store_dir / "v1" / "objects").is_dir()
+    assert Store.open(store_dir).told() == []
 
 
 def test_half_made_store_is_finished(store_dir: Path) -> None:
     """Killed before the description was written: it is written last, so the next one makes what is missing."""
-    (store_dir / "v1" / "objects").mkdir(parents=True)
+    (store_dir / "v2" / "objects").mkdir(parents=True)
     Store.open(store_dir).publish("x.json", "{}")
     assert (store_dir / "linkenv-store.json").exists()
 
@@ -93,28 +138,20 @@ def test_file_in_the_way(place: str, tmp_path: Path) -> None:
     assert "move it away" in caught.value.remedy
 
 
-def test_published_text(store_dir: Path) -> None:
+def test_published_note(store_dir: Path) -> None:
     store = Store.open(store_dir)
-    assert store.read("plans/a.json") is None
-    store.publish("plans/a.json", "first\r\n\u00e9\n")
-    assert store.read("plans/a.json") == "first\r\n\u00e9\n"
-    store.publish("plans/a.json", "second")
-    assert store.read("plans/a.json") == "second"
+    assert store.load("plans/a.json", str) is None
+    store.publish("plans/a.json", '"first"')
+    assert store.load("plans/a.json", str) == "first"
+    store.publish("plans/a.json", json.dumps("\u00e9\r\n\0\ud800"))
+    assert store.load("plans/a.json", str) == "\u00e9\r\n\0\ud800"
     assert not list(Path(store.layout.staging).iterdir())
 
 
-def test_text_that_cannot_be_published_leaves_the_old_one(store_dir: Path) -> None:
+def test_note_that_cannot_be_published_leaves_the_old_one(store_dir: Path) -> None:
     store = Store.open(store_dir)
-    store.publish("a.json", "first")
+    store.publish("a.json", '"first"')
     with pytest.raises(UnicodeEncodeError):
-        store.publish("a.json", "second \ud800")
-    assert store.read("a.json") == "first"
+        store.publish("a.json", '"second \u00e9"')
+    assert store.load("a.json", str) == "first"
     assert not list(Path(store.layout.staging).iterdir())
-
-
-def test_damaged_text_is_a_miss(store_dir: Path) -> None:
-    """Whoever reads a text makes it anew where there is none; bytes that are no text are none."""
-    store = Store.open(store_dir)
-    store.publish("plans/a.json", "{}")
-    Path(store.layout.base, "plans", "a.json").write_bytes(b"\xff\xfe\x80")
-    assert store.read("plans/a.json") is None

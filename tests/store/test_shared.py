@@ -67,7 +67,7 @@ def test_group(mask: int, shared: Path) -> None:
             other = Store.open(shared)
             assert other.writable
             assert other.manifest(first.digest) == first
-            assert other.read("plans/aa/x.json") == "{}"
+            assert other.load("plans/aa/x.json", dict) == {}
             second = other.add(theirs)
             assert other.manifest(second.digest) == second
             other.publish("plans/aa/x.json", '{"by": "another"}')
@@ -76,7 +76,7 @@ def test_group(mask: int, shared: Path) -> None:
             discard(other.layout, f"objects/{second.files[0].address[:2]}/{second.files[0].address[2:]}")
 
         assert as_nobody(use) == ""
-        assert store.read("plans/aa/x.json") == '{"by": "another"}'
+        assert store.load("plans/aa/x.json", dict) == {"by": "another"}
         store.add(theirs)
         check_whole(store)
         check_modes(shared)

@@ -116,7 +116,7 @@ def test_full_store(leave: int, tmp_path: Path) -> None:
         with pytest.raises(StoreUnwritableError, match="store is full"):
             store.publish("plans/x.json", "x" * (2 << 20))
         assert not os.listdir(store.layout.staging)
-        assert store.read("plans/x.json") is None
+        assert store.load("plans/x.json", dict) is None
         ballast.unlink()
         store.add(wheel)
         check_whole(store)

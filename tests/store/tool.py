@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import stat
 import subprocess
@@ -68,7 +67,7 @@ def visible(store: Store) -> list[Manifest]:
     for path in sorted(Path(store.layout.base, "wheels").glob("*/*")):
         manifest = store.manifest(path.parent.name + path.stem)
         assert manifest is not None, path
-        assert json.loads(path.read_text(encoding="utf-8"))["digest"] == path.parent.name + path.stem
+        assert manifest.digest == path.parent.name + path.stem
         found.append(manifest)
     return found
 

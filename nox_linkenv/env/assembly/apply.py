@@ -51,11 +51,7 @@ class Result:
 
 def stored_plan(store: Store, name: str) -> Plan | None:
     """Return the stored plan of this *name*, or ``None`` where there is none that can be read."""
-    text = store.use(name)
-    try:
-        return None if text is None else Plan.loads(text)
-    except (KeyError, TypeError, ValueError):
-        return None
+    return store.use(name, Plan.from_json)
 
 
 class LinkApplier:
@@ -80,7 +76,7 @@ class LinkApplier:
         bytecode = read_bytecode(self.store, name, self.facts, links) if self.settings.bytecode else None
         content = b""
         if bytecode is not None and bytecode.empty:
-            content = empty_bytecode(self.store, self.facts, bytecode.empty_size)
+            content = empty_bytecode(self.store, bytecode)
         everything = links if bytecode is None else joined(links, bytecode.links)
         if self.settings.verify:
             for layout in dict.fromkeys((self.assembler.layout, self.store.layout)):

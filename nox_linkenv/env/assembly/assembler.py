@@ -8,13 +8,15 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from nox_linkenv.digest import EMPTY, file_digest, mtime_of
+from nox_linkenv.digest import EMPTY, mtime_of
 from nox_linkenv.env.interpreter.facts import fill
 from nox_linkenv.env.links import Links, is_executable
 from nox_linkenv.env.plan import Plan, record_row
 from nox_linkenv.errors import EnvError, remedy_for
 from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
+from nox_linkenv.regular import open_regular
 from nox_linkenv.store.directories import ancestors, is_directory, leading_outside
+from nox_linkenv.store.objects import is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -176,21 +178,14 @@ class Assembler:
         """Return those of *private* (path, source) whose source is missing or does not hash to its address."""
         found = Links()
         for path, source in private:
-            if not self._whole(source):
+            if not is_whole(self.layout, source):
                 found.add_source(path, source, 0, 0)
         if found.paths and self.behind:
             from nox_linkenv.store.layers import bring
 
             bring(self.layout, self.behind, [(source, -1, 0) for source in found.sources])
-            return found.selected([at for at, source in enumerate(found.sources) if not self._whole(source)])
+            return found.selected([at for at, source in enumerate(found.sources) if not is_whole(self.layout, source)])
         return found
-
-    def _whole(self, source: str) -> bool:
-        try:
-            with open(f"{self.layout.base}/{source}", "rb") as stream:
-                return file_digest(stream) == source.removeprefix("objects/").replace("/", "")[:64]
-        except OSError:
-            return False
 
     def touch(self, directories: Iterable[str]) -> None:
         """Renew the modification time of site-packages *directories*, so that importers list them again."""
@@ -248,7 +243,7 @@ class Assembler:
         self.operations.copy(f"{self.layout.base}/{source}", target)
 
     def _rewrite(self, path: str, source: str, shebang: bytes) -> bytes:
-        with open(f"{self.layout.base}/{source}", "rb") as stream:
+        with open(open_regular(f"{self.layout.base}/{source}"), "rb") as stream:
             stream.readline()
             content = shebang + b"\n" + stream.read()
         self._write(path, content, executable=is_executable(source))  # as the wheel has it: pip adds no bit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import hashlib
 import itertools
 import os
 import time
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.assembly.assembler import write_private
+from nox_linkenv.env.receipt import DIRECTORY
+from nox_linkenv.regular import read_regular
 from nox_linkenv.store.layout import stem_of
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ __all__ = ["PreviousTree", "State", "read_state", "record_state", "state_name"]
 _RACY: Final = 20_000_000
 #: The same for filesystems which keep whole seconds, or two.
 _RACY_SECONDS: Final = 3_000_000_000
+#: Bytes of the digest before the numbers.
+_DIGEST: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ def state_name(name: str) -> str:
 def record_state(
     path: str, prefix: str, directories: Sequence[str], inodes: Sequence[int], *, known: Sequence[int] = ()
 ) -> None:
-    """Record the state of the tree at *prefix* in the file *path*, as unsigned 64-bit integers of this machine.
+    """Record the state of the tree at *prefix* in the file *path*: a digest, then unsigned 64-bit integers.
 
     Args:
         known: status-change times that were seen just now, 0 for the others.
@@ -66,15 +71,33 @@ def record_state(
             if change >= now - racy:
                 change = 0
         changes.append(change)
-    write_private(path, array.array("Q", [*inodes, *changes]).tobytes(), executable=False)
+    numbers = array.array("Q", [*inodes, *changes]).tobytes()
+    write_private(path, _digest(path, numbers) + numbers, executable=False)
 
 
 def read_state(path: str, *, links: int, directories: int) -> State | None:
     """Return the state that :func:`record_state` wrote of so many *links* and *directories*, or ``None``."""
-    numbers = array.array("Q")
+    size = _DIGEST + 8 * (links + directories)
     try:
-        with open(path, "rb") as stream:
-            numbers.frombytes(stream.read())
-    except (OSError, ValueError):
+        content = read_regular(path, limit=size)
+    except OSError:
         return None
-    return State(numbers[:links], numbers[links:]) if len(numbers) == links + directories else None
+    if len(content) != size or content[:_DIGEST] != _digest(path, content[_DIGEST:]):
+        return None
+    numbers = array.array("Q", content[_DIGEST:])
+    return State(numbers[:links], numbers[links:])
+
+
+def is_recorded(tree: str, stem: str) -> bool:
+    """Return whether the state of a prebuilt *tree* is as it was recorded; *stem* names its plan or skeleton."""
+    path = f"{tree}/{DIRECTORY}/{stem}.state"
+    try:
+        content = read_regular(path)
+    except OSError:
+        return False
+    return content[:_DIGEST] == _digest(path, content[_DIGEST:])
+
+
+def _digest(path: str, numbers: bytes) -> bytes:
+    """Return the digest of a state by the name of its file, which is that of the plan or skeleton, and its numbers."""
+    return hashlib.sha256(os.path.basename(path).encode() + b"\0" + numbers).digest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.assembly.assembler import Assembler
 from nox_linkenv.env.assembly.donor import record_state, state_name
@@ -15,6 +15,7 @@ from nox_linkenv.env.paths import check_paths
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.store.directories import is_directory, names_of
 from nox_linkenv.store.files import make_directory, staging_name
+from nox_linkenv.store.notes import rows
 from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash
 
@@ -61,7 +62,7 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
             return
         assembler.empty(empty)
         if bytecode is not None and bytecode.empty:
-            assembler.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode.empty_size))
+            assembler.empty_bytecode(bytecode.empty, empty_bytecode(store, bytecode))
         time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
         record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
         make_directory(directory)
@@ -79,21 +80,13 @@ def _present(directory: str) -> bool:
 
 def _stored(store: Store, name: str) -> tuple[Links, list[tuple[str, bool]]] | None:
     """Return the links and the empty files (path, executable) of a stored plan; a skeleton has no such files."""
-    import json
+    return store.load(name, _parse)
 
-    text = store.read(name)
-    try:
-        if text is None:
-            return None
-        data = json.loads(text)
-        links, empty = (
-            Links.from_json(data["links"]),
-            [(path, bool(executable)) for path, executable in data.get("empty", ())],
-        )
-        check_paths(links.directories, links.paths, [path for path, _ in empty])
-        return links, empty
-    except (ValueError, KeyError, TypeError):
-        return None
+
+def _parse(data: dict[str, Any]) -> tuple[Links, list[tuple[str, bool]]]:
+    links, empty = Links.from_json(data["links"]), rows(data.get("empty", []), str, bool)
+    check_paths(links.directories, links.paths, [path for path, _ in empty])
+    return links, empty
 
 
 def _limit(directory: str) -> None:

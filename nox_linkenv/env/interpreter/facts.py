@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.env.paths import is_below
+from nox_linkenv.store.notes import string
 from nox_linkenv.wheel.model import Scheme
 
 if TYPE_CHECKING:
@@ -64,11 +65,9 @@ class Facts:
         Raises:
             KeyError, TypeError, ValueError: *data* is not one.
         """
-        fields = dict(data)
-        if not isinstance(fields["schemes"], dict):
-            raise TypeError("schemes are no table")
-        fields["schemes"] = {Scheme(scheme): path for scheme, path in fields["schemes"].items()}
-        facts = cls(**fields)
+        texts = {name: string(value) for name, value in data.items() if name != "schemes"}
+        schemes = {scheme: string(data["schemes"][scheme.value]) for scheme in Scheme}
+        facts = cls(**texts, schemes=schemes)
         names = [path for path in facts.schemes.values() if path]
         if not all(map(is_below, [*names, facts.tag, facts.cache_tag])) or "/" in facts.tag + facts.cache_tag:
             raise ValueError("facts name a place outside of the environment or of the store")

@@ -5,7 +5,6 @@ What is learnt of a pip is kept in the store, so that it is watched once for eac
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING
@@ -33,8 +32,9 @@ def facts_with(pip: InstalledPip, store: Store, prefix: str, facts: Facts) -> Fa
         metadata = hashlib.sha256(stream.read()).hexdigest()
     key = json.dumps(["facts", facts.to_json(), pip.version, metadata], sort_keys=True)
     name = INTERPRETERS.file(hashlib.sha256(key.encode()).hexdigest())
-    with contextlib.suppress(KeyError, TypeError, ValueError):
-        return Facts.from_json(json.loads(store.read(name) or "")["facts"])
+    known = store.load(name, lambda data: Facts.from_json(data["facts"]))
+    if known is not None:
+        return known
     found = _learn(store, prefix)
     store.note(name, json.dumps({"facts": found.to_json()}))
     return found

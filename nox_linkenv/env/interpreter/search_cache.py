@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nox_linkenv.store.layout import INTERPRETERS
+from nox_linkenv.store.notes import string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,16 +101,16 @@ def load(search: Search, *, now: float, age: float) -> dict[str, Any] | None:
     Args:
         now, age: seconds since the epoch, and the most seconds that may have passed.
     """
-    text = search.store.read(search.name)
-    if text is None:
+    data = search.store.load(search.name, _parse)
+    if data is None or not 0 <= now - data["time"] < age or data["seen"] != search.seen(data["path"]):
         return None
-    try:
-        data: dict[str, Any] = json.loads(text)
-        if 0 <= now - data["time"] < age and data["seen"] == search.seen(data["path"]):
-            return data
-    except (ValueError, KeyError, TypeError, OSError):
-        pass
-    return None
+    return data
+
+
+def _parse(data: dict[str, Any]) -> dict[str, Any]:
+    if "\0" in string(data["path"]):
+        raise ValueError("not a path")
+    return {**data, "time": float(data["time"]), "seen": data["seen"]}
 
 
 def save(search: Search, path: str, *, now: float, details: Mapping[str, object] = MappingProxyType({})) -> None:

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_linkenv.projects.fingerprint import Tree
+from nox_linkenv.regular import read_regular
+from nox_linkenv.store.notes import NoteError, parse_note, seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,18 +57,20 @@ class ProjectUnderTest:
     def tree(self, view: View) -> Tree | None:
         """Return the tree as the first install of the run has seen it, ``None`` before that."""
         if view not in self._trees:
-            with contextlib.suppress(OSError, ValueError), open(self._name(view), encoding="utf-8") as stream:
-                self._trees[view] = Tree(**json.load(stream))
+            name = self._name(view)
+            with contextlib.suppress(OSError, NoteError):
+                self._trees[view] = parse_note(os.path.basename(name), read_regular(name), Tree.from_json)
         return self._trees.get(view)
 
     def settle(self, tree: Tree) -> None:
         """Have all further installs of the run see *tree*."""
         view = View(tree.project, tree.editable)
         self._trees[view] = tree
-        staged = f"{self._name(view)}.{os.getpid()}"
-        with open(staged, "w", encoding="utf-8") as stream:
-            json.dump(asdict(tree), stream)
-        os.replace(staged, self._name(view))
+        name = self._name(view)
+        staged = f"{name}.{os.getpid()}"
+        with open(staged, "wb") as stream:
+            stream.write(seal(os.path.basename(name), json.dumps(asdict(tree))))
+        os.replace(staged, name)
 
     @contextlib.contextmanager
     def first(self, view: View) -> Iterator[None]:

@@ -91,7 +91,7 @@ def test_contract(filesystem: Filesystem, asked: LinkMode, tmp_path: Path, settl
         assert not (place.packages / "demo").exists()
         assert other.run(_LOOK) == "1.0 False"
         for root in {site.store, *map(Path, receipt.places)}:
-            assert changed_objects(root / "v1") == []
+            assert changed_objects(root / "v2") == []
         assert not list(Path(place.prefix).parent.glob(".linkenv-probe*"))
 
 
@@ -111,7 +111,7 @@ def check_files(place: Place, filesystem: Filesystem, mode: LinkMode) -> None:
     """Check contents, modes, times and kind of the linked files; no directory is ever a link."""
     receipt = read_receipt(place.prefix)
     assert receipt is not None
-    base = Path(receipt.places[0], "v1")
+    base = Path(receipt.places[0], "v2")
     if filesystem.companion and mode is LinkMode.HARDLINK:
         assert base.parent.name == ".linkenv-store"
     else:

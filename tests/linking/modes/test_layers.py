@@ -60,16 +60,16 @@ def test_store_in_an_image_layer(asked: LinkMode, tmp_path: Path, settle: Callab
             assert session.calls == [], "the resolution is in the layer below"
             assert place.run(_LOOK) == "1.0"
             raised = (
-                _files(upper / "stores/store/v1/objects") if (upper / "stores/store/v1/objects").exists() else set()
+                _files(upper / "stores/store/v2/objects") if (upper / "stores/store/v2/objects").exists() else set()
             )
             if asked is LinkMode.AUTO:
                 path = place.packages / "demo/inner/data.bin"
                 assert path.stat().st_nlink > 1
-                inodes = {path.stat().st_ino for path in (upper / "stores/store/v1/objects").rglob("*")}
+                inodes = {path.stat().st_ino for path in (upper / "stores/store/v2/objects").rglob("*")}
                 assert path.stat().st_ino in inodes
                 before = raised
                 place_on(site, inside, "two").session(["demo==1.0"])
-                assert _files(upper / "stores/store/v1/objects") == before, "they are put there once"
+                assert _files(upper / "stores/store/v2/objects") == before, "they are put there once"
             else:
                 assert raised == set()
             # An environment that was baked into the image, too, is replaced though it cannot be renamed.
@@ -101,23 +101,23 @@ def test_read_only_store_is_below_the_users_own(
         place = place_on(site, ground, "one")
         session = place.session(["demo==1.0"], run=_LOOK)
         assert session.calls == []
-        assert not list(own.glob("v1/wheels/*/*")), "what is below is not fetched again"
+        assert not list(own.glob("v2/wheels/*/*")), "what is below is not fetched again"
         assert list(place.packages.glob("demo/__pycache__/*.pyc"))
         receipt = read_receipt(place.prefix)
         assert receipt is not None
         assert receipt.store == str(own)
         assert (place.packages / "demo/inner/data.bin").is_symlink() is (asked is LinkMode.SYMLINK)
         if asked is LinkMode.AUTO:
-            assert _files(own / "v1" / "objects") >= {receipt_object(place.packages / "demo/inner/data.bin", own)}
+            assert _files(own / "v2" / "objects") >= {receipt_object(place.packages / "demo/inner/data.bin", own)}
         put_wheel(site.wheels, "more", more___init____py="X = 1")
         session = place.session(["demo==1.0"], ["more"], run="import demo, more")
         assert session.closing.messages == []
-        assert len(list(own.glob("v1/wheels/*/*"))) == 1
-        assert changed_objects(own / "v1") == []
+        assert len(list(own.glob("v2/wheels/*/*"))) == 1
+        assert changed_objects(own / "v2") == []
 
 
 def receipt_object(path: Path, own: Path) -> str:
-    return next(entry.name for entry in own.glob("v1/objects/*/*") if entry.samefile(path))
+    return next(entry.name for entry in own.glob("v2/objects/*/*") if entry.samefile(path))
 
 
 def test_lower_store_by_setting(tmp_path: Path, settle: Callable[..., Site]) -> None:
@@ -133,9 +133,9 @@ def test_lower_store_by_setting(tmp_path: Path, settle: Callable[..., Site]) -> 
     session = place.session(["demo==1.0"])
     assert session.calls == []
     assert place.run(_LOOK) == "1.0"
-    assert changed_objects(Path(lower, "v1")) == []
+    assert changed_objects(Path(lower, "v2")) == []
     # Where the one below is damaged, it counts as missing, and is never written.
-    (victim,) = [path for path in Path(lower).glob("v1/objects/*/*") if path.stat().st_size == 256 * 300]
+    (victim,) = [path for path in Path(lower).glob("v2/objects/*/*") if path.stat().st_size == 256 * 300]
     victim.write_bytes(b"short")
     shutil.rmtree(site.store)
     session = place_on(site, ground, "two").session(["demo==1.0"])

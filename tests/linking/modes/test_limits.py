@@ -114,7 +114,7 @@ def test_companion_is_filled_once_and_mended_from_the_store(tmp_path: Path, sett
         assert (second.warnings, second.calls) == ([], []), "nothing is fetched: the store has it"
         assert (other.packages / "demo/inner/data.bin").stat().st_size == 256 * 300
         assert changed_objects(site.base) == []
-        assert changed_objects(companion / "v1") == []
+        assert changed_objects(companion / "v2") == []
 
 
 @pytest.mark.needs(Capability.ROOT, Capability.MOUNT, Capability.EXFAT)

@@ -70,7 +70,7 @@ def _one_clear_message(outcome: Outcome, *words: str) -> str:
 def _left_in_staging(store: Path) -> list[Path]:
     """Return what stays in the staging directory once work in the background has had time to end."""
     deadline = time.monotonic() + 60
-    while left := [path for path in (store / "v1" / "staging").rglob("*") if path.is_file()]:
+    while left := [path for path in (store / "v2" / "staging").rglob("*") if path.is_file()]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.1)
@@ -132,10 +132,10 @@ def test_store_that_cannot_be_written_serves_what_it_has(project: Project, seede
         outcome = project.nox(Run(("-s", "s"), env=env))
         assert outcome.code == 0, outcome.output
         assert project.nox(Run(("-r", "-s", "s"), env={**env, "WANTED": "tiny"})).code == 0
-        assert not list(own.glob("nox-linkenv/v1/wheels/*/*")), "what is there is not fetched again"
+        assert not list(own.glob("nox-linkenv/v2/wheels/*/*")), "what is there is not fetched again"
         missing = project.nox(Run(("-s", "s"), env={**env, "WANTED": "needy"}))
         assert missing.code == 0, missing.output
-        assert list(own.glob("nox-linkenv/v1/wheels/*/*")), "what it lacks is added to the user's own"
+        assert list(own.glob("nox-linkenv/v2/wheels/*/*")), "what it lacks is added to the user's own"
 
 
 @pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
@@ -146,7 +146,7 @@ def test_full_store(project: Project, size: str) -> None:
     run = Run(("-s", "s"), env={"WANTED": "tiny big-dist"})
     with mounted(project.store, f"size={size}"):
         _one_clear_message(project.nox(run), str(project.store), "space")
-        if (project.store / "v1" / "objects").is_dir():
+        if (project.store / "v2" / "objects").is_dir():
             assert not damaged_objects(project.store) or not objects(project.store)
         assert _left_in_staging(project.store) == []
         remount(project.store, "size=200m")

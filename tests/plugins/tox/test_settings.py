@@ -60,7 +60,7 @@ def test_store_beside_the_configuration(project: Project) -> None:
     config = ini("deps = tiny\nlinkenv_store = cache/store\nlinkenv_link_mode = copy", runner="linked")
     told = project.tox(Run(config=config))
     assert told.code == 0, told.output
-    assert (project.root / "cache/store/v1/objects").is_dir()
+    assert (project.root / "cache/store/v2/objects").is_dir()
     module = next((project.root / ".tox/py").glob("lib/python*/site-packages/tiny.py"))
     assert module.stat().st_nlink == 1
 

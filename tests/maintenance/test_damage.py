@@ -1,0 +1,232 @@
+"""Whatever becomes of a file of the store: the right environment or one clear error, no traceback, and no hang."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from nox_linkenv.cli import main
+from tests.provision.tool import changed_objects
+from tests.support.wheels import make_wheel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.provision.tool import Place, Site
+
+_FILES: Final = {
+    "tiny/__init__.py": b"VERSION = 'good'\n",
+    "tiny/other.py": b"OTHER = 1\n",
+    "tiny/data.txt": b"data " * 100,
+    "tiny/empty.py": b"",
+    "tiny-1.0.data/scripts/hello": b"#!python\nprint('hello')\n",
+}
+#: Seconds after which something hangs.
+_LONG: Final = 20
+_LISTS: Final = ".cpython-"
+
+
+def _is_list(path: Path) -> bool:
+    return _LISTS in path.name
+
+
+def _of(pattern: str, *, lists: bool = False) -> Callable[[Place], list[Path]]:
+    return lambda place: [path for path in place.site.base.glob(pattern) if _is_list(path) is lists]
+
+
+def _objects(place: Place) -> list[Path]:
+    contents = set(_FILES.values()) - {b""}
+    return [path for path in place.site.base.glob("objects/*/*") if path.is_file() and path.read_bytes() in contents]
+
+
+#: What there is, and where.
+KINDS: Final[dict[str, Callable[[Place], list[Path]]]] = {
+    "manifest": _of("wheels/*/*.json"),
+    "plan": _of("plans/*/*.json"),
+    "bytecode index": _of("plans/*/*.json", lists=True),
+    "skeleton": _of("skeletons/*.json"),
+    "resolution": _of("resolutions/*/*.json"),
+    "request": _of("requests/*/*.json"),
+    "root": _of("roots/*.json"),
+    "object": _objects,
+    "bytecode": _of("bytecode/*/*/*.pyc"),
+    "discarded": lambda place: [place.site.base / "discarded"],
+    "description": lambda place: [place.site.store / "linkenv-store.json"],
+    "probe": lambda place: [place.site.base / "probe"],
+    "receipt": lambda place: [Path(place.prefix, ".linkenv", "receipt.json")],
+    "state": lambda place: list(Path(place.prefix, ".linkenv").glob("*.state")),
+    "prebuilt tree": lambda place: list(place.site.base.glob("spares/*/*/.linkenv/*.state")),
+}
+#: Kinds of which every file can be told from what was written, without and with its content hashed.
+_VERIFIED: Final = {"manifest", "plan", "bytecode index", "skeleton", "resolution", "request", "root", "prebuilt tree"}
+_VERIFIED_BY_CONTENT: Final = {*_VERIFIED, "object", "bytecode"}
+
+
+def _truncated(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def _emptied(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _flipped(path: Path) -> None:
+    """Change one bit, in another file of the same date: nothing but its content tells."""
+    status, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    _replaced(path, bytes(content))
+    path.chmod(status.st_mode & 0o777)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _another(path: Path) -> None:
+    """What is whole, and lies under another name."""
+    others = [other for other in sorted(path.parent.parent.rglob(f"*{path.suffix}")) if other != path]
+    wholes = [other.read_bytes() for other in others if other.is_file()]
+    _replaced(path, wholes[0] if wholes else b'{"links": [], "format": 2, "time": "x"}')
+
+
+def _nested(path: Path) -> None:
+    _replaced(path, b"[" * 300_000)
+
+
+def _replaced(path: Path, content: bytes) -> None:
+    path.unlink()
+    path.write_bytes(content)
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    (path / "in it").mkdir(parents=True)
+
+
+def _endless(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("/dev/zero")
+
+
+def _circle(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.name)
+
+
+def _unreadable(path: Path) -> None:
+    """What a file of another user's, or on a failing disk, is like; to root nothing is unreadable."""
+    path.chmod(0)
+
+
+DAMAGES: Final = {
+    damage.__name__[1:]: damage
+    for damage in (
+        _truncated,
+        _emptied,
+        _flipped,
+        _another,
+        _nested,
+        _pipe,
+        _directory,
+        _endless,
+        _circle,
+        _unreadable,
+    )
+}
+
+
+@pytest.fixture
+def place(here: Site) -> Place:
+    """A place where an environment stands, and of whatever it was made from there is a file."""
+    make_wheel(here.wheels, "tiny", "1.0", _FILES)
+    place = here.place("one")
+    for _ in range(2):
+        place.session(["tiny"], run="import tiny.other, tiny.empty, pip")
+    (here.base / "discarded").write_text(f"1 objects/ab/{'c' * 62}\n")
+    return place
+
+
+@contextlib.contextmanager
+def _no_hang() -> Iterator[None]:
+    def late(*_: object) -> None:
+        raise AssertionError("it hangs")  # no error of the system, which may be expected
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(_LONG)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _command(site: Site, *arguments: str) -> int:
+    """Run ``linkenv`` in this process, which shows its tracebacks, and return its exit code."""
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _no_hang():
+        return main([arguments[0], "--store", str(site.store), *arguments[1:]])
+
+
+def _damage(place: Place, kind: str, damage: Callable[[Path], None]) -> int:
+    victims = KINDS[kind](place)
+    for path in victims:
+        if not path.is_symlink() and path.is_file():
+            damage(path)
+    return len(victims)
+
+
+def _check(place: Place) -> None:
+    """Make the environment once more, which has to be the right one."""
+    with _no_hang():
+        done = place.session(["tiny"], run="import tiny.other, tiny.empty, pip")
+    assert place.run("import tiny; print(tiny.VERSION)") == "good"
+    assert (place.packages / "tiny" / "data.txt").read_bytes() == _FILES["tiny/data.txt"]
+    assert Path(place.prefix, "bin", "hello").read_text() == f"#!{place.prefix}/bin/python\nprint('hello')\n"
+    assert "VIRTUAL_ENV" in Path(place.prefix, "bin", "activate").read_text()
+    assert done.closing.edited == []
+
+
+def _cell(place: Place, kind: str, name: str) -> None:
+    damage = DAMAGES[name]
+    assert _damage(place, kind, damage), f"there is no {kind}"
+    if name != "unreadable":
+        if kind in _VERIFIED:
+            assert _command(place.site, "verify") == 1
+        if kind in _VERIFIED_BY_CONTENT:
+            assert _command(place.site, "verify", "--full") == 1
+    for command in (["envs"], ["info"], ["du"], ["prune", "--dry-run"]):
+        assert _command(place.site, *command) == 0, command
+    _damage(place, kind, damage)  # what was found has been dropped
+    if kind in ("object", "bytecode") and name == "flipped":  # its date is as before: this is what verifying is for
+        assert _command(place.site, "verify", "--full", "--repair") == 0
+    _check(place)
+    _check(place)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_cell(place: Place, kind: str, name: str) -> None:
+    _cell(place, kind, name)
+    assert changed_objects(place.site.base) == []
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_all_at_once(place: Place, name: str) -> None:
+    """Every file of the store, and the environment's own notes, in one go."""
+    for kind in KINDS:
+        if kind not in ("object", "bytecode") or name != "flipped":
+            _damage(place, kind, DAMAGES[name])
+    for command in (["envs"], ["info"], ["verify", "--full"], ["prune", "--dry-run"]):
+        _command(place.site, *command)
+    _check(place)
+    _check(place)
+    assert changed_objects(place.site.base) == []
+    assert _command(place.site, "verify", "--full") == 0
