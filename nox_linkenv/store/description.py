@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.errors import StoreError
 from nox_linkenv.regular import read_regular
 from nox_linkenv.store.files import make_directory, publish_bytes
-from nox_linkenv.store.layout import DISCARDED, FORMAT, LOCKS, OBJECTS, PROBE, STAGING, WHEELS
+from nox_linkenv.store.layout import FORMAT, LOCKS, OBJECTS, STAGING, WHEELS
 
 if TYPE_CHECKING:
     from nox_linkenv.store.layout import Layout
@@ -50,14 +50,12 @@ def described(layout: Layout) -> tuple[int | None, str]:
 def refuse_links(layout: Layout) -> None:
     """Make sure that no part of the store is a link: it may come out of somebody's archive, and we write to all of it.
 
-    Two files are looked at, and made anew, where they are used.
-
     Raises:
         StoreError: one is.
     """
     found = [path for path in (layout.base, layout.throwaway) if os.path.islink(path)]
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(layout.base) as entries:
-        found += [entry.path for entry in entries if entry.is_symlink() and entry.name not in (PROBE, DISCARDED)]
+        found += [entry.path for entry in entries if entry.is_symlink()]
     if found:
         raise StoreError(
             "A part of the store is a link to another place, where nothing is written or removed",

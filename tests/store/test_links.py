@@ -38,8 +38,8 @@ def precious(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     "part",
     [
-        *("v1", "throwaway", "v1/staging", "v1/resolutions", "v1/plans", "v1/spares", "v1/objects", "v1/discarded"),
-        *("v1/locks", "v1/roots", "v1/projects", "v1/interpreters"),
+        *("v2", "throwaway", "v2/staging", "v2/resolutions", "v2/plans", "v2/spares", "v2/objects", "v2/discarded"),
+        *("v2/locks", "v2/roots", "v2/projects", "v2/interpreters"),
     ],
 )
 def test_a_part_that_is_a_link_is_refused(store_dir: Path, precious: Path, tmp_path: Path, part: str) -> None:
@@ -47,7 +47,7 @@ def test_a_part_that_is_a_link_is_refused(store_dir: Path, precious: Path, tmp_p
     path = store_dir / part
     if path.exists():
         path.rename(tmp_path / "away")
-    path.symlink_to(precious / "thesis.txt" if part == "v1/discarded" else precious)
+    path.symlink_to(precious / "thesis.txt" if part == "v2/discarded" else precious)
     with pytest.raises(StoreError, match="is a link to another place") as caught:
         Store.open(store_dir)
     assert caught.value.path == path
