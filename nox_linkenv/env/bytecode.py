@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +13,7 @@ from nox_linkenv.env.links import Links
 from nox_linkenv.env.paths import check_paths
 from nox_linkenv.regular import read_regular
 from nox_linkenv.store.compile import bytecode_of
-from nox_linkenv.store.layout import PYC_DIGITS, digest_in
+from nox_linkenv.store.layout import bytecode_name, digest_in
 from nox_linkenv.store.notes import string, strings
 from nox_linkenv.store.objects import discard
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]
 
-_EMPTY_NAME: Final = re.compile(rf"bytecode/[^/]+/{EMPTY[:2]}/{EMPTY[2:]}-[0-9a-f]{{{PYC_DIGITS}}}\.pyc")
 #: Bytes: more than bytecode of nothing has.
 _MOST: Final = 1 << 16
 
@@ -109,10 +107,10 @@ def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Byteco
     return store.load(_name(name, facts), parse)
 
 
-def empty_bytecode(store: Store, bytecode: Bytecode) -> bytes:
+def empty_bytecode(store: Store, facts: Facts, bytecode: Bytecode) -> bytes:
     """Return the content of the bytecode of empty modules, or nothing where it is not there, or not what it was."""
     name = bytecode.empty_source
-    if not bytecode.empty or _EMPTY_NAME.fullmatch(name) is None:
+    if not bytecode.empty or name != bytecode_name(facts.tag, EMPTY, digest_in(name)):
         return b""
     for layer in store.layers:
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
 from nox_linkenv.env.paths import check_sources
 from nox_linkenv.store.layout import object_name
-from nox_linkenv.store.notes import integers, strings
+from nox_linkenv.store.notes import integers, some
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -70,9 +70,9 @@ class Links:
             KeyError, TypeError, ValueError: *data* is not one, or its sources are no files of a store.
         """
         links = cls(
-            strings(data["directories"]),
-            strings(data["paths"]),
-            strings(data["sources"]),
+            some(data["directories"]),  # that they hold text is seen where they are checked as paths
+            some(data["paths"]),
+            some(data["sources"]),
             integers(data["sizes"]),
             integers(data["mtimes"]),
         )

@@ -5,21 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import stat
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import StoreError
 from nox_linkenv.regular import read_regular
 from nox_linkenv.store.files import make_directory, publish_bytes
-from nox_linkenv.store.layout import FORMAT, LOCKS, OBJECTS, STAGING, WHEELS
+from nox_linkenv.store.layout import DISCARDED, FORMAT, LOCKS, OBJECTS, PROBE, STAGING, WHEELS
 
 if TYPE_CHECKING:
     from nox_linkenv.store.layout import Layout
 
 __all__ = ["described", "formats", "make_probe", "make_store", "refuse_links"]
 
-_FORMAT_DIRECTORY: Final = re.compile(r"v([1-9]\d{0,8})")
 _CACHEDIR_TAG: Final = (
     b"Signature: 8a477f597d28d172789f06886806bc55\n# Files of nox-linkenv; see https://bford.info/cachedir/\n"
 )
@@ -31,7 +29,8 @@ def formats(layout: Layout) -> list[int]:
         names = os.listdir(layout.root)
     except OSError:
         return []
-    return [int(found[1]) for name in names if (found := _FORMAT_DIRECTORY.fullmatch(name)) is not None]
+    numbers = [name[1:] for name in names if name.startswith("v")]
+    return [int(number) for number in numbers if number.isdecimal() and number.isascii() and len(number) < 10]
 
 
 def described(layout: Layout) -> tuple[int | None, str]:
@@ -50,12 +49,14 @@ def described(layout: Layout) -> tuple[int | None, str]:
 def refuse_links(layout: Layout) -> None:
     """Make sure that no part of the store is a link: it may come out of somebody's archive, and we write to all of it.
 
+    Two files are looked at, and made anew, where they are used.
+
     Raises:
         StoreError: one is.
     """
     found = [path for path in (layout.base, layout.throwaway) if os.path.islink(path)]
     with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(layout.base) as entries:
-        found += [entry.path for entry in entries if entry.is_symlink()]
+        found += [entry.path for entry in entries if entry.is_symlink() and entry.name not in (PROBE, DISCARDED)]
     if found:
         raise StoreError(
             "A part of the store is a link to another place, where nothing is written or removed",

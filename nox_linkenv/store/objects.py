@@ -35,7 +35,8 @@ __all__ = [
 #: Modes are normalised: whoever stores a wheel, his umask must not reach somebody else's environment.
 FILE_MODE = 0o644
 EXECUTABLE_MODE = 0o755
-_DISCARDED: Final = re.compile(rb"^(\d{1,20}) ((?:objects|bytecode)/[\w./-]+)$", re.MULTILINE)
+#: A line of the list of what was taken out; compiled when there is such a list, as there seldom is.
+_DISCARDED: Final = rb"(?m)^(\d{1,20}) ((?:objects|bytecode)/[\w./-]+)$"
 
 
 def intact(path: str, *, size: int, mtime: int) -> bool:
@@ -121,7 +122,7 @@ def discarded_names(layout: Layout) -> set[str]:
 def _discarded(layout: Layout) -> list[tuple[bytes, bytes]]:
     """Return inode number and name of each; a line that nobody has written so is passed over."""
     try:
-        return _DISCARDED.findall(read_regular(layout.directory(DISCARDED)))
+        return re.findall(_DISCARDED, read_regular(layout.directory(DISCARDED)))
     except OSError:
         return []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from tests.provision.tool import Site, site
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET, directory_of
+from tests.support.notes import note_in, write_note
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def test_a_hostile_plan_is_made_anew(here: Site, change: Callable[[Any], None]) 
     precious = here.root / "precious.txt"
     precious.write_text("precious")
     path = _plan(here)
-    plan = json.loads(path.read_text())
+    plan = note_in(path)
     change(plan)
-    path.write_text(json.dumps(plan))
+    write_note(path, plan)
     done = place.session(["demo"])
     assert not os.path.lexists(outside)
     assert precious.read_text() == "precious"
@@ -110,10 +110,10 @@ def test_a_hostile_bytecode_list_is_not_used(here: Site) -> None:
     path = _plan(here)
     (listed,) = path.parent.glob(f"{path.stem}.*.json")
     content = listed.read_text()
-    data = json.loads(content)
+    data = note_in(listed)
     assert data["links"]["paths"]
     data["links"]["paths"][0] = _OUT
-    listed.write_text(json.dumps(data))
+    write_note(listed, data)
     here.place("other").session(["demo"])
     assert not os.path.lexists(os.path.join(os.path.dirname(place.prefix), "outside.txt"))
     listed.write_text(content)

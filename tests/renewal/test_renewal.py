@@ -482,4 +482,3 @@ def test_half_an_answer(asking: Asking, index: Index) -> None:
 def test_readings_are_kept_as_json(asking: Asking, index: Index) -> None:
     _, reading = asking.pip("app")
     assert Reading.of(json.loads(json.dumps(asdict(reading)))) == reading
-    assert Reading.of(None).obstacle is not None

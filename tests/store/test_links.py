@@ -12,6 +12,8 @@ from nox_linkenv.errors import StoreError
 from nox_linkenv.maintenance.prune import prune
 from nox_linkenv.maintenance.removal import Pruning
 from nox_linkenv.store import Store
+from nox_linkenv.store.layout import object_name
+from nox_linkenv.store.objects import discard
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def precious(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.parametrize(
     "part",
     [
-        *("v2", "throwaway", "v2/staging", "v2/resolutions", "v2/plans", "v2/spares", "v2/objects", "v2/discarded"),
+        *("v2", "throwaway", "v2/staging", "v2/resolutions", "v2/plans", "v2/spares", "v2/objects"),
         *("v2/locks", "v2/roots", "v2/projects", "v2/interpreters"),
     ],
 )
@@ -47,11 +49,22 @@ def test_a_part_that_is_a_link_is_refused(store_dir: Path, precious: Path, tmp_p
     path = store_dir / part
     if path.exists():
         path.rename(tmp_path / "away")
-    path.symlink_to(precious / "thesis.txt" if part == "v2/discarded" else precious)
+    path.symlink_to(precious)
     with pytest.raises(StoreError, match="is a link to another place") as caught:
         Store.open(store_dir)
     assert caught.value.path == path
     assert "Remove the link" in caught.value.remedy
+
+
+def test_a_list_that_is_a_link_is_made_anew(store_dir: Path, precious: Path, tmp_path: Path) -> None:
+    store = Store.open(store_dir)
+    (file, *_) = store.add(make_wheel(tmp_path)).files
+    path = store_dir / "v2" / "discarded"
+    path.symlink_to(precious / "thesis.txt")
+    name = object_name(file.address)
+    discard(Store.open(store_dir).layout, name)
+    assert not path.is_symlink()
+    assert path.read_text().endswith(f" {name}\n")
 
 
 @pytest.mark.parametrize("part", ["plans/ab", "objects/ab", "projects/builds", "spares/abc", "bytecode/cpython-312-x"])

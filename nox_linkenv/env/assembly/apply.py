@@ -76,7 +76,7 @@ class LinkApplier:
         bytecode = read_bytecode(self.store, name, self.facts, links) if self.settings.bytecode else None
         content = b""
         if bytecode is not None and bytecode.empty:
-            content = empty_bytecode(self.store, bytecode)
+            content = empty_bytecode(self.store, self.facts, bytecode)
         everything = links if bytecode is None else joined(links, bytecode.links)
         if self.settings.verify:
             for layout in dict.fromkeys((self.assembler.layout, self.store.layout)):

@@ -62,7 +62,7 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
             return
         assembler.empty(empty)
         if bytecode is not None and bytecode.empty:
-            assembler.empty_bytecode(bytecode.empty, empty_bytecode(store, bytecode))
+            assembler.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode))
         time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
         record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
         make_directory(directory)
