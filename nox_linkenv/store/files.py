@@ -8,6 +8,7 @@ import secrets
 import stat
 
 from nox_linkenv.store.directories import is_directory
+from nox_linkenv.store.trash import empty_trash
 
 __all__ = [
     "make_directory",
@@ -79,8 +80,6 @@ def put_aside(path: str, staging: str) -> None:
     Raises:
         OSError: it cannot be moved.
     """
-    from nox_linkenv.store.trash import empty_trash
-
     aside = staging_name(staging)
     os.rename(path, aside)
     empty_trash(aside)
