@@ -13,7 +13,8 @@ from packaging.utils import parse_wheel_filename
 
 from nox_linkenv.projects.backend import Backend, BackendError
 from nox_linkenv.projects.build_cache import Build, digest_of, keep_archive, metadata_digest
-from nox_linkenv.projects.notes import UnsettledError, Watched, reads_of
+from nox_linkenv.projects.looking import Watched
+from nox_linkenv.projects.notes import UnsettledError, reads_of
 from nox_linkenv.projects.product import look_through
 from nox_linkenv.projects.reads import NOTHING, Reads
 from nox_linkenv.projects.requirements import index_arguments
@@ -203,7 +204,8 @@ class BuildRun:
             reading=self.environment.reading,
         )
         portable = depends if self.tree.declarative and _is_portable(path) else None
-        return self._judged(Result(build, portable, lasting=reads is not None), manifest, began, ended)
+        lasting = reads is not None and not reads.unseen
+        return self._judged(Result(build, portable, lasting=lasting), manifest, began, ended)
 
     def _reads(self) -> Reads | None:
         """Return what has been read, ``None`` where that is not known."""

@@ -5,20 +5,29 @@ from __future__ import annotations
 import enum
 import os
 import re
-import tempfile
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.projects.fingerprint import IGNORED
+from nox_linkenv.projects.looking import (
+    Watched,
+    and_above,
+    is_same,
+    plain_path,
+    signature,
+    source_of,
+    temporary_places,
+    within,
+)
 from nox_linkenv.projects.reads import Reads
-from nox_linkenv.projects.vcs_config import configuration_files
+from nox_linkenv.projects.runs import Runs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable
 
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.watch import Note
 
-__all__ = ["Kind", "UnsettledError", "Watched", "reads_of"]
+__all__ = ["Kind", "UnsettledError", "reads_of"]
 
 
 class Kind(enum.Enum):
@@ -30,55 +39,44 @@ class Kind(enum.Enum):
     FILE = "file"  # path, what stood there
     STATE = "state"  # path, what stood there
     LIST = "list"  # path, what stood there
+    SCAN = "scan"  # path, what stood there; kinds, sizes and times of what is in it may have been read, too
     MADE = "made"  # path
     NATIVE = "native"  # path or name of a library
+    EXTENSION = "extension"  # path of a module
+    CALL = "call"  # name of a function of a library
     RUN = "run"  # path or name, arguments, directory, whether what it runs is watched
-    REMOTE = "remote"
+    REMOTE = "remote"  # path of a socket, None
+    UNSEEN = "unseen"  # why it cannot be told what is read
 
 
 class UnsettledError(Exception):
     """Something that the build has read changed meanwhile, or too much was read; the message says what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """What was watched.
-
-    Attributes:
-        prefix: absolute path of its environment.
-        environ: the variables that pip would run with, whatever the build had.
-        tree: of the project, ``None`` where pip makes directories for what it builds.
-        inert: absolute paths of directories that do not count.
-    """
-
-    prefix: str
-    environ: Mapping[str, str]
-    tree: Tree | None
-    inert: tuple[str, ...] = field(default=())
-
-
 #: Where reading does not count: what is there is made by the kernel, each time anew.
-_KERNEL: Final = ("/dev/", "/proc/", "/sys/")
+_KERNEL: Final = re.compile(r"/dev/(?!shm/)|/proc/|/sys/")
+#: There it counts, or leads elsewhere.
 _ENVIRON: Final = re.compile(r"/proc/[^/]+/environ")
-#: Tools that run only others of :data:`nox_linkenv.projects.surroundings.TOOLS`.
-_KNOWN: Final = re.compile(
-    r"(.*-)?(cc|c\+\+|gcc|g\+\+|clang|clang\+\+|cpp|gfortran|as|ld|ar|nm|ranlib|strip|objcopy|objdump|readelf)(-[\d.]+)?"
-    r"|git|hg|uname|ldconfig|ldd|lsb_release|xcrun|xcode-select|sw_vers|install_name_tool|otool|lipo|codesign|uv|uv-build"
+_ELSEWHERE: Final = re.compile(r"/proc/[^/]+/(?:task/[^/]+/)?(?:cwd|root|fd|map_files)/.+|/dev/fd/.+")
+#: Directories that pip makes for what it builds.
+_PIPS: Final = re.compile(
+    r"pip-(?:install|req-build|build-env|build-tracker|wheel|modern-metadata|unpack|ephem-wheel-cache|egg-info|record"
+    r"|standalone-pip|editable|resolver|[a-z-]+-)-?[a-z0-9_]{8}(?:/.*)?"
 )
-#: Such a tool that also reads what lies about in the project, with what its configuration names.
-_BACKEND: Final = "uv-build"
-#: Files that tell programs what to read.
-_CONFIGURING: Final = (
-    "pyproject.toml", "setup.cfg", "Cargo.toml", "CMakeLists.txt", "meson.build", "Makefile", "MANIFEST.in",
+#: Distributions whose native modules open files as Python does, so that it is seen; their beginnings.
+_SEEN: Final = (
+    "Cython/", "cython", "numpy/", "scipy/", "mypy/", "mypyc/", "tomli/", "charset_normalizer/", "yaml/", "_yaml/",
+    "_cffi_backend", "markupsafe/", "pydantic_core/", "rpds/", "_ruamel_yaml", "simplejson/", "setuptools/",
+    "zstandard/",
 )  # fmt: skip
-#: A path in them that may lead out of the project.
-_NAMED: Final = re.compile(r"""(?<![\w./~])((?:/|~/|\.\./)[^\s"'(),;]+)""")
-_SHELLS: Final = frozenset({"sh", "bash", "dash", "zsh", "ksh", "env"})
-_WORD: Final = re.compile(r"[\w.+-]+")
-#: A path in an argument, from its beginning or after what an option is called.
-_PATH: Final = re.compile(r"(?:^|=|^-[A-Za-z]+)((?:\.\.)?/.*|\.\.)$")
-#: Names of directories that pip makes for what it builds.
-_PIPS: Final = "pip-"
+_COMPILED: Final = re.compile(r"[0-9a-f]+__mypyc\.[^/]*")
+#: What :mod:`tempfile` calls what it makes.
+_RANDOM: Final = re.compile(r"(?:tmp|[\w.]+[-_.])?[a-z0-9_]{8}[\w.-]*(?:/.*)?")
+#: Functions of native libraries that read nothing unseen.
+_PURE: Final = re.compile(r"_?Py.*|gnu_get_libc_version|getenv|malloc|calloc|free|str\w*|mem\w*")
+#: What is decided by where temporary files lie.
+_TEMPORARY: Final = frozenset({"TMPDIR", "TEMP", "TMP"})
+_ARCHIVE: Final = re.compile(r"dist/[^/]+|\.coverage(\..+)?")
 _MANY: Final = 4_000
 
 
@@ -97,31 +95,24 @@ def reads_of(notes: Iterable[Note], watched: Watched) -> Reads:
 class _Collector:
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
-        self.sets: dict[str, set[str]] = {name: set() for name in ("variables", "programs", "files", "states", "lists")}
-        self.trees: set[str] = set()
+        names = ("variables", "programs", "files", "states", "lists", "scans", "trees")
+        self.sets: dict[str, set[str]] = {name: set() for name in names}
         self.flags: set[str] = set()
         self.made: set[str] = set()
-        self.strangers = False  # whether a program ran of which it is not known what it reads
+        self.listed: set[str] = set()
         self.path = [place for place in watched.environ.get("PATH", "").split(os.pathsep) if place]
         tree = watched.tree
         roots = [watched.prefix, *watched.inert, *([tree.root, tree.project] if tree is not None else [])]
-        temporary = list(_temporary(watched.environ))
-        self.ancestors = {parent for root in (*roots, *temporary) for parent in _and_above(root)}
-        self.temporary = tuple(os.path.join(place, _PIPS) for place in temporary)
-
-    @property
-    def _directory(self) -> str:
-        """The directory that programs are run in to be asked."""
-        return self.watched.tree.project if self.watched.tree is not None else "/"
+        self.temporary = tuple(dict.fromkeys(temporary_places(watched.environ)))
+        self.ancestors = {parent for root in (*roots, *self.temporary) for parent in and_above(root)}
+        self.runs = Runs(self)
 
     def reads(self) -> Reads:
-        if self.strangers and self.watched.tree is not None:
-            self._look_for_strangers(self.watched.tree)
+        self.runs.finish()
         if sum(map(len, self.sets.values())) > _MANY:
             raise UnsettledError(f"its build reads more than {_MANY:,} files and variables besides it")
         sets = {name: frozenset(found) for name, found in self.sets.items()}
-        flags = dict.fromkeys(self.flags, True)
-        return Reads(**sets, trees=frozenset(self.trees), **flags)  # type: ignore[arg-type]
+        return Reads(**sets, **dict.fromkeys(self.flags, True))  # type: ignore[arg-type]
 
     def add(self, kind: Kind, *about: object) -> None:
         if kind is Kind.VARIABLE:
@@ -129,17 +120,20 @@ class _Collector:
         elif kind is Kind.VARIABLES:
             self.flags.add("all_variables")
         elif kind is Kind.MADE:
-            self.made.add(_plain(str(about[0])))
-        elif kind in (Kind.FILE, Kind.STATE, Kind.LIST):
-            self._path(kind, str(about[0]), about[1])
-        elif kind is Kind.NATIVE:
-            self.flags.add("all_variables")
+            self.made.add(plain_path(str(about[0])))
+        elif kind in (Kind.FILE, Kind.STATE, Kind.LIST, Kind.SCAN):
+            self.look(kind, str(about[0]), about[1])
+        elif kind in (Kind.NATIVE, Kind.EXTENSION, Kind.CALL):
+            self._native(kind, about[0])
         elif kind is Kind.REMOTE:
-            self.flags.add("remote")
+            if about[0] is None or not self.is_own(plain_path(str(about[0]))):
+                self.flags |= {"remote", "unseen"}
+        elif kind is Kind.UNSEEN:
+            self.flags.add("unseen")
         elif kind is Kind.RUN:
             program, arguments, directory, is_watched = about
             assert isinstance(arguments, tuple)
-            self._run(str(program), arguments, str(directory), is_watched=bool(is_watched))
+            self.runs.add(str(program), arguments, str(directory), is_watched=bool(is_watched))
 
     def _variable(self, name: str) -> None:
         if name == "PATH":
@@ -147,24 +141,42 @@ class _Collector:
         elif not name.startswith(("_PYPROJECT_HOOKS_", "PEP517_")):
             self.sets["variables"].add(name)
 
-    def _path(self, kind: Kind, path: str, seen: object) -> None:
-        """Take in that the file or directory at *path* was looked at, when *seen* stood there."""
-        if path.startswith(_KERNEL):
+    def _native(self, kind: Kind, name: object) -> None:
+        """Take in that native code is called *name*; what it reads is seen if it has Python open its files."""
+        self.flags.add("all_variables")
+        if kind is Kind.CALL and not (isinstance(name, str) and _PURE.fullmatch(name)):
+            self.flags.add("unseen")
+        elif kind is Kind.EXTENSION:
+            module = str(name).rpartition("/site-packages/")[2]
+            if not module.startswith(_SEEN) and not _COMPILED.fullmatch(module):
+                self.flags.add("unseen")
+
+    def look(self, kind: Kind, path: str, seen: object) -> None:
+        """Take in that the file or directory at *path* was looked at, when *seen* stood there.
+
+        Raises:
+            UnsettledError: something else stands there now.
+        """
+        if _KERNEL.match(path):
             if _ENVIRON.fullmatch(path):
                 self.flags.add("all_variables")
+            if kind is Kind.FILE and _ELSEWHERE.fullmatch(path):
+                self.flags.add("unseen")
             return
-        if os.path.basename(os.path.dirname(path)) == "__pycache__":
-            path = _source(path)
-            seen = _signature(path)
-        plain = _plain(path)
-        if self._is_own(plain):
+        source = source_of(path, self.watched.environ.get("PYTHONPYCACHEPREFIX", ""))
+        if source is not None:
+            path, seen = source, signature(source)
+        plain = plain_path(path)
+        if kind in (Kind.LIST, Kind.SCAN):
+            self.listed.add(plain)
+        if self.is_own(plain):
             return
         if plain.startswith(f"{self.watched.prefix}/"):
             if kind is Kind.FILE and self._is_foreign(plain):
                 self.flags.add("installed")
             return
-        if self.watched.tree is not None and (name := _within(plain, self.watched.tree.root)) is not None:
-            if kind is not Kind.FILE or self._is_counted(name, self.watched.tree, seen):
+        if self.watched.tree is not None and (name := within(plain, self.watched.tree.root)) is not None:
+            if self._is_counted(kind, name, plain, self.watched.tree, seen):
                 return
         elif kind is Kind.STATE:
             if plain in self.ancestors:
@@ -173,19 +185,44 @@ class _Collector:
                 self.sets["programs"].add(os.path.basename(path))
                 self.flags.add("path")
                 return
-        if not _is_same(kind, seen, _signature(path)):
+        if not is_same(seen, signature(path), content=kind is not Kind.STATE):
             raise UnsettledError(f"{path} changed while it was built")
+        if any(within(plain, place) is not None for place in self.temporary):
+            self.sets["variables"] |= _TEMPORARY
         self.sets[f"{kind.value}s"].add(path)
 
-    def _is_own(self, plain: str) -> bool:
-        """Return whether the build, or pip for it, has made what is at *plain*, or it is known anyway."""
-        if plain.startswith(self.temporary) or any(_within(plain, place) is not None for place in self.watched.inert):
-            return True
-        return not self.made.isdisjoint(_and_above(plain))
+    def look_at(self, path: str, *, content: bool) -> None:
+        """Take in that what is at *path* counts, with its *content* or only as it looks."""
+        self.look(Kind.FILE if content else Kind.STATE, path, signature(path))
 
-    def _is_counted(self, name: str, tree: Tree, seen: object) -> bool:
-        """Return whether the content of the file *name* is part of the fingerprint, or its absence is."""
+    def is_left_out(self, name: str) -> bool:
+        """Return whether what is at *name* in the project is no part of its fingerprint."""
+        return not IGNORED.isdisjoint(name.split("/")) or _ARCHIVE.fullmatch(name) is not None
+
+    def is_own(self, plain: str) -> bool:
+        """Return whether the build, or pip for it, has made what is at *plain*, or it is known anyway.
+
+        What a build has made elsewhere, by a name that is no temporary one, and left there, the next one finds.
+        """
+        if any(within(plain, place) is not None for place in self.watched.inert):
+            return True
+        temporary = [name for place in self.temporary if (name := within(plain, place)) is not None]
+        if any(map(_PIPS.fullmatch, temporary)):
+            return True
+        passing = any(map(_RANDOM.fullmatch, temporary))
+        made = self.made.intersection(and_above(plain))
+        tree = self.watched.tree
+        if not made or passing or (tree is not None and within(plain, tree.root) is not None):
+            return bool(made)
+        return not any(map(os.path.lexists, made)) or plain.startswith(f"{self.watched.prefix}/")
+
+    def _is_counted(self, kind: Kind, name: str, plain: str, tree: Tree, seen: object) -> bool:
+        """Return whether what was looked for in the file *name* is part of the fingerprint."""
         entry = tree.entries.get(name)
+        if kind is not Kind.FILE:
+            # What is left out counts where it is asked for by its name, not where a walk through all has found it.
+            walked = os.path.dirname(plain) in self.listed
+            return kind is not Kind.STATE or walked or not self.is_left_out(name)
         if entry is None:
             parent = os.path.dirname(name)
             return seen is None and (not parent or tree.entries.get(parent) == "directory")
@@ -201,121 +238,3 @@ class _Collector:
             or inside.startswith(("pip/", "_distutils_hack/", "_virtualenv"))
             or (inside and "/" not in inside and inside.endswith((".pth", ".start")))
         )
-
-    # What runs.
-
-    def _run(self, program: str, arguments: Sequence[str], directory: str, *, is_watched: bool) -> None:
-        name = os.path.basename(program)
-        if is_watched and not _without_site(arguments):
-            return
-        if "/" not in program:  # there is none
-            self.sets["programs"].add(name)
-            self.flags.add("path")
-            return
-        self.flags |= {"all_variables", "path", "tools"}
-        if not _KNOWN.fullmatch(name):
-            self.flags.add("commands")
-            self.strangers = True
-        self.strangers |= name == _BACKEND
-        self._path(Kind.STATE, program, _signature(program))
-        if name in _SHELLS:
-            self.sets["programs"].update(word for text in arguments[1:] for word in _WORD.findall(text))
-        if name in ("git", "hg"):
-            for path in configuration_files(name, self._directory, self.watched.environ):
-                self._path(Kind.FILE, path, _signature(path))
-        for argument in arguments[1:]:
-            found = _PATH.search(argument)
-            if found is not None:
-                self._given(os.path.join(directory, found[1]))
-
-    def _look_for_strangers(self, tree: Tree) -> None:
-        """Take in what programs may read that is no part of the fingerprint of *tree*: archives, and what is named."""
-        if os.path.isdir(f"{tree.project}/dist"):
-            names = sorted(os.listdir(f"{tree.project}/dist"))
-            paths = [f"{tree.project}/dist/{name}" for name in names]
-            self.sets["files"].update(path for path in paths if os.path.isfile(path))
-        for name in _CONFIGURING:
-            try:
-                with open(f"{tree.project}/{name}", encoding="utf-8", errors="replace") as stream:
-                    text = stream.read()
-            except OSError:
-                continue
-            for found in _NAMED.findall(text):
-                path = os.path.join(tree.project, os.path.expanduser(found))
-                if not os.path.isdir(path):
-                    self._given(path)
-
-    def _given(self, path: str) -> None:
-        """Take in that a foreign program was given *path*."""
-        plain = _plain(path)
-        tree = self.watched.tree
-        if self._is_own(plain) or plain.startswith((f"{self.watched.prefix}/", *_KERNEL)) or plain in self.ancestors:
-            return
-        if tree is not None and _within(plain, tree.root) is not None:
-            return
-        if os.path.isdir(plain):
-            self.trees.add(plain)
-        else:
-            self._path(Kind.FILE, plain, _signature(plain))
-
-
-def _without_site(arguments: Sequence[str]) -> bool:
-    """Return whether an interpreter that is called with *arguments* leaves ``.pth`` files alone."""
-    for argument in arguments[1:]:
-        if not argument.startswith("-") or argument.startswith(("-c", "-m")):
-            return False
-        if not argument.startswith("--") and "S" in argument:
-            return True
-    return False
-
-
-def _temporary(environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield the directories for temporary files."""
-    named = (environ.get(name) for name in ("TMPDIR", "TEMP", "TMP"))
-    for place in (*named, "/tmp", "/var/tmp", tempfile.gettempdir()):
-        if place:
-            yield from (place, os.path.realpath(place))
-
-
-def _plain(path: str) -> str:
-    """Return *path* without detours: links in the directories that lead to it are followed, it itself may be one."""
-    directory, name = os.path.split(path.rstrip("/") or "/")
-    if name in ("", ".", ".."):
-        return os.path.realpath(path)
-    return os.path.join(os.path.realpath(directory), name)
-
-
-def _within(plain: str, place: str) -> str | None:
-    """Return the path of *plain* relative to *place*, with ``/``, ``None`` where it is not in it."""
-    return plain[len(place) + 1 :] if plain.startswith(f"{place}/") else "" if plain == place else None
-
-
-def _and_above(path: str) -> Iterator[str]:
-    while True:
-        yield path
-        parent = os.path.dirname(path)
-        if parent == path:
-            return
-        path = parent
-
-
-def _source(path: str) -> str:
-    """Return the path of the module whose bytecode is at *path*."""
-    directory, name = os.path.split(path)
-    return os.path.join(os.path.dirname(directory), f"{name.partition('.')[0]}.py")
-
-
-def _signature(path: str) -> object:
-    """Return the same as the recorder notes of *path*."""
-    try:
-        found = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino
-
-
-def _is_same(kind: Kind, before: object, now: object) -> bool:
-    """Return whether what was seen *before* is there *now*, as far as it counts for the *kind*."""
-    if isinstance(before, tuple) and isinstance(now, tuple) and kind is Kind.STATE and before[0] & 0o170000 == 0o040000:
-        return bool(before[0] == now[0])
-    return before == now

@@ -27,6 +27,7 @@ class Reads:
         files: absolute paths of files whose content was read, or which were not there.
         states: absolute paths at which was looked what stands there.
         lists: absolute paths of directories whose names were read.
+        scans: the same, where kinds, sizes and times of what is in them may have been read.
         trees: absolute paths of directories that a foreign program was given.
         archives: absolute paths of wheels and sdists that pip was led to.
         all_variables: whether all variables were read, or handed to a program that is not watched.
@@ -37,6 +38,7 @@ class Reads:
         installed: whether something that is installed in the environment was read.
         date: whether today's date is in what was made.
         remote: whether another machine was asked for something.
+        unseen: whether something was read of which it is not known what.
     """
 
     variables: frozenset[str] = frozenset()
@@ -44,6 +46,7 @@ class Reads:
     files: frozenset[str] = frozenset()
     states: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
+    scans: frozenset[str] = frozenset()
     trees: frozenset[str] = frozenset()
     archives: frozenset[str] = frozenset()
     all_variables: bool = False
@@ -54,6 +57,7 @@ class Reads:
     installed: bool = False
     date: bool = False
     remote: bool = False
+    unseen: bool = False
 
     def __or__(self, other: Reads) -> Reads:
         return Reads(**{field.name: getattr(self, field.name) | getattr(other, field.name) for field in fields(Reads)})

@@ -9,7 +9,7 @@ One line for each thing that is read, a tuple as Python writes it, is added to a
 renamed: what is not known to be whole is not used.
 
 Seen are look-ups in ``os.environ``, the audit events of PEP 578, and calls of ``os.stat`` and its like, for which there
-is no event.  Not seen is what native code reads; that native code was loaded or run is.
+is no event.  Not seen is what native code reads; that native code was loaded, called or run is.
 """
 
 from __future__ import annotations
@@ -37,16 +37,22 @@ _IDLE = {
 _HOOKS = ("_PYPROJECT_HOOKS_BUILD_BACKEND", "PEP517_BUILD_BACKEND")
 
 
+#: Variables that lead git away from the repository that it is run in.
+_GIT = (
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+)  # fmt: skip
+
+
 class _Noted:
     """Stands in for a function of :mod:`os` that takes a path.  No function of Python: those become methods."""
 
-    def __init__(self, function: Callable[..., object], note: Callable[[object], None]) -> None:
+    def __init__(self, function: Callable[..., object], note: Callable[[object, object], None]) -> None:
         self._function = function
         self._note = note
 
     def __call__(self, path: object, *arguments: object, **keywords: object) -> object:
-        if keywords.get("dir_fd") is None:
-            self._note(path)
+        self._note(path, keywords.get("dir_fd"))
         return self._function(path, *arguments, **keywords)
 
     def __getattr__(self, name: str) -> object:
@@ -70,6 +76,8 @@ class _Recorder:
         self.inert = inert
         self.every = every
         self.noted: set[str] = set()
+        self.places: set[str] = set()  # on sys.path
+        self.readlink = os.readlink
         self.open, self.write, self.close = os.open, os.write, os.close
         self.getcwd, self.stat, self.access = os.getcwd, os.stat, os.access
         self.flags = os.O_WRONLY | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
@@ -77,9 +85,9 @@ class _Recorder:
     def start(self) -> None:
         self.note("start", self.getcwd())
         self._watch_environment()
-        for name in ("stat", "lstat", "access", "readlink"):
+        for name in ("stat", "lstat", "fstat", "access", "readlink", "open"):
             function = getattr(os, name)
-            noted = _Noted(function, self.looked_at)
+            noted = _Noted(function, self.opened_within if name == "open" else self.looked_at)
             for able in ("dir_fd", "effective_ids", "fd", "follow_symlinks"):
                 functions = getattr(os, "supports_" + able)
                 if function in functions:
@@ -88,7 +96,7 @@ class _Recorder:
         handlers: dict[str, Callable[..., None]] = {
             "open": self.opened,
             "os.listdir": self.listed,
-            "os.scandir": self.listed,
+            "os.scandir": self.scanned,
             "os.mkdir": self.made_directory,
             "os.rename": self.moved,
             "os.link": self.moved,
@@ -96,12 +104,18 @@ class _Recorder:
             "sqlite3.connect": self.connected,
             "import": self.imported,
             "ctypes.dlopen": self.loaded,
+            "ctypes.dlsym": self.called,
+            "ctypes.dlsym/handle": self.called,
+            "os.getxattr": self.attributed,
             "subprocess.Popen": self.ran,
             "os.exec": self.replaced,
             "os.posix_spawn": self.replaced,
             "os.system": self.shell,
             "socket.connect": self.reached,
-            "socket.getaddrinfo": self.reached,
+            "socket.sendto": self.reached,
+            "socket.sendmsg": self.reached,
+            "socket.getaddrinfo": self.asked,
+            "socket.gethostbyname": self.asked,
         }
 
         def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -131,15 +145,31 @@ class _Recorder:
             finally:
                 self.close(descriptor)
 
-    def named(self, path: object) -> str | None:
-        """Return the absolute path of what is read, ``None`` where it is a descriptor or known anyway."""
+    def held(self, descriptor: object) -> str | None:
+        """Return the path of what *descriptor* holds open, ``None`` where it is no file or cannot be told."""
+        try:
+            name = self.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            return None
+        return name if name.startswith("/") else None
+
+    def named(self, path: object, within: object = None) -> str | None:
+        """Return the absolute path of what is read, ``None`` where it cannot be told or is known anyway.
+
+        Args:
+            within: descriptor of the directory that *path* is relative to.
+        """
         if path is None:
             return self.getcwd()
-        if isinstance(path, int):
+        held = self.held(path) if isinstance(path, int) else os.fsdecode(path)  # type: ignore[arg-type]
+        if held is None:
             return None
-        name = os.fsdecode(path)  # type: ignore[arg-type]
+        name = held
         if not name.startswith("/"):
-            name = self.getcwd() + "/" + name
+            place = self.getcwd() if within is None else self.held(within)
+            if place is None:
+                return None
+            name = place + "/" + name
         if name.startswith(self.inert) or name == self.record:
             return None
         # What pyproject-hooks tells the process that it has started, and is told by it.
@@ -147,9 +177,9 @@ class _Recorder:
             return None
         return name
 
-    def path(self, kind: str, path: object) -> None:
+    def path(self, kind: str, path: object, within: object = None) -> None:
         """Note that *path* is read, and what stands there."""
-        name = self.named(path)
+        name = self.named(path, within)
         if name is not None and kind + name not in self.noted:
             self.noted.add(kind + name)
             try:
@@ -161,8 +191,12 @@ class _Recorder:
 
     # What is looked at, and what events say.
 
-    def looked_at(self, path: object) -> None:
-        self.safely(self.path, "state", path)
+    def looked_at(self, path: object, within: object) -> None:
+        self.safely(self.path, "state", path, within)
+
+    def opened_within(self, path: object, within: object) -> None:
+        if within is not None:  # of which the event says nothing
+            self.safely(self.path, "file", path, within)
 
     def opened(self, path: object, mode: object, flags: int) -> None:
         access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
@@ -173,6 +207,9 @@ class _Recorder:
 
     def listed(self, path: object = None) -> None:
         self.path("list", path)
+
+    def scanned(self, path: object = None) -> None:
+        self.path("scan", path)
 
     def made(self, path: object, *rest: object) -> None:
         name = self.named(path)
@@ -195,17 +232,35 @@ class _Recorder:
         if database != ":memory:":
             self.path("file", database)
 
-    def imported(self, module: object, filename: object, *rest: object) -> None:
+    def imported(self, module: object, filename: object, places: object = None, *rest: object) -> None:
         if filename is not None:
-            self.loaded(filename)
+            name = os.fsdecode(filename)  # type: ignore[arg-type]
+            if name.find("/lib-dynload/") < 0 or name.find("dbm") >= 0:
+                self.note("extension", name)
+        # What is not there now is looked at by native code, which finds no module in it.
+        for place in places if isinstance(places, list) else ():
+            if isinstance(place, str) and place not in self.places:
+                self.places.add(place)
+                self.path("state", place or self.getcwd())
 
-    def loaded(self, name: object) -> None:
-        if name is None or os.fsdecode(name).find("/lib-dynload/") < 0:  # type: ignore[arg-type]
-            self.note("native", name and os.fsdecode(name))  # type: ignore[arg-type]
+    def loaded(self, library: object) -> None:
+        self.note("native", library and os.fsdecode(library))  # type: ignore[arg-type]
 
-    def reached(self, first: object, second: object, *rest: object) -> None:
-        if isinstance(first, (str, bytes)) or isinstance(second, tuple):  # no socket of this machine's own
-            self.note("remote")
+    def called(self, library: object, name: object = None, *rest: object) -> None:
+        self.note("call", name)
+
+    def attributed(self, path: object, *rest: object) -> None:
+        if _reader()[1] != "shutil":  # which copies all of them
+            self.note("unseen", "attributes of files")
+
+    def reached(self, socket: object, address: object = None, *rest: object) -> None:
+        if isinstance(address, (str, bytes)):
+            self.note("remote", os.fsdecode(address))
+        elif address is not None:
+            self.note("remote", None)
+
+    def asked(self, *rest: object) -> None:
+        self.note("remote", None)
 
     def shell(self, command: object) -> None:
         text = os.fsdecode(command)  # type: ignore[arg-type]
@@ -224,12 +279,16 @@ class _Recorder:
         if "/" not in name:
             path = os.fsdecode(get("PATH") or get(b"PATH") or "/bin:/usr/bin")
             for place in path.split(":"):
+                self.path("state", place + "/" + name)
                 if self.access(place + "/" + name, os.X_OK):
                     name = place + "/" + name
                     break
         inherited = environ is None or self.every or any(get(hook) or get(hook.encode()) for hook in _HOOKS)
         where = self.getcwd() if directory is None else os.path.join(self.getcwd(), os.fsdecode(directory))  # type: ignore[arg-type]
-        self.note("run", name, words, where, bool(inherited and self.is_python(name)))
+        watched = bool(inherited and self.is_python(name))
+        self.note("run", name, words, where, watched)
+        if not watched and any(get(given) or get(given.encode()) for given in _GIT):
+            self.note("unseen", "a repository that a variable names")
 
     def is_python(self, program: str) -> bool:
         """Return whether *program* is this interpreter, or a script for it."""

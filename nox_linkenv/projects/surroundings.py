@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.projects.reads import Reads
 
-__all__ = ["HARMLESS", "HARMLESS_PREFIXES", "READ", "TOOLS", "Surroundings"]
+__all__ = ["HARMLESS", "HARMLESS_PREFIXES", "MANY", "READ", "TOOLS", "Surroundings"]
 
 #: Ends the names of inputs that were read by builds.
 READ: Final = ", which a build reads,"
@@ -71,13 +71,16 @@ TOOLS: Final = (
 _SYSTEM: Final = (
     "/var/lib/dpkg/status", "/lib/apk/db/installed", "/var/lib/pacman/local", "/var/lib/rpm/rpmdb.sqlite",
     "/usr/lib/sysimage/rpm/rpmdb.sqlite", "/var/lib/rpm/Packages", "/Library/Developer/CommandLineTools/SDKs",
+    "/etc/ld.so.cache",
 )  # fmt: skip
+#: Headers and libraries that no package manager looks after, where compilers and their like look unasked.
+_LOCAL: Final = ("/usr/local/include", "/usr/local/lib/pkgconfig", "/usr/local/share/pkgconfig", "/usr/local/lib/cmake")
 #: Bytes up to which programs, and files that were looked at, count with their content.
 _SMALL: Final = 64 << 10
 #: The same of files that were read.
 _LARGE: Final = 16 << 20
 #: Files in a directory that a foreign program was given, beyond which only the names in it count.
-_MANY: Final = 1_000
+MANY: Final = 5_000
 #: What every environment has among its scripts.
 _USUAL: Final = re.compile(r"(python|pip|pypy|wheel)[-\d.]*|(de)?activate.*|pydoc.*", re.I)
 
@@ -129,6 +132,7 @@ class Surroundings:
         yield from ((path, _content(path)) for path in sorted(reads.files))
         yield from ((f"what is at {path}", _state(path)) for path in sorted(reads.states))
         yield from ((f"the list of {path}", _names(path)) for path in sorted(reads.lists))
+        yield from ((f"what is in {path}", _entries(path)) for path in sorted(reads.scans))
         yield from ((f"the content of {path}", _tree(path)) for path in sorted(reads.trees))
         yield from ((f"the archive {path}", _signature(path, exact=True)) for path in sorted(reads.archives))
         if reads.location:
@@ -160,7 +164,7 @@ class Surroundings:
         if not _USUAL.fullmatch(name) and os.path.lexists(own):
             yield ["", self._script(own)]
         for place in self._programs.get(name, ()):
-            yield [place, _state(f"{place}/{name}")]
+            yield [place, _look(f"{place}/{name}")]
 
     def _script(self, path: str) -> object:
         """Return what stands at *path* in the environment, but for the environment's path and the time of writing."""
@@ -174,7 +178,8 @@ class Surroundings:
 
     @functools.cached_property
     def _tools(self) -> list[object]:
-        return [*([name, *self._found(name)] for name in TOOLS), *map(_signature, _SYSTEM)]
+        tools = ([name, *self._found(name)] for name in TOOLS)
+        return [*tools, *map(_signature, _SYSTEM), *map(_tree, _LOCAL)]
 
     @functools.cached_property
     def _commands(self) -> str:
@@ -226,7 +231,7 @@ def _content(path: str) -> object:
     return signature
 
 
-def _state(path: str) -> object:
+def _look(path: str) -> object:
     """Return what stands at *path*, links included; small files with their content, for they are soon written anew."""
     signature = _signature(path)
     if isinstance(signature, list) and signature[1] <= _SMALL:
@@ -236,11 +241,36 @@ def _state(path: str) -> object:
     return signature
 
 
+def _state(path: str) -> object:
+    """Return what can be read of what stands at *path* by looking at it, besides its content if it is small."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return _look(path)
+    # The times of directories change with everything in them, and are hardly ever what is asked for.
+    when = 0 if stat.S_ISDIR(status.st_mode) else status.st_mtime_ns
+    return [status.st_mode, when, status.st_uid, status.st_gid, _look(path)]
+
+
 def _names(path: str) -> object:
     try:
         return sorted(os.listdir(path))
     except (OSError, ValueError):
         return None
+
+
+def _entries(path: str) -> object:
+    """Return what can be read of what is in the directory at *path* by going through it."""
+    found: list[object] = []
+    try:
+        with os.scandir(path) as entries:
+            for entry in sorted(entries, key=lambda entry: entry.name):
+                status = entry.stat(follow_symlinks=False)
+                plain = stat.S_ISREG(status.st_mode)
+                found.append([entry.name, status.st_mode, *([status.st_size, status.st_mtime_ns] if plain else [])])
+    except (OSError, ValueError):
+        return None
+    return found
 
 
 def _tree(path: str) -> object:
@@ -251,6 +281,6 @@ def _tree(path: str) -> object:
         found += [
             [path, _signature(path, exact=True)] for path in (os.path.join(place, name) for name in sorted(files))
         ]
-        if len(found) > _MANY:
+        if len(found) > MANY:
             return _names(path)
     return found

@@ -212,7 +212,8 @@ def stored_wheels(
     if made:
         reads = builds.judge([found[item.name] for item in made], builds.finish(len(made)), began)
         if builds.lasting:
-            sources.keep(made, found, reads)
+            # pip builds a branch anew each time, even where it keeps the wheels of releases.
+            sources.keep([item for item in made if not (reads.unseen and item.moves)], found, reads)
     return {**{name: build.manifest for name, build in known.items()}, **found}
 
 

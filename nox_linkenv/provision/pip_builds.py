@@ -6,10 +6,12 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from nox_linkenv.projects.notes import Kind, UnsettledError, Watched, reads_of
+from nox_linkenv.projects.looking import Watched
+from nox_linkenv.projects.notes import Kind, UnsettledError, reads_of
 from nox_linkenv.projects.product import look_through
 from nox_linkenv.projects.reads import NOTHING, UNKNOWN, Reads
 from nox_linkenv.projects.watch import Watch, standard_library
+from nox_linkenv.resolve.pip_config import keeps_wheels
 from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
@@ -45,6 +47,8 @@ class PipBuilds:
         self._environment = environment
         self._keys = keys
         self._seen = 0  # notes
+        options = [] if keys.arguments is None else [option for _, option, _ in keys.arguments.options]
+        self._keeps = keeps_wheels(options, keys.request.environ, keys.config)
         places = [f"{environment.prefix}/{place}" for place in facts.site_packages]
         inert = [*(f"{place}/pip" for place in places), *standard_library(environment.prefix, facts.version)]
         self._watch = Watch(places, directory, inert, every=False)
@@ -77,6 +81,8 @@ class PipBuilds:
         except UnsettledError:
             self.lasting = False
             return UNKNOWN
+        if reads.unseen and not self._keeps:
+            self.lasting = False
         if len({note[1] for note in notes if note[0] == Kind.START.value}) < builds:
             reads |= UNKNOWN  # pip has had a wheel of it, or has built it where nothing is watched
         self.reads |= reads

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.resolve.inputs import UnkeyableError, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["HARMLESS", "PipConfig", "read_config", "setting_name", "settings_in"]
+__all__ = ["HARMLESS", "PipConfig", "keeps_wheels", "read_config", "setting_name", "settings_in"]
 
 #: Settings of pip that do not change its answer, as in ``PIP_NO_COLOR``.
 HARMLESS: Final = frozenset(
@@ -117,6 +117,23 @@ def settings_in(path: str, text: str) -> Iterator[tuple[str, str]]:
         if parser.has_section(section):
             for name, value in parser.items(section):
                 yield setting_name(name), value
+
+
+def keeps_wheels(options: Iterable[str], environ: Mapping[str, str], config: PipConfig) -> bool:
+    """Return whether pip keeps the wheels that it builds, and takes them again whatever their builds have read.
+
+    Args:
+        options: of the request.
+
+    Source: https://pip.pypa.io/en/stable/topics/caching/
+    """
+    if "--no-cache-dir" in options or environ.get("PIP_NO_CACHE_DIR"):
+        return False
+    try:
+        settings = [name for path, text in config.files() for name, _ in settings_in(path, text)]
+    except UnkeyableError:
+        return False
+    return "no-cache-dir" not in settings
 
 
 def setting_name(name: str) -> str:

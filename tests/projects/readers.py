@@ -85,9 +85,11 @@ class World:
         """Return the session's variables, for which *path* is the PATH of others."""
         return {**self.environ, "PATH": f"{self.programs}{os.pathsep}{path}"}
 
-    def program(self, name: str, text: str) -> None:
-        (self.programs / name).write_text(f"#!/bin/sh\n{text}\n")
-        (self.programs / name).chmod(0o755)
+    def program(self, name: str, text: str) -> Path:
+        path = self.programs / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+        return path
 
     def write(self, case: Case) -> None:
         """Write the project whose backend reads what *case* does."""
@@ -116,22 +118,24 @@ class Case:
         read: the body of a function that returns it.
         one, two: make the world so that it is ``one`` or ``two``.
         inside: whether it lies in the project, so that an sdist cannot be built of it without it.
+        kept: whether it can be told what is read, so that the build is kept as long as that is the same.
     """
 
     read: str
     one: Callable[[World], object]
     two: Callable[[World], object]
     inside: bool = False
+    kept: bool = True
 
 
-def _variable(read: str, name: str = "ACME_ARCH_LIST", *, absent: bool = False) -> Case:
+def _variable(read: str, name: str = "ACME_ARCH_LIST", *, absent: bool = False, kept: bool = True) -> Case:
     def one(world: World) -> None:
         if absent:
             world.environ.pop(name, None)
         else:
             world.environ[name] = "one"
 
-    return Case(read, one, lambda world: world.environ.update({name: "two"}))
+    return Case(read, one, lambda world: world.environ.update({name: "two"}), kept=kept)
 
 
 def _file(read: str, place: Callable[[World], Path]) -> Case:
@@ -150,11 +154,13 @@ def _there(read: str, place: Callable[[World], Path]) -> Case:
     return Case(read, lambda world: place(world).unlink(missing_ok=True), lambda world: place(world).write_text(""))
 
 
-def _program(read: str, text: str = "echo {}") -> Case:
+def _program(read: str, name: str = "quux-config") -> Case:
+    """A program that nobody knows, so that it may read anything; or one that says how a library was built."""
     return Case(
-        read,
-        lambda world: world.program("quux-config", text.format("one")),
-        lambda world: world.program("quux-config", text.format("two")),
+        read.replace("quux-config", name),
+        lambda world: world.program(name, "echo one"),
+        lambda world: world.program(name, "echo two"),
+        kept=name != "quux-config",
     )
 
 
@@ -196,7 +202,8 @@ CASES: Final[Mapping[str, Case]] = {
     ),
     "variable of a child without site": _variable(
         "code = 'import os; print(os.environ[\"ACME_ARCH_LIST\"])'\n"
-        "return subprocess.run([sys.executable, '-S', '-c', code], capture_output=True, text=True).stdout.strip()"
+        "return subprocess.run([sys.executable, '-S', '-c', code], capture_output=True, text=True).stdout.strip()",
+        kept=False,
     ),
     "variable of a shell": _variable("return os.popen('echo $ACME_ARCH_LIST').read().strip()"),
     "variable of a program": _variable(
@@ -204,6 +211,12 @@ CASES: Final[Mapping[str, Case]] = {
     ),
     "variable that is said to be harmless": _variable("return os.environ['OLDPWD']", "OLDPWD"),
     "program": _program("return subprocess.run(['quux-config'], capture_output=True, text=True).stdout.strip()"),
+    "known program": _program(
+        "return subprocess.run(['quux-config'], capture_output=True, text=True).stdout.strip()", "pg_config"
+    ),
+    "known program of a shell": _program(
+        "return os.popen('quux-config --libs 2>/dev/null').read().strip()", "gdal-config"
+    ),
     "program of a shell": _program("return os.popen('quux-config --libs').read().strip()"),
     "program of os.system": _program("os.system('quux-config > ../quux'); return open('../quux').read().strip()"),
     "program of a script": _program(
