@@ -47,11 +47,12 @@ class Command:
 
 _PLAIN: Final = frozenset(
     {
-        "[", "arch", "basename", "cat", "chmod", "cksum", "cmp", "cp", "cut", "date", "diff", "dirname", "echo",
-        "egrep", "env", "expr", "false", "fgrep", "getconf", "grep", "gunzip", "gzip", "head", "install", "ldconfig",
-        "ldd", "ln", "ls", "lsb_release", "md5sum", "mkdir", "mv", "nproc", "od", "paste", "printenv", "printf", "pwd",
-        "readlink", "realpath", "rm", "rmdir", "seq", "sha1sum", "sha256sum", "sort", "sw_vers", "tail", "tee", "test",
-        "touch", "tr", "true", "uname", "uniq", "wc", "which", "xcode-select", "xcrun",
+        "[", "arch", "basename", "cat", "chmod", "cksum", "cmp", "cp", "cut", "date", "diff", "dirname",
+        "dpkg-architecture", "echo", "egrep", "env", "expr", "false", "fgrep", "getconf", "grep", "gunzip", "gzip",
+        "head", "install", "ldconfig", "ldd", "ln", "ls", "lsb_release", "md5sum", "mkdir", "mv", "nproc", "od",
+        "paste", "printenv", "printf", "pwd", "readlink", "realpath", "rm", "rmdir", "seq", "sha1sum", "sha256sum",
+        "sort", "sw_vers", "tail", "tee", "test", "touch", "tr", "true", "uname", "uniq", "wc", "which",
+        "xcode-select", "xcrun",
     }
 )  # fmt: skip
 _TOOL: Final = re.compile(

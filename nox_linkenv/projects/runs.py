@@ -131,7 +131,7 @@ class Runs:
             found = _PATH.search(word)
             path = os.path.join(directory, found[1] if found is not None else word)
             if found is not None or (not word.startswith("-") and self._is_out(path)):
-                self.give(path)
+                self.give(path, deep=not word.startswith("-L"))  # a linker looks for nothing deeper
         self.give(directory)
 
     def _is_out(self, path: str) -> bool:
@@ -183,8 +183,12 @@ class Runs:
             if not os.path.isdir(path):
                 self.give(path)
 
-    def give(self, path: str) -> None:
-        """Take in that a program which is not watched was given *path*."""
+    def give(self, path: str, *, deep: bool = True) -> None:
+        """Take in that a program which is not watched was given *path*.
+
+        Args:
+            deep: whether it may read what is in directories below a directory.
+        """
         if path in self._given:
             return
         self._given.add(path)
@@ -200,8 +204,8 @@ class Runs:
         if not os.path.isdir(plain):
             collected.look_at(plain, content=True)
             return
-        collected.sets["trees"].add(plain)
-        if not plain.startswith(_SYSTEM) and _is_large(plain):
+        collected.sets["trees" if deep else "scans"].add(plain)
+        if deep and not plain.startswith(_SYSTEM) and _is_large(plain):
             self._unseen()
 
 

@@ -101,12 +101,13 @@ def test_levels(project: _Project, bench: Bench) -> None:
     assert _asked(bench) == 1
 
 
-def test_an_old_answer_is_asked_for_again_and_the_build_is_kept(project: _Project, bench: Bench) -> None:
+def test_an_old_answer_is_renewed_and_the_build_is_kept(project: _Project, bench: Bench) -> None:
     bench.install(project.path, "-e", ".")
     assert (_asked(bench), project.builds) == (1, 1)
     bench.now = 3600
-    bench.install(project.path, "-e", ".")
-    assert (_asked(bench), project.builds) == (1, 0)
+    outcome = bench.install(project.path, "-e", ".")
+    assert (_asked(bench), project.builds) == (0, 0)
+    assert "renewed" in outcome.message
 
 
 @pytest.mark.parametrize(
