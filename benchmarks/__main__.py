@@ -16,17 +16,17 @@ from pathlib import Path
 from .measure import facts
 from .report import markdown
 from .runner import Bench, FloorSample, Options, Results, Sample
-from .scenarios import GROW_COUNTS, JL, PEERS, SCI, Measure, Scenario, State, grow_scenario
+from .scenarios import GROW_COUNTS, JL, PEERS, SCI, WEB, Measure, Scenario, State, grow_scenario
 from .wheels import write_wheel
 
 MEASURES = {"install": Measure.INSTALL, "import": Measure.IMPORT}
-SCENARIOS = ("sci", "jl", "grow")
+SCENARIOS = ("sci", "jl", "web", "grow")
 
 
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser("benchmarks", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     add = made.add_argument
-    add("--scenario", action="append", choices=SCENARIOS, help="may be repeated (all three)")
+    add("--scenario", action="append", choices=SCENARIOS, help="may be repeated (all)")
     add("--state", action="append", choices=[state.value for state in State], help="may be repeated (all)")
     add("--measure", action="append", choices=list(MEASURES), help="may be repeated (both)")
     add("--peer", action="append", choices=[peer.name for peer in PEERS], help="may be repeated (all)")
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def scenarios(names: list[str], counts: list[int], work: Path) -> list[Scenario]:
-    chosen = [scenario for scenario in (SCI, JL) if scenario.name in names]
+    chosen = [scenario for scenario in (SCI, JL, WEB) if scenario.name in names]
     if "grow" in names:
         wheels = work / "wheels"
         wheels.mkdir(parents=True, exist_ok=True)

@@ -141,6 +141,9 @@ def targets(results: Results) -> list[Target]:
         )
     add("SCI fresh, install and import: / uv", 0.30, "sci", UV, State.FRESH, Measure.IMPORT, "session")
     add("SCI fresh, install and import: / virtualenv", 0.07, "sci", VIRTUALENV, State.FRESH, Measure.IMPORT, "session")
+    for name in ("sci", "jl", "web"):
+        add(f"{name.upper()} old, install: / uv", 0.60, name, UV, State.OLD, Measure.INSTALL, "session")
+        add(f"{name.upper()} later, install: / uv", 0.20, name, UV, State.LATER, Measure.INSTALL, "session")
     for name in ("sci", "jl"):
         for peer, title in ((UNSPARED, "every file linked"), (LINKED, "a spare taken over")):
             phases = linking_phases(results, name, peer)

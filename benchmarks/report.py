@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from .analysis import cell, growth, linking_phases, measured_peers, memory_over_empty, ratio, targets
-from .scenarios import JL, LINKED, PEERS, SCI, UNSPARED, UV, UV_OFFLINE, VIRTUALENV, Measure, Peer, Scenario, State
+from .scenarios import JL, LINKED, PEERS, SCI, UNSPARED, UV, UV_OFFLINE, VIRTUALENV, WEB, Measure, Peer, Scenario, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +20,12 @@ INTRODUCTION = """\
 Made by `python -m benchmarks`, all peers alternately in one run, each through real nox with that `venv_backend`.
 Times are the session's duration in nox's own `--report`, unless another is named; a cell holds the median (least to
 most). *fresh*: everything warm, no old environment. *recycled*: everything warm, the environment of the last session
-stands there. *cold*: an empty store, the download caches of pip and uv warm; virtualenv and uv have no store beside
-their download caches, so their cold is their fresh. Peers: `uv` as it comes, `uv-offline` with `UV_OFFLINE=1`.
-Bytecode is written as Python does by default, and all configuration of pip and uv but certificates is set aside.
-Only the ratios carry over to another machine.
+stands there. *old*: as fresh, but the resolution is older than its age, and the index says what it said before; uv
+and pip ask the index each time, so that their old is their fresh. *later*: as old, for a session before which, in the
+same run of nox, another Python's session has installed the same. *cold*: an empty store, the download caches of pip
+and uv warm; virtualenv and uv have no store beside their download caches, so their cold is their fresh. Peers: `uv`
+as it comes, `uv-offline` with `UV_OFFLINE=1`. Bytecode is written as Python does by default, and all configuration of
+pip and uv but certificates is set aside. Only the ratios carry over to another machine.
 """
 
 
@@ -48,7 +50,7 @@ def markdown(results: Results, known: Mapping[str, str]) -> str:
     ]
     parts += ["## Targets\n", "linked against the peer, median of the rounds' ratios.\n"]
     parts.append(table(("figure", "target", "here", "", "rounds"), rows))
-    for scenario in (SCI, JL):
+    for scenario in (SCI, JL, WEB):
         if measured_peers(results, scenario.name):
             parts += _scenario(results, scenario)
     parts += _growth(results)

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 RENEW_AFTER = 240.0  # seconds; a resolution may be reused for 600, and a sample of the warm state must be younger
 
 
+AGED = (State.OLD, State.LATER)
+AGE = 2.0  # seconds after which a resolution counts as old in these states
+
+
 class SessionFailedError(Exception):
     """nox refused the backend or the session failed; the text is the end of what nox said."""
 
@@ -92,7 +96,12 @@ class Bench:
         peers = tuple(peer for peer in peers if self._prime(scenario, peer))
         cells = [(State.FRESH, Measure.INSTALL)]
         if not scenario.grows:
-            cells = [(state, measure) for state in self.options.states for measure in self.options.measures]
+            cells = [
+                (state, measure)
+                for state in self.options.states
+                for measure in self.options.measures
+                if measure is Measure.INSTALL or state not in AGED  # the rest of the session is as that of a fresh one
+            ]
             if LINKED in peers and State.FRESH in self.options.states:
                 cells.append((State.FRESH, Measure.EMPTY))
         for number in range(self.options.runs):
@@ -112,9 +121,10 @@ class Bench:
         """Warm every cache of ``peer``, twice where the first session teaches the store something; False if refused."""
         extra = {"UV_OFFLINE": "false"} if peer is UV_OFFLINE else {}
         try:
+            state = State.LATER if State.LATER in self.options.states and not scenario.grows else State.FRESH
             for _ in range(2 if peer.linked else 1):
-                self._remove(self._root(scenario, peer, State.FRESH) / "envs")
-                self._nox(scenario, peer, State.FRESH, _warming(scenario), extra)
+                self._remove(self._root(scenario, peer, state) / "envs")
+                self._nox(scenario, peer, state, _warming(scenario), {**extra, "LINKENV_RESOLUTION_AGE": "600"})
         except SessionFailedError as error:
             self._note(f"{scenario.name}: {peer.name} left out: {error}")
             return False
@@ -163,6 +173,8 @@ class Bench:
             self._remove(self._store(peer, state))
         if hasattr(os, "sync"):
             os.sync()
+        if peer.linked and state in AGED:
+            time.sleep(AGE)
 
     def _nox(
         self, scenario: Scenario, peer: Peer, state: State, measure: Measure, extra: Mapping[str, str]
@@ -172,7 +184,10 @@ class Bench:
         root.mkdir(parents=True, exist_ok=True)
         noxfile, report = root / f"noxfile-{measure.name.lower()}.py", root / "report.json"
         noxfile.write_text(
-            noxfile_text(scenario, peer.backend, measure, self.options.python, root / "peak"), encoding="utf-8"
+            noxfile_text(
+                scenario, peer.backend, measure, self.options.python, root / "peak", queue=state is State.LATER
+            ),
+            encoding="utf-8",
         )
         for path in (report, root / "trace.jsonl"):
             path.unlink(missing_ok=True)
@@ -191,7 +206,7 @@ class Bench:
             told = [line for line in lines if "rror" in line or "not recognized" in line or "xpected" in line] or lines
             last = (told or [f"nox ended with {status}"])[-1].strip()
             raise SessionFailedError(re.sub(r"(?<![\w.])/(?:[^\s/'\"]+/)+", "", last))  # names no one's directories
-        return json.loads(report.read_text(encoding="utf-8"))["sessions"][0]["duration"], wall, background
+        return json.loads(report.read_text(encoding="utf-8"))["sessions"][-1]["duration"], wall, background
 
     def _variables(self, peer: Peer, state: State, root: Path) -> dict[str, str]:
         caches = self.options.work / "caches"
@@ -207,6 +222,7 @@ class Bench:
             "LINKENV_TRACE": str(root / "trace.jsonl"),
             "LINKENV_NOX_HOOK": "1" if peer.linked else "0",  # the others: nox as it is without this project
             "BENCHMARK_MARKER": self._marker,
+            **({"LINKENV_RESOLUTION_AGE": str(AGE)} if state in AGED else {}),
             **dict(peer.environment),
         }
 

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 GROW_COUNTS = (10, 50, 200, 400)
 SESSION = "bench"
+FORERUNNER = "forerunner"  # the session before it, where there is one
+FORERUNNER_PYTHON = "3.11"
 
 
 class State(enum.Enum):
@@ -19,6 +21,8 @@ class State(enum.Enum):
     # In the order in which a round takes them: recycled finds the environment that fresh has left.
     FRESH = "fresh"  # everything warm, no old environment
     RECYCLED = "recycled"  # everything warm, the environment of the last session stands there
+    OLD = "old"  # as fresh, but the resolution is older than its age
+    LATER = "later"  # as old, and a session of another Python has just installed the same in the same run of nox
     COLD = "cold"  # an empty store; the download caches of pip and uv are warm
 
 
@@ -64,7 +68,9 @@ class Peer:
 
     def effective(self, state: State) -> State:
         """The state in which this peer is run for ``state``."""
-        return State.FRESH if state is State.COLD and not self.has_cold else state
+        if (state is State.COLD and not self.has_cold) or (state is State.OLD and not self.linked):
+            return State.FRESH  # uv asks the index each time, virtualenv's pip too
+        return state
 
 
 LINKED = Peer("linked", "linked", True)
@@ -77,6 +83,11 @@ PEERS = (LINKED, UNSPARED, UV, UV_OFFLINE, VIRTUALENV)
 
 SCI = Scenario("sci", ("pandas", "scipy", "scikit-learn", "matplotlib"), ("pandas", "scipy", "sklearn", "matplotlib"))
 JL = Scenario("jl", ("jupyterlab",), ("jupyterlab",))
+WEB = Scenario(
+    "web",
+    ("django", "pytest", "requests", "flask", "sqlalchemy"),
+    ("django", "pytest", "requests", "flask", "sqlalchemy"),
+)
 
 
 def grow_scenario(count: int, find_links: Path) -> Scenario:
@@ -86,8 +97,10 @@ def grow_scenario(count: int, find_links: Path) -> Scenario:
     return Scenario(f"grow-{count}", arguments, names, distributions=count)
 
 
-def noxfile_text(scenario: Scenario, backend: str, measure: Measure, python: str, peak_file: Path) -> str:
-    """A noxfile with one session, as a user would write it.
+def noxfile_text(
+    scenario: Scenario, backend: str, measure: Measure, python: str, peak_file: Path, *, queue: bool = False
+) -> str:
+    """A noxfile with one session, as a user would write it; with *queue* another Python's session comes first.
 
     The peak memory is read in the nox process as it ends: ``ru_maxrss`` of a child also counts the process that forked
     it, ``VmHWM`` (proc(5)) is the same counter for this program alone.
@@ -98,6 +111,16 @@ def noxfile_text(scenario: Scenario, backend: str, measure: Measure, python: str
     if measure is Measure.IMPORT:
         body.append(f"session.run('python', '-c', {'import ' + ', '.join(scenario.imports)!r})")
     lines = "\n    ".join(body or ["pass"])
+    forerunner = (
+        f"""@nox.session(python={FORERUNNER_PYTHON!r}, venv_backend={backend!r})
+def {FORERUNNER}(session: nox.Session) -> None:
+    {lines}
+
+
+"""
+        if queue
+        else ""
+    )
     return f"""\
 import atexit
 
@@ -119,7 +142,7 @@ def peak() -> None:
 atexit.register(peak)
 
 
-@nox.session(python={python!r}, venv_backend={backend!r})
+{forerunner}@nox.session(python={python!r}, venv_backend={backend!r})
 def {SESSION}(session: nox.Session) -> None:
     {lines}
 """
