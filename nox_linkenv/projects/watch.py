@@ -21,9 +21,17 @@ __all__ = ["Note", "Watch", "standard_library"]
 Note = tuple[object, ...]
 #: Comes before other files of its kind in the order in which ``site`` reads them.
 _PTH: Final = "0_linkenv_watch.pth"
+#: A module's stored bytecode may have been cut off by a full disk, which Python then does not get over itself.
+_LOAD: Final = """\
+try:
+    code = loader.get_code("recorder")
+except (EOFError, ImportError, TypeError, ValueError):
+    code = loader.source_to_code(loader.get_data(loader.path), loader.path)
+exec(code, g)
+"""
 _LINE: Final = (
     "import _frozen_importlib_external as e; g = {{'__name__': 'recorder'}};"
-    " exec(e.SourceFileLoader('recorder', {path!r}).get_code('recorder'), g);"
+    " exec({load!r}, {{'loader': e.SourceFileLoader('recorder', {path!r}), 'g': g}});"
     " g['watch']({record!r}, {inert!r}, {every!r})\n"
 )
 
@@ -48,7 +56,7 @@ class Watch:
         self._record = os.path.join(directory, "record")
         path = os.path.join(directory, "recorder.py")
         paths = dict.fromkeys(f"{place}/" for place in (directory, *inert))
-        self._line = _LINE.format(path=path, record=self._record, inert=tuple(paths), every=every)
+        self._line = _LINE.format(load=_LOAD, path=path, record=self._record, inert=tuple(paths), every=every)
         with open(recorder.__file__, encoding="utf-8") as stream:
             _write(path, stream.read())
         _write(self._record, "")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from nox_linkenv.resolve.record import note_reading
 from nox_linkenv.resolve.report import parse_report
+from nox_linkenv.store.store import writing
 from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
 __all__ = ["DryRun", "PipAnswer"]
+
+#: Bytes that a report of pip takes at least; of hundreds of distributions it takes some megabytes.
+_REPORT_SIZE: Final = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,23 @@ class DryRun:
 
         Returns:
             ``None`` where *run* returns false, or pip has written none.
+
+        Raises:
+            StoreUnwritableError: pip failed, and the disk of its report, which is the store's, is full.
         """
         with temporary_directory(self._store.layout) as directory:
             report, record = Path(directory) / "report.json", f"{directory}/record.jsonl"
-            if not run(["--dry-run", "--report", str(report)], record=record) or not report.exists():
+            try:
+                ran = run(["--dry-run", "--report", str(report)], record=record)
+            except Exception:
+                self._check_space(directory)
+                raise
+            if not ran or not report.exists():
                 return None
             resolved = parse(report.read_text(encoding="utf-8"))
             return PipAnswer(resolved, note_reading(self._store, record, self._environ, self._config, resolved))
+
+    def _check_space(self, directory: str) -> None:
+        """Say that the store is full, where it is: pip does not say which disk it means."""
+        with writing(self._store.layout), tempfile.TemporaryFile(dir=directory) as stream:
+            stream.write(bytes(_REPORT_SIZE))

@@ -82,7 +82,8 @@ class _Record:
     """
 
     def __init__(self, path: str) -> None:
-        self._stream = open(path, "a", encoding="utf-8")  # noqa: SIM115 # until the end of the process
+        self._path = path
+        self._broken = False
         self._pages: list[bytes] = []
         self._inside = False
         self._sent: list[str] = []
@@ -136,7 +137,6 @@ class _Record:
     def finish(self) -> None:
         """Write the last line."""
         self._write({"end": True, "unseen": len(self._sent), "programs": self._programs})
-        self._stream.close()
 
     def _describe(self, session: Any, request: Any, response: Any, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("stream"):  # an archive, or the metadata of one
@@ -177,10 +177,16 @@ class _Record:
         return any(whole in content or name in content for content in reversed(self._pages))
 
     def _write(self, entry: dict[str, Any]) -> None:
+        """Write a line; where that fails, as on a full disk, nothing more: pip must work all the same."""
+        if self._broken:
+            return
         import json
 
-        self._stream.write(json.dumps(entry) + "\n")
-        self._stream.flush()
+        try:
+            with open(self._path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry) + "\n")
+        except OSError:
+            self._broken = True
 
 
 def _bare(url: str) -> str:
