@@ -110,6 +110,7 @@ class BuildRun:
         self._elsewhere = elsewhere
         self.environment = target.make_environment(f"{directory}/env", target.receipt.interpreter, work.project.path)
         self.watch = self._watch(self.environment)
+        self._direct = False  # whether the backend requires something by its place
 
     def run(self, known: Build | None) -> Result:
         """Return what comes of the build.
@@ -134,12 +135,13 @@ class BuildRun:
         began = time.time()
         with self.watch:
             more = backend.requires(editable=work.project.editable)
+        self._direct = any("@" in name for name in more)  # what lies there may change at any time
         if more:
             depends = self._provide(more)
             if (found := self._from_elsewhere(depends)) is not None:
                 return Result(found)
         same = known is not None and not known.reads.remote and known.requirements == environment.plans
-        if known is not None and same and all("@" not in name for name in more):
+        if known is not None and same and not self._direct:
             return Result(replace(known, time=environment.oldest, reading=environment.reading))
         os.mkdir(f"{self.directory}/wheel")
         with self.watch:
@@ -204,7 +206,7 @@ class BuildRun:
             reading=self.environment.reading,
         )
         portable = depends if self.tree.declarative and _is_portable(path) else None
-        lasting = reads is not None and not reads.unseen
+        lasting = reads is not None and not reads.unseen and not self._direct
         return self._judged(Result(build, portable, lasting=lasting), manifest, began, ended)
 
     def _reads(self) -> Reads | None:

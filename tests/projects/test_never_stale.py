@@ -9,6 +9,7 @@ import pytest
 from tests.projects.readers import CASES, Case, World
 from tests.projects.tool import Bench, git
 from tests.support.environment import clean_environment
+from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,3 +80,16 @@ def test_what_pip_builds(bench: Bench, world: World, name: str, how: str) -> Non
         archive = world.sdist()
         arguments = [str(archive)] if how == "path" else ["demo", "--find-links", str(archive.parent)]
     _try(bench, world, CASES[name], arguments)
+
+
+def test_what_a_backend_requires_by_its_place(bench: Bench, world: World) -> None:
+    def plugin(value: str) -> Path:
+        return make_wheel(world.outside, "acmeplug", "1.0", {"acmeplug.py": f"VALUE = {value!r}\n".encode()})
+
+    world.write(Case("import acmeplug\nreturn acmeplug.VALUE", lambda _: plugin("one"), lambda _: plugin("two")))
+    required = f"return ['acmeplug @ {plugin('one').as_uri()}']"
+    with open(world.project / "backend.py", "a") as stream:
+        stream.write(f"\ndef get_requires_for_build_wheel(config_settings=None):\n    {required}\n")
+    assert _value(bench, world, ["."]) == "one"
+    plugin("two")
+    assert _value(bench, world, ["."]) == "two"

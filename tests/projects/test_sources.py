@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import tarfile
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.parity.compare import tree_differences
+from tests.projects.readers import CASES, World
 from tests.projects.tool import Bench, git, make_project
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET
@@ -51,6 +54,31 @@ def test_an_sdist_is_built_once(bench: Bench, tmp_path: Path) -> None:
     assert _fetches(bench) == first
     assert bench.run("python", "-c", "import demo; demo.main()") == before
     assert bench.run("pip", "freeze").splitlines()[0].startswith("demo @ file://")
+
+
+def test_what_only_looks_like_settings_for_backends_keeps_it_warm(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "pypi-cache").mkdir()
+    (tmp_path / "ca-certificates.crt").write_text("")
+    configuration = tmp_path / "pip.conf"
+    configuration.write_text(
+        f"[global]\nno-cache-dir = true\ncert = {tmp_path}/ca-certificates.crt\n"
+        f"extra-index-url = {(tmp_path / 'pypi-cache').as_uri()}\n"
+    )
+    environ = {"PIP_CONFIG_FILE": str(configuration)}
+    world = World(tmp_path / "world")
+    world.write(CASES["variable with getenv"])  # requires nothing: no index is asked
+    archive = world.sdist()
+    bench.install(tmp_path, str(archive), environ=environ)
+    first = bench.tree()
+    assert len(bench.calls) == 2
+    bench.calls.clear()
+    began = time.monotonic()
+    outcome = bench.install(tmp_path, str(archive), environ=environ)
+    assert (outcome.message[:6], bench.calls) == ("reused", [])
+    assert time.monotonic() - began < 2  # pip needs four seconds for it
+    assert tree_differences(first, bench.tree()) == []
+    bench.by_pip(tmp_path, str(archive), environ=environ)
+    assert tree_differences(bench.tree(), first) == []
 
 
 def test_another_content_is_built_again(bench: Bench, tmp_path: Path) -> None:
