@@ -97,7 +97,8 @@ _COMMAND: Final = re.compile(r"\bCOMMAND\s+\"?([^\s\")]+)")
 _HARMLESS: Final = re.compile(r"\$\{(?:Python\d?|PYTHON|GIT)_EXECUTABLE\}|\$\{CMAKE_COMMAND\}|\$<.*|git|python3?")
 _MAY_RUN: Final = re.compile(r"\b(?:execute_process|add_custom_command|add_custom_target)\s*\(", re.I)
 _READ: Final = re.compile(r"\bfile\s*\(\s*(?:READ|STRINGS)\s+\"?([^\s\")]+)", re.I)
-_INSIDE: Final = re.compile(r"[\w.]|\$\{(?:CMAKE_(?:CURRENT_)?(?:SOURCE|BINARY|LIST)_DIR|PROJECT_SOURCE_DIR)\}")
+#: In the project, or at a place that is looked at because it is named.
+_TOLD: Final = re.compile(r"[\w.]|/[^$]*$|\$\{(?:CMAKE_(?:CURRENT_)?(?:SOURCE|BINARY|LIST)_DIR|PROJECT_SOURCE_DIR)\}")
 _VARIABLE: Final = re.compile(r"\$ENV\{(\w+)\}")
 
 
@@ -205,6 +206,6 @@ def names_in_scripts(texts: Collection[str]) -> frozenset[str] | None:
             return None
         if _MAY_RUN.search(text) and not all(map(_HARMLESS.fullmatch, _COMMAND.findall(text))):
             return None
-        if not all(map(_INSIDE.match, _READ.findall(text))):
+        if not all(map(_TOLD.match, _READ.findall(text))):
             return None
     return frozenset(name for text in texts for name in _VARIABLE.findall(text))
