@@ -13,6 +13,7 @@ from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.regular import read_regular
 from nox_linkenv.store.directories import is_directory
+from nox_linkenv.store.layout import PLANS, SKELETONS, unit_name
 from nox_linkenv.store.notes import NoteError, parse_note, seal, string, strings
 
 __all__ = ["DIRECTORY", "Receipt", "donor_of", "own_directory", "read_receipt", "remove_receipt", "write_receipt"]
@@ -85,9 +86,9 @@ class Receipt:
             store=string(data["store"]),
             interpreter=string(data["interpreter"]),
             facts=Facts.from_json(data["facts"]),
-            skeleton=None if data["skeleton"] is None else string(data["skeleton"]),
+            skeleton=None if data["skeleton"] is None else unit_name(SKELETONS, data["skeleton"]),
             session=string(data["session"]),
-            plans=tuple(strings(data["plans"])),
+            plans=tuple(unit_name(PLANS, name) for name in strings(data["plans"])),
             modes=tuple(strings(data["modes"])),
             sources=tuple(strings(data["sources"])),
         )

@@ -23,6 +23,7 @@ from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.interpreter.isolated import module_command
 from nox_linkenv.store import Store
 from nox_linkenv.store.compile import compile_objects
+from nox_linkenv.store.files import make_shared
 from nox_linkenv.store.trash import empty_trash
 
 if TYPE_CHECKING:
@@ -132,6 +133,9 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
             make_prebuilt(store, prebuild.name, prebuild.facts)
     for path in tasks.trash:
         empty_trash(path)
+    from nox_linkenv.store.temporary import sweep_temporary
+
+    sweep_temporary()
 
 
 def start(store: Store, tasks: Tasks) -> None:
@@ -170,7 +174,8 @@ def _lease(store: Store) -> Iterator[tuple[int, ...]]:
     import fcntl
 
     try:
-        descriptor = os.open(store.layout.lock(_LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        make_shared(store.layout.lock(_LOCK))
+        descriptor = os.open(store.layout.lock(_LOCK), os.O_RDWR | os.O_CLOEXEC)
     except OSError:
         yield ()
         return

@@ -26,6 +26,7 @@ from nox_linkenv.store.layout import ARCHIVES, ASIDE, BYTECODE, OBJECTS, PREBUIL
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.store import writing
+from nox_linkenv.store.temporary import sweep_temporary
 from nox_linkenv.store.trash import empty_trash, find_trash
 
 if TYPE_CHECKING:
@@ -83,6 +84,8 @@ class _Prune:
             self.pruned.needed, self.pruned.recent = self.uses.in_use(newest)
         self.pruned.cutoff = cutoff
         self.removal.leftovers(now=self.pruning.now, grace=self.pruning.grace)
+        if not self.pruning.dry:
+            sweep_temporary()
         self._environments()
         self.progress("removing what nothing uses")
         doomed = sorted((unit for unit in units if self.uses.times[unit.name] < cutoff), key=lambda unit: unit.time)

@@ -15,6 +15,7 @@ from nox_linkenv.store.layout import (
     DIRECTORIES,
     DISCARDED,
     LAYER,
+    MAINS,
     PREBUILT,
     WHEELS,
     Directory,
@@ -47,9 +48,10 @@ def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) ->
             for path in _files(base, directory):
                 if _last_use(path, uses) < cutoff:
                     removal.unlink(path, directory.name)
-    for path in _files(base, COMPANIONS):
-        if _is_older(path, pruning.now - pruning.grace) and not _has_place(path):
-            removal.unlink(path, COMPANIONS.name)
+    for directory in (COMPANIONS, MAINS):
+        for path in _files(base, directory):
+            if _is_older(path, pruning.now - pruning.grace) and not _has_place(path, directory):
+                removal.unlink(path, directory.name)
     present = layer_of(store.layout)
     for name in names_of(base):
         if name.startswith(LAYER) and name != present and _is_older(f"{base}/{name}", cutoff):
@@ -90,9 +92,9 @@ def _is_older(path: str, moment: float) -> bool:
         return False
 
 
-def _has_place(path: str) -> bool:
-    """Return whether the companion store which the note at *path* names is there."""
-    name = f"{COMPANIONS.name}/{os.path.basename(path)}"
+def _has_place(path: str, directory: Directory) -> bool:
+    """Return whether the store which the note at *path*, in *directory*, names is there."""
+    name = f"{directory.name}/{os.path.basename(path)}"
     with contextlib.suppress(OSError, NoteError):
         return parse_note(name, read_regular(path), lambda data: os.path.exists(Layout(data["root"]).description))
     return False

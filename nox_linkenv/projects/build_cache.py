@@ -17,8 +17,9 @@ from nox_linkenv.projects.reads import NOTHING, Reads
 from nox_linkenv.projects.widening import load_names, widen, wider_key
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
-from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, object_name
+from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, PLANS, object_name, unit_name
 from nox_linkenv.store.notes import optional, string, strings
+from nox_linkenv.store.objects import FILE_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,7 +131,7 @@ def _build(data: dict[str, Any]) -> Build:
         raise ValueError("not the path of an archive")
     return Build(
         time=float(data["time"]),
-        requirements=tuple(strings(data["requirements"])),
+        requirements=tuple(unit_name(PLANS, name) for name in strings(data["requirements"])),
         reads=Reads.from_json(data["reads"]),
         reading=Reading.of(data["reading"]),
         **texts,
@@ -183,6 +184,7 @@ def keep_archive(store: Store, wheel: str, digest: str) -> str:
         staged = staging_name(store.layout.staging)
         try:
             shutil.copyfile(wheel, staged)
+            os.chmod(staged, FILE_MODE)
             publish(staged, target)
         except BaseException:
             with contextlib.suppress(OSError):

@@ -86,7 +86,7 @@ def close(
     """
     closing = Closing()
     closing.tasks.trash.extend(find_trash(os.path.dirname(prefix)))
-    if receipt is None:
+    if receipt is None or not os.path.isdir(store.layout.base):  # who has needed the store since has said so
         return closing
     check_places(receipt, prefix)
     layouts = [Layout(place) for place in receipt.places]

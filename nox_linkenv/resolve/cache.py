@@ -8,7 +8,8 @@ import os
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.store.layout import REQUESTS, RESOLUTIONS
+from nox_linkenv.resolve.inputs import veiled
+from nox_linkenv.store.layout import PLANS, REQUESTS, RESOLUTIONS, unit_name
 from nox_linkenv.store.notes import optional, rows, string
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _parse(data: dict[str, Any]) -> CachedResolution | None:
     return CachedResolution(
         time=float(data["time"]),
         pinned=bool(data["pinned"]),
-        plan=optional(data["plan"]),
+        plan=None if data["plan"] is None else unit_name(PLANS, data["plan"]),
         wheels=tuple(WheelSource(*wheel) for wheel in rows(data["wheels"], str, str, str)),
         archives={string(name): string(value) for name, value in data["archives"].items()},
         reading=Reading.of(data["reading"]),
@@ -170,5 +171,5 @@ def resolution_name(digest: str) -> str:
 
 
 def _place(place: Sequence[str]) -> str:
-    digest = hashlib.sha256(json.dumps(list(place)).encode()).hexdigest()
+    digest = hashlib.sha256(veiled(json.dumps(list(place)).encode())).hexdigest()
     return REQUESTS.file(digest)

@@ -26,6 +26,7 @@ __all__ = [
     "read_file",
     "refuse_nul",
     "stamp",
+    "veiled",
 ]
 
 ARGUMENTS: Final = "arguments"
@@ -71,7 +72,15 @@ class Inputs:
         self._digests: dict[str, str] = {}
 
     def add(self, name: str, value: str | bytes) -> None:
-        self._digests[name] = digest(value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value)
+        self._digests[name] = digest(
+            veiled(value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value)
+        )
+
+    def add_secret(self, name: str, value: str) -> None:
+        """Add *value*, which may be a password or token."""
+        from nox_linkenv.resolve.veil import slow_digest
+
+        self._digests[name] = digest(slow_digest(value.encode("utf-8", "surrogateescape")) if value else b"")
 
     def add_file(self, path: str) -> bytes:
         """Add the file at *path* and return its content.
@@ -169,6 +178,18 @@ def refuse_nul(text: str) -> None:
 def digest(data: bytes) -> str:
     """Return the hexadecimal SHA-256 of *data*."""
     return hashlib.sha256(data).hexdigest()
+
+
+def veiled(data: bytes) -> bytes:
+    """Return *data* with something else in the place of each user name and password in a URL.
+
+    Digests of it are kept where others may read them: nobody is to find out a password by trying.
+    """
+    if b"@" not in data or b"://" not in data:
+        return data
+    from nox_linkenv.resolve.veil import veil
+
+    return veil(data)
 
 
 def read_file(path: str) -> bytes | None:

@@ -316,7 +316,7 @@ class _Collector:
                     self._hashed += exact and line.hashed
                     self._loose |= not (exact and line.hashed)
         for name in used:
-            self.inputs.add(f"${{{name}}}", self.environ.get(name, ""))
+            self.inputs.add_secret(f"${{{name}}}", self.environ.get(name, ""))
 
     def _requirement(self, text: str) -> bool:
         """Add what *text* depends on; return whether it names exactly one version."""

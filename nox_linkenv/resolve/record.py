@@ -13,7 +13,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.resolve.cache import Reading
-from nox_linkenv.resolve.inputs import UnkeyableError
+from nox_linkenv.resolve.inputs import UnkeyableError, veiled
 from nox_linkenv.resolve.pages import GONE, Page, PageState, save_state
 from nox_linkenv.resolve.pip_config import setting_name, settings_in
 from nox_linkenv.resolve.report import Origin
@@ -55,7 +55,7 @@ def means_digest(environ: Mapping[str, str]) -> str:
         for name, value in environ.items()
         if name.lower() in _MEANS or (name.startswith("PIP_") and setting_name(name[4:]) in _SETTINGS)
     )
-    return hashlib.sha256(json.dumps(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return hashlib.sha256(veiled(json.dumps(parts).encode("utf-8", "surrogatepass"))).hexdigest()[:32]
 
 
 def note_reading(

@@ -9,7 +9,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from nox_linkenv.digest import address, mtime_of
-from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.files import create, make_directory, publish, staging_name
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.manifest import Manifest, StoredFile
 from nox_linkenv.store.objects import discard_changed, finish, intact
@@ -71,7 +71,7 @@ def _stage(layout: Layout, staging: str, wheel: Wheel, file: WheelFile) -> tuple
     temporary = os.path.join(staging, hashlib.sha256(file.name.encode()).hexdigest()[:32])
     digest = hashlib.sha256()
     head = b""
-    with open(temporary, "xb") as stream:
+    with create(temporary) as stream:
         for block in blocks:
             head = head or block[:16]
             digest.update(block)

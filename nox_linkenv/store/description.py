@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.errors import StoreError
 from nox_linkenv.regular import read_regular
-from nox_linkenv.store.files import make_directory, publish_bytes
+from nox_linkenv.store.files import give_tree, make_directory, publish_bytes
 from nox_linkenv.store.layout import DISCARDED, FORMAT, LOCKS, OBJECTS, PROBE, STAGING, WHEELS
 
 if TYPE_CHECKING:
@@ -86,7 +86,13 @@ def make_store(layout: Layout) -> None:
         OSError: it cannot be written.
         StoreError: the filesystem is not fit for a store.
     """
+    above = layout.root
+    while not os.path.lexists(above):
+        above = os.path.dirname(above)
     os.makedirs(layout.root, mode=0o755, exist_ok=True)
+    if above != layout.root:
+        new = os.path.join(above, os.path.relpath(layout.root, above).split(os.sep)[0])
+        give_tree(new, above)
     for directory in (OBJECTS, WHEELS, LOCKS, STAGING):
         make_directory(layout.directory(directory.name))
     publish_bytes(layout.staging, os.path.join(layout.root, "CACHEDIR.TAG"), _CACHEDIR_TAG)

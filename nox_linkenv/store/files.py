@@ -6,11 +6,15 @@ import contextlib
 import os
 import secrets
 import stat
+from typing import BinaryIO
 
 from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import empty_trash
 
 __all__ = [
+    "create",
+    "give",
+    "give_tree",
     "make_directory",
     "make_shared",
     "publish",
@@ -42,16 +46,64 @@ def make_directory(path: str) -> None:
             raise
         return
     if os.name == "posix":
+        give(path, parent)
         mode = stat.S_IMODE(os.stat(parent).st_mode)
         os.chmod(path, mode & (stat.S_ISGID | 0o070) | 0o705 & mode | 0o700)
 
 
+def give(path: str, directory: str) -> None:
+    """Give *path* to whom *directory* belongs, where this process is root's: a user's store stays his all the same.
+
+    Otherwise ``sudo`` would leave in it what he can neither change nor remove.  Given is only what is root's and has no
+    other name: who can write to the directory may have put something else there meanwhile.
+
+    Raises:
+        OSError: the directory is not there.
+    """
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    owner = os.stat(directory)
+    if owner.st_uid == 0:
+        return
+    with contextlib.suppress(OSError):  # a filesystem on which root is nobody
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if status.st_uid == 0 and (stat.S_ISDIR(status.st_mode) or status.st_nlink == 1):
+                os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        finally:
+            os.close(descriptor)
+
+
+def give_tree(path: str, directory: str) -> None:
+    """Give *path* with all that is in it to whom *directory* belongs, where this process is root's."""
+    if os.name == "posix" and os.geteuid() == 0 and os.stat(directory).st_uid != 0:
+        give(path, directory)
+        for top, directories, files in os.walk(path):
+            for name in (*directories, *files):
+                give(f"{top}/{name}", directory)
+
+
+def create(path: str) -> BinaryIO:
+    """Open the new file *path* for writing; whatever the umask, nobody else can write to it meanwhile.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    return open(os.open(path, flags, 0o644), "wb")
+
+
 def make_shared(path: str) -> None:
     """Make the empty file *path*, unless it is there, for everyone to write who may write its directory."""
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory) and os.path.isdir(os.path.dirname(directory)):
+        make_directory(directory)
     with contextlib.suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
-            if os.name == "posix" and os.stat(os.path.dirname(path)).st_mode & stat.S_IWGRP:
+            give(path, directory)
+            if os.name == "posix" and os.stat(directory).st_mode & stat.S_IWGRP:
                 os.fchmod(descriptor, 0o664)
         finally:
             os.close(descriptor)
@@ -62,10 +114,13 @@ def publish(staged: str, path: str) -> None:
 
     A directory that stands in its place is moved away first: nothing of a store is a directory where a file belongs.
     """
+    directory = os.path.dirname(path)
     try:
+        give(staged, directory)
         os.replace(staged, path)
     except FileNotFoundError:
-        make_directory(os.path.dirname(path))
+        make_directory(directory)
+        give(staged, directory)
         os.replace(staged, path)
     except OSError:
         if not is_directory(path):
@@ -89,7 +144,7 @@ def publish_bytes(staging: str, path: str, content: bytes) -> None:
     """Write *content* to *path*: readers see the old content or the whole new one."""
     staged = staging_name(staging)
     try:
-        with open(staged, "xb") as stream:
+        with create(staged) as stream:
             stream.write(content)
             if os.name == "posix":
                 os.fchmod(stream.fileno(), 0o644)  # who may read it is said by the directories, not by the umask

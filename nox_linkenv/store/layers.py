@@ -6,12 +6,12 @@ import contextlib
 import hashlib
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.linking import clone_file, copy_file
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.files import make_directory, publish, staging_name
-from nox_linkenv.store.layout import COMPANIONS, Layout
+from nox_linkenv.store.layout import COMPANIONS, MAINS, Directory, Layout
 from nox_linkenv.store.notes import string
 from nox_linkenv.store.objects import discard, intact, is_whole
 from nox_linkenv.store.store import Store, writing
@@ -85,9 +85,10 @@ def open_companion(root: str, main: Store) -> Store:
     """Open the companion store of *main* at *root*, making it if it is not there; version control leaves it out."""
     new = not os.path.isdir(root)
     store = Store.open(root)
-    name = COMPANIONS.file(hashlib.sha256(root.encode()).hexdigest()[:40])
-    if new or not os.path.exists(f"{main.layout.base}/{name}"):
-        main.note(name, json.dumps({"root": root}))
+    for known, names, place in ((main, COMPANIONS, root), (store, MAINS, main.layout.root)):
+        name = _name(names, place)
+        if new or not os.path.exists(f"{known.layout.base}/{name}"):
+            known.note(name, json.dumps({"root": place}))
     if new:
         with contextlib.suppress(OSError), open(os.path.join(root, ".gitignore"), "x", encoding="ascii") as stream:
             stream.write("*\n")
@@ -95,8 +96,21 @@ def open_companion(root: str, main: Store) -> Store:
 
 
 def find_companions(main: Store) -> Iterator[Store]:
-    """Yield the companion stores of *main* that still exist."""
+    """Yield the companion stores of *main* that still exist, and say themselves that they are its.
+
+    What *main* says alone may have come out of somebody's archive, and name a store of the user's that is none.
+    """
     for name in names_of(main.layout.directory(COMPANIONS.name)):
-        root = main.load(f"{COMPANIONS.name}/{name}", lambda data: string(data["root"]))
-        if root is not None and os.path.exists(Layout(root).description):
-            yield Store(Layout(root))
+        root = main.load(f"{COMPANIONS.name}/{name}", _root)
+        if root is not None and os.path.isabs(root) and os.path.exists(Layout(root).description):
+            companion = Store(Layout(root))
+            if companion.load(_name(MAINS, main.layout.root), _root) == main.layout.root:
+                yield companion
+
+
+def _name(directory: Directory, root: str) -> str:
+    return directory.file(hashlib.sha256(root.encode("utf-8", "surrogateescape")).hexdigest()[:40])
+
+
+def _root(data: dict[str, Any]) -> str:
+    return string(data["root"])

@@ -25,6 +25,7 @@ __all__ = [
     "INTERPRETERS",
     "LAYER",
     "LOCKS",
+    "MAINS",
     "OBJECTS",
     "PAGES",
     "PLANS",
@@ -47,6 +48,7 @@ __all__ = [
     "digest_in",
     "object_name",
     "stem_of",
+    "unit_name",
 ]
 
 #: The store format that this version reads and writes.
@@ -114,6 +116,7 @@ INTERPRETERS: Final = Directory("interpreters", Retention.NOTE)
 PROJECTS: Final = Directory("projects", Retention.NOTE)
 SOURCES: Final = Directory("projects/sources", Retention.NOTE)
 ROOTS: Final = Directory("roots", Retention.ROOT)
+MAINS: Final = Directory("mains", Retention.ROOT)
 COMPANIONS: Final = Directory("companions", Retention.ROOT)
 STAGING: Final = Directory("staging", Retention.LEFTOVER)
 TESTS: Final = Directory("tests", Retention.LEFTOVER)
@@ -121,7 +124,7 @@ LOCKS: Final = Directory("locks", Retention.NONE)
 #: Every directory of the format.
 DIRECTORIES: Final = (
     OBJECTS, BYTECODE, WHEELS, PLANS, SKELETONS, BUILDS, ANSWERS, ARCHIVES, PREBUILT, RESOLUTIONS, REQUESTS,
-    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, STAGING, TESTS, LOCKS,
+    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, MAINS, STAGING, TESTS, LOCKS,
 )  # fmt: skip
 
 
@@ -166,6 +169,20 @@ class Layout:
 
     def lock(self, name: str) -> str:
         return os.path.join(self.base, LOCKS.name, name + ".lock")
+
+
+def unit_name(directory: Directory, name: object) -> str:
+    """Return *name*, which is that of a JSON file in *directory*, relative to the format directory.
+
+    Raises:
+        TypeError, ValueError: it is not; it may lead out of the store.
+    """
+    if not isinstance(name, str):
+        raise TypeError("not a name")
+    key = directory.key(name)
+    if name != directory.file(key) or not (key.isascii() and key.isalnum()):
+        raise ValueError("not the name of a file of the store")
+    return name
 
 
 def object_name(addr: str) -> str:

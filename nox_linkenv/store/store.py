@@ -332,4 +332,15 @@ def writing(layout: Layout) -> Iterator[None]:
                 if error.errno in _OBSTRUCTED
                 else "Give yourself write permission there, or point LINKENV_STORE at a directory of your own.",
             ) from error
+        if not os.path.isdir(layout.staging):  # whatever the system says of that
+            raise gone(layout) from error
         raise
+
+
+def gone(layout: Layout) -> StoreUnwritableError:
+    """Return the error of a store that was there when it was opened."""
+    return StoreUnwritableError(
+        "The store is not there any more: it was removed, moved or unmounted while it was in use",
+        path=layout.root,
+        remedy="Put it back, or run again, which makes a new one.",
+    )

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["directory_in", "temporary_directory", "temporary_name", "temporary_place"]
+__all__ = ["directory_in", "sweep_temporary", "temporary_directory", "temporary_name", "temporary_place"]
 
 #: Begins the names of our directories where others have theirs, too.
 _OURS: Final = "linkenv-"
+#: Seconds after which nobody works in a directory of another machine's process any more.
+_LONG: Final = 10 * 86_400.0
 _NAME: Final = re.compile(r"(?:linkenv-)?(\d+)-([a-z2-7]{4})[a-z2-7]{4}")
 
 
@@ -86,11 +89,22 @@ def _sweep(place: str, *, shared: bool) -> None:
     """
     for name in names_of(place):
         found = _NAME.fullmatch(name)
-        if found is None or found[2] != _machine() or is_alive(int(found[1])):
+        if found is None:
             continue
         path = os.path.join(place, name)
+        here = found[2] == _machine()
+        if is_alive(int(found[1])) if here else not (shared and _is_old(path)):
+            continue
         if not shared or (name.startswith(_OURS) and _is_own(path)):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep_temporary() -> None:
+    """Remove what killed processes of this user left in the system's directory for temporary files.
+
+    That of another machine, or of a run of this one that is over, goes when it is old.
+    """
+    _sweep(os.path.realpath(tempfile.gettempdir()), shared=True)
 
 
 def _is_own(path: str) -> bool:
@@ -99,6 +113,13 @@ def _is_own(path: str) -> bool:
     except OSError:
         return False
     return stat.S_ISDIR(status.st_mode) and (not hasattr(os, "geteuid") or status.st_uid == os.geteuid())
+
+
+def _is_old(path: str) -> bool:
+    try:
+        return time.time() - os.lstat(path).st_mtime > _LONG
+    except OSError:
+        return False
 
 
 @functools.cache

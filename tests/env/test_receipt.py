@@ -21,7 +21,7 @@ RECEIPT = Receipt(
     facts=FACTS,
     skeleton="skeletons/x.json",
     session="tests-3.12(a='b')",
-    plans=("plans/a.json", "plans/b.json"),
+    plans=("plans/aa/b.json", "plans/bb/c.json"),
 )
 
 
@@ -80,6 +80,16 @@ def test_half_written(tmp_path: Path) -> None:
         {"facts": {**FACTS.to_json(), "schemes": {"stdlib": "x"}}},
         {"facts": {**FACTS.to_json(), "more": 1}},
         {"plans": None},
+        {"plans": ["plans/../../../secret.json"]},
+        {"plans": ["plans/../x.json"]},
+        {"plans": ["plans/..../x.json"]},
+        {"plans": ["/plans/aa/b.json"]},
+        {"plans": ["plans/aa/\0.json"]},
+        {"plans": ["skeletons/x.json"]},
+        {"plans": [3]},
+        {"skeleton": "skeletons/../../x.json"},
+        {"skeleton": "skeletons/...json"},
+        {"skeleton": ["skeletons/x.json"]},
     ],
     ids=str,
 )

@@ -51,6 +51,7 @@ def fill(here: Site) -> Store:
     save_state(store, PageState(Page("https://example.org/simple/many/"), "identity", "", None, time.time()))
     store.publish("interpreters/" + "3" * 64 + ".json", '{"path": "/usr/bin/python3"}')
     open_companion(str(here.root / "companion"), store)
+    open_companion(str(here.store), Store.open(here.root / "main"))
     with store.locked_for("some work"):
         pass
     discard(layout, next(iter(Path(layout.base).glob("objects/*/*"))).relative_to(layout.base).as_posix())
@@ -92,6 +93,7 @@ def test_nothing_that_is_old_is_left(here: Site) -> None:
     assert held(store)["resolutions"] == kept["resolutions"], "what is younger than asked for stays"
     shutil.rmtree(here.place("one").prefix)
     shutil.rmtree(here.root / "companion")
+    shutil.rmtree(here.root / "main")
     pruned(dry=False)
     left = {name: files for name, files in held(store).items() if files}
     assert left.keys() <= {directory.name for directory in DIRECTORIES if directory.retention is Retention.NONE}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.inputs import ARGUMENTS, changed
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import parse
 from nox_linkenv.resolve.pip_config import read_config
@@ -751,3 +752,32 @@ def test_pip_agrees_on_directories(playground: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode != 0
     assert "Processing ./plain" in done.stdout
+
+
+# Passwords
+
+
+def test_a_password_is_found_out_by_no_fast_digest(project: Project) -> None:
+    """Digests of inputs are kept where others may read them; a password may be all that they do not know."""
+    url = "https://me:hunter2@index.example/simple"
+    project.environ |= {"PIP_EXTRA_INDEX_URL": url, "TOKEN": "hunter2"}
+    project.write("r.txt", f"--index-url {url}\na @ https://${{TOKEN}}@host.example/a.whl\n")
+    arguments = ("--index-url", url, "-r", "r.txt", "b")
+    key = project.key(*arguments)
+    known = {ARGUMENTS: "\0".join(arguments), "PIP_EXTRA_INDEX_URL": url, "r.txt": "", "${TOKEN}": "hunter2"}
+    known["r.txt"] = (project.directory / "r.txt").read_text()
+    for name, value in known.items():
+        assert key.inputs[name] != hashlib.sha256(value.encode()).hexdigest()[: len(key.inputs[name])], name
+
+
+@pytest.mark.parametrize("way", ["argument", "variable", "file", "expanded"])
+def test_another_password_is_another_key(project: Project, way: str) -> None:
+    def key(password: str) -> str:
+        url = f"https://me:{password}@index.example/simple"
+        project.environ["PIP_EXTRA_INDEX_URL"] = url if way == "variable" else ""
+        project.environ["TOKEN"] = password if way == "expanded" else ""
+        project.write("r.txt", f"--index-url {url}" if way == "file" else "--index-url https://${TOKEN}@index.example")
+        return project.key(*(("--index-url", url) if way == "argument" else ()), "-r", "r.txt", "b").digest
+
+    assert len({key(password) for password in ("one", "two", "p@ss:word", "p@ss:other")}) == 4
+    assert key("one") == key("one")

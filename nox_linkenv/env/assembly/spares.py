@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from nox_linkenv.env.links import Links, joined
 from nox_linkenv.env.paths import check_paths
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.store.directories import is_directory, names_of
-from nox_linkenv.store.files import make_directory, staging_name
+from nox_linkenv.store.files import give_tree, make_directory, staging_name
 from nox_linkenv.store.notes import rows
 from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.trash import empty_trash
@@ -55,7 +56,8 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
     assembler = Assembler(staged, store.layout)
     inodes: list[int] = []
     try:
-        os.makedirs(f"{staged}/{DIRECTORY}")
+        os.mkdir(staged, 0o700)  # nobody else gets at it before it is finished
+        os.mkdir(f"{staged}/{DIRECTORY}")
         assembler.directories(everything.directories)
         report = assembler.link(everything, inodes=inodes)
         if report.copied or report.damaged:
@@ -63,15 +65,31 @@ def make_prebuilt(store: Store, name: str, facts: Facts) -> None:
         assembler.empty(empty)
         if bytecode is not None and bytecode.empty:
             assembler.empty_bytecode(bytecode.empty, empty_bytecode(store, facts, bytecode))
+        loose = os.name == "posix" and os.lstat(f"{staged}/{DIRECTORY}").st_mode & stat.S_IWOTH
+        if loose:
+            _close(staged)
         time.sleep(_SETTLE)  # until then the status-change times of its directories say nothing
         record_state(f"{staged}/{DIRECTORY}/{state_name(name)}", staged, everything.directories, inodes)
+        if loose:
+            _close(f"{staged}/{DIRECTORY}")
         make_directory(directory)
         if not is_directory(directory):
             return
+        give_tree(staged, directory)
+        os.chmod(staged, 0o755)
         os.rename(staged, f"{directory}/{secrets.token_hex(8)}")
     finally:
         empty_trash(staged)
     _limit(os.path.dirname(directory))
+
+
+def _close(tree: str) -> None:
+    """Let not everybody write to the directories and files that were made in *tree*, whatever the umask is."""
+    for top, directories, files in os.walk(tree):
+        for name in (*directories, *files):
+            mode = os.lstat(f"{top}/{name}").st_mode
+            if mode & stat.S_IWOTH and not stat.S_ISLNK(mode):
+                os.chmod(f"{top}/{name}", stat.S_IMODE(mode) & ~stat.S_IWOTH)
 
 
 def _present(directory: str) -> bool:
