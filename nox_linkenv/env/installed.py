@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Distribution", "InstalledPip", "find_distributions", "installed_digest", "installed_pip", "uninstall"]
 
 #: Names of what tells that a pip is there.
-_PIP: Final = re.compile(r"pip(-\d[^-]*(-py[\d.]+)?)?\.(dist-info|egg-info|egg|egg-link)", re.I)
+_PIP: Final = r"(?i)pip(-\d[^-]*(-py[\d.]+)?)?\.(dist-info|egg-info|egg|egg-link)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,7 @@ def installed_pip(prefix: str, facts: Facts) -> InstalledPip | None:
         (directory, name)
         for directory in facts.site_packages
         for name in _listed(f"{prefix}/{directory}")
-        if name.lower().startswith("pip") and _PIP.fullmatch(name) is not None
+        if name.lower().startswith("pip") and re.fullmatch(_PIP, name) is not None
     ]
     if len(found) != 1 or not found[0][1].endswith(".dist-info"):
         return None

@@ -346,11 +346,11 @@ def _relative(path: str, root: str) -> str:
     return "/".join([".."] * (len(here) - common) + there[common:])
 
 
-_SHEBANG_TOKENS: Final = re.compile(r"\{(module|attribute|object)\}")
+_SHEBANG_TOKENS: Final = r"\{(module|attribute|object)\}"
 
 
 def _script(entry: EntryPoint, facts: Facts) -> str:
     module, _, target = entry.value.partition(":")
     module, target = module.strip(), target.strip()
     values = {"module": module, "attribute": target.partition(".")[0], "object": target}
-    return _SHEBANG_TOKENS.sub(lambda match: values[match[1]], facts.gui if entry.gui else facts.console)
+    return re.sub(_SHEBANG_TOKENS, lambda match: values[match[1]], facts.gui if entry.gui else facts.console)

@@ -36,13 +36,13 @@ __all__ = [
 ]
 
 #: Parameters of virtualenv under which the result depends on nothing but the interpreter and virtualenv itself.
-KEPT_PARAMETERS: Final = re.compile(
+KEPT_PARAMETERS: Final = (
     r"--(system-site-packages|symlinks|copies|always-copy|no-setuptools|no-wheel|no-vcs-ignore|no-periodic-update"
     r"|(pip|setuptools|wheel)=bundle|activators=[a-z,]*)"
 )
 #: Paths which no shell, shebang or configuration file needs to quote; and how long a shebang may be (Linux: 127 bytes).
 #: A plus sign is not among them: virtualenv writes another expression for it into xonsh's script since 21.15.
-_PLAIN: Final = re.compile(r"/[A-Za-z0-9_./-]+")
+_PLAIN: Final = r"/[A-Za-z0-9_./-]+"
 _LONGEST: Final = 127 - len("#!/bin/python3.99\n")
 #: Variables of virtualenv which say where it keeps its own data, and nothing of what it makes.
 HARMLESS: Final = ("VIRTUALENV_APP_DATA", "VIRTUALENV_OVERRIDE_APP_DATA")
@@ -108,7 +108,7 @@ def fits(prefix: str) -> bool:
     """Return whether a stored skeleton gives exactly what virtualenv would make at *prefix*."""
     return (
         os.name == "posix"
-        and _PLAIN.fullmatch(prefix) is not None
+        and re.fullmatch(_PLAIN, prefix) is not None
         and len(prefix) <= _LONGEST
         and os.path.normpath(prefix) == prefix
         and os.path.realpath(os.path.dirname(prefix)) == os.path.dirname(prefix)
@@ -146,7 +146,7 @@ def skeleton_name(
         creator: what :func:`creator` gives.
         environ: variables; those of virtualenv decide, too, and so does its configuration file.
     """
-    if not all(KEPT_PARAMETERS.fullmatch(parameter) for parameter in parameters):
+    if not all(re.fullmatch(KEPT_PARAMETERS, parameter) for parameter in parameters):
         return None
     if any(name.startswith("VIRTUALENV_") and name not in HARMLESS for name in environ) or is_configured(environ):
         return None

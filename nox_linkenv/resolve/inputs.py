@@ -35,7 +35,7 @@ PIP: Final = "pip's version"
 INSTALLED: Final = "what is installed"
 _REST: Final = (ARGUMENTS, _INTERPRETER, PIP, INSTALLED)
 #: How the input of a variable is called: as the variable, or ``${NAME}`` where a requirement file uses it.
-_VARIABLE: Final = re.compile(r"_?[A-Z][A-Za-z0-9_]*|\$\{\w+\}")
+_VARIABLE: Final = r"_?[A-Z][A-Za-z0-9_]*|\$\{\w+\}"
 ABSENT: Final = "absent"
 
 
@@ -129,7 +129,7 @@ class Inputs:
         """Return the name of *path* for a user, which is never that of another input."""
         start = self.directory + os.sep
         shown = path[len(start) :] if path.startswith(start) else path
-        taken = " " in shown or shown in _REST or _VARIABLE.fullmatch(shown) is not None
+        taken = " " in shown or shown in _REST or re.fullmatch(_VARIABLE, shown) is not None
         return f".{os.sep}{shown}" if taken and not os.path.isabs(shown) else shown
 
     def digest(self) -> str:
@@ -157,7 +157,7 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
             verb = 0
         else:
             continue
-        rank = 2 + _REST.index(name) if name in _REST else int(_VARIABLE.fullmatch(name) is not None)
+        rank = 2 + _REST.index(name) if name in _REST else int(re.fullmatch(_VARIABLE, name) is not None)
         differences.append((rank, verb, name))
     if not differences:
         return None

@@ -68,8 +68,8 @@ _REFUSED: Final = {
 }
 _INDEXES: Final = frozenset({"index-url", "pypi-url", "extra-index-url"})
 #: Occurs in every configuration file that names a file or must be refused.
-_TELLING: Final = re.compile(
-    "constraint|requirement|find[-_]links|index[-_]url|pypi[-_]url|editable|group|isolation|require[-_]hashes", re.I
+_TELLING: Final = (
+    "(?i)constraint|requirement|find[-_]links|index[-_]url|pypi[-_]url|editable|group|isolation|require[-_]hashes"
 )
 
 #: Variables of Python that change neither what it imports nor what it decides.
@@ -232,7 +232,7 @@ class _Collector:
     def configuration(self, path: str, text: str) -> None:
         """Add the *text* of the pip configuration file at *path*."""
         self.inputs.add(f"pip configuration {path}", text)
-        if _TELLING.search(text) is not None:
+        if text and re.search(_TELLING, text) is not None:
             for name, value in settings_in(path, text):
                 self._apply(name, value)
 

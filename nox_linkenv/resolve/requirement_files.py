@@ -32,9 +32,9 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
 )
-_CODING: Final = re.compile(rb"coding[:=]\s*([-\w.]+)")  # PEP 263
-_COMMENT: Final = re.compile(r"(^|\s+)#.*$")
-_VARIABLE: Final = re.compile(r"\$\{([A-Z0-9_]+)\}")
+_CODING: Final = rb"coding[:=]\s*([-\w.]+)"  # PEP 263
+_COMMENT: Final = r"(^|\s+)#.*$"
+_VARIABLE: Final = r"\$\{([A-Z0-9_]+)\}"
 
 
 def decode(data: bytes, environ: Mapping[str, str], shown: str) -> str:
@@ -48,7 +48,7 @@ def decode(data: bytes, environ: Mapping[str, str], shown: str) -> str:
             if data.startswith(mark):
                 return data[len(mark) :].decode(encoding)
         for line in data.split(b"\n", 2)[:2]:
-            if line.startswith(b"#") and (found := _CODING.search(line)) is not None:
+            if line.startswith(b"#") and (found := re.search(_CODING, line)) is not None:
                 return data.decode(found[1].decode("ascii"))
         text = data.decode("utf-8")
     except (LookupError, UnicodeError):
@@ -72,16 +72,16 @@ def logical_lines(text: str) -> Iterator[str]:
     """Yield the lines of *text*, continuations joined, without comments and empty lines."""
     parts: list[str] = []
     for line in text.splitlines():
-        comment = _COMMENT.match(line) is not None
+        comment = re.match(_COMMENT, line) is not None
         if line.endswith("\\") and not comment:
             parts.append(line.strip("\\"))
             continue
         # The blank keeps a comment after a continuation a comment.
         parts.append(f" {line}" if comment else line)
-        if joined := _COMMENT.sub("", "".join(parts)).strip():
+        if joined := re.sub(_COMMENT, "", "".join(parts)).strip():
             yield joined
         parts.clear()
-    if joined := _COMMENT.sub("", "".join(parts)).strip():
+    if joined := re.sub(_COMMENT, "", "".join(parts)).strip():
         yield joined
 
 
@@ -89,7 +89,7 @@ def expand(line: str, environ: Mapping[str, str], used: set[str]) -> str:
     """Return *line* with the values of the variables in it, whose names are added to *used*."""
     if "${" not in line:
         return line
-    for name in _VARIABLE.findall(line):
+    for name in re.findall(_VARIABLE, line):
         used.add(name)
         if value := environ.get(name):  # pip leaves an empty one as it is
             line = line.replace(f"${{{name}}}", value)

@@ -38,19 +38,19 @@ ARCHIVES: Final = (
 )  # fmt: skip
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
-_PLAIN: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?", re.ASCII)
-_EXACT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+", re.ASCII)
-_DIRECT: Final = re.compile(rf"{_NAME}\s*{_EXTRAS}\s*@\s*(\S+)", re.ASCII)
+_PLAIN: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?"
+_EXACT: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+"
+_DIRECT: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*@\s*(\S+)"
 #: A commit named in full never moves, unlike a branch or a tag.
-_COMMIT: Final = re.compile(r"git\+[a-z]+://\S+@[0-9a-f]{40}(?:#\S*)?")
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
-_TRAILING_EXTRAS: Final = re.compile(r"(.+?)\s*\[[^\]]+\]")
+_COMMIT: Final = r"git\+[a-z]+://\S+@[0-9a-f]{40}(?:#\S*)?"
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]*):"
+_TRAILING_EXTRAS: Final = r"(.+?)\s*\[[^\]]+\]"
 _SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
 
 
 def without_extras(text: str) -> str:
     """Return *text* without ``[extras]`` at its end."""
-    found = _TRAILING_EXTRAS.fullmatch(text)
+    found = re.fullmatch(_TRAILING_EXTRAS, text) if text.endswith("]") else None
     return text if found is None else found[1]
 
 
@@ -64,7 +64,7 @@ def specifier(text: str, directory: str) -> Specifier:
     """
     refuse_nul(text)
     text = text.strip()
-    if (scheme := _SCHEME.match(text)) is not None and os.path.splitdrive(text)[0] == "":
+    if ":" in text and (scheme := re.match(_SCHEME, text)) is not None and os.path.splitdrive(text)[0] == "":
         return _url(scheme[1], text.split("; ", 1)[0].strip(), directory)
     name = text.split(";", 1)[0].strip()
     bare = without_extras(name)
@@ -75,14 +75,14 @@ def specifier(text: str, directory: str) -> Specifier:
             return _local(path)
     elif bare.lower().endswith(ARCHIVES) and os.path.lexists(path := os.path.join(directory, bare)):
         return _local(path)
-    if (direct := _DIRECT.match(text)) is not None:
+    if "@" in text and (direct := re.match(_DIRECT, text)) is not None:
         url = direct[1]
-        if (scheme := _SCHEME.match(url)) is None:
+        if (scheme := re.match(_SCHEME, url)) is None:
             raise UnkeyableError(f"the requirement {name.partition('@')[0].strip()} is not understood")
         return _url(scheme[1], url, directory)
-    if _PLAIN.fullmatch(name) is None:
+    if re.fullmatch(_PLAIN, name) is None:
         raise UnkeyableError("a requirement is not understood")
-    return Specifier(exact=_EXACT.fullmatch(name) is not None)
+    return Specifier(exact="==" in name and re.fullmatch(_EXACT, name) is not None)
 
 
 def _url(scheme: str, url: str, directory: str) -> Specifier:
@@ -90,7 +90,7 @@ def _url(scheme: str, url: str, directory: str) -> Specifier:
         return Specifier()
     if scheme == "file":
         return _local(os.path.normpath(_file_path(url, directory)))
-    if _COMMIT.fullmatch(url) is not None:
+    if re.fullmatch(_COMMIT, url) is not None:
         return Specifier()
     raise UnkeyableError("a version control system is among the requirements" if "+" in scheme else "a URL is unknown")
 
