@@ -22,7 +22,7 @@ __all__ = ["Audit", "audit_links", "fresh_bytecode", "imported", "keeps_modes"]
 _TICK: Final = 2.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Audit:
     """What became of linked files.
 

@@ -10,8 +10,7 @@ import json
 import os
 import re
 import shutil
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -30,8 +29,7 @@ __all__ = ["Distribution", "InstalledPip", "find_distributions", "installed_dige
 _PIP: Final = r"(?i)pip(-\d[^-]*(-py[\d.]+)?)?\.(dist-info|egg-info|egg|egg-link)"
 
 
-@dataclass(frozen=True, slots=True)
-class Distribution:
+class Distribution(NamedTuple):
     """A distribution found in an environment.
 
     Args:
@@ -62,8 +60,7 @@ def find_distributions(prefix: str, facts: Facts) -> Iterator[Distribution]:
                 yield Distribution(canonicalize_name(stem.partition("-")[0]), info, False)
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledPip:
+class InstalledPip(NamedTuple):
     """The pip of an environment.
 
     Attributes:

@@ -13,7 +13,7 @@ import io
 import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nox_linkenv.env.links import Links
 from nox_linkenv.env.paths import check_paths, check_sources
@@ -39,8 +39,7 @@ class CollisionError(Exception):
     """Two wheels hold the same path, or one is a file and a directory: what comes of it is for pip to say."""
 
 
-@dataclass(frozen=True, slots=True)
-class Installable:
+class Installable(NamedTuple):
     """A wheel and how it came to be installed.
 
     Args:

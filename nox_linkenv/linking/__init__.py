@@ -13,7 +13,7 @@ import stat
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.errors import LinkError, remedy_for
 
@@ -130,8 +130,7 @@ def probe_hardlink(source: str, directory: str) -> OSError | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Operations:
+class Operations(NamedTuple):
     """The seam to the filesystem: tests hand in others, everyone else the real ones."""
 
     link: Callable[[str, str], None] = os.link
@@ -140,7 +139,7 @@ class Operations:
     symlink: Callable[[str, str], None] = symlink_file
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class LinkReport:
     """What became of one environment's files."""
 

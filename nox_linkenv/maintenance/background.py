@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nox_linkenv.env.assembly.spares import make_prebuilt
 from nox_linkenv.env.bytecode import index_bytecode
@@ -37,8 +37,7 @@ _LOCK: Final = "background"
 _PAUSE: Final = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class CompileTask:
+class CompileTask(NamedTuple):
     """Compile modules of a stored plan or skeleton, and write down which have bytecode.
 
     Args:
@@ -69,15 +68,14 @@ class CompileTask:
         return cls(**{**data, "facts": Facts.from_json(data["facts"])})
 
 
-@dataclass(frozen=True, slots=True)
-class PrebuildTask:
+class PrebuildTask(NamedTuple):
     """Make a spare for a stored plan or skeleton."""
 
     name: str
     facts: Facts
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Tasks:
     """What is worth doing for one store.
 

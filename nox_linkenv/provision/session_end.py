@@ -36,7 +36,7 @@ __all__ = ["Closing", "close"]
 _NAMED: Final = 5
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Closing:
     """What was found at the end of a session.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.resolve.inputs import ARGUMENTS, INSTALLED, PIP, Inputs, UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
@@ -47,8 +47,7 @@ class Key:
     indexes: tuple[str, ...] = field(default=(), repr=False, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Unkeyable:
+class Unkeyable(NamedTuple):
     """A request that only pip can answer.
 
     Args:

@@ -96,7 +96,7 @@ _FLAGS: Final[dict[str, Kind]] = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Arguments:
     """The arguments of one ``pip install``, sorted by what they mean.
 

@@ -13,8 +13,7 @@ import enum
 import os
 import re
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.resolve.inputs import UnkeyableError
 
@@ -144,8 +143,7 @@ _FLAGS: Final = {
 _OF_REQUIREMENT: Final = {Option.HASH, Option.SETTING}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A logical line: a requirement with its own options, or options alone.
 
     Args:

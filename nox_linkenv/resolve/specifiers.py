@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.resolve.inputs import UnkeyableError, refuse_nul
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["ARCHIVES", "Specifier", "file_named", "local_place", "specifier", "without_extras"]
 
 
-@dataclass(frozen=True, slots=True)
-class Specifier:
+class Specifier(NamedTuple):
     """What a requirement asks for.
 
     Args:

@@ -14,8 +14,7 @@ import json
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.store.directories import names_of
@@ -96,8 +95,7 @@ def compile_objects(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredBytecode:
+class StoredBytecode(NamedTuple):
     """A pyc: its name relative to the format directory, and its size in bytes."""
 
     name: str

@@ -7,8 +7,7 @@ import hashlib
 import json
 import os
 import sys
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_linkenv.store.layout import ROOTS
 from nox_linkenv.store.notes import string
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Root", "find_roots", "forget_root", "is_alive", "read_root", "register_root"]
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """An environment.
 
     Args:
@@ -46,7 +44,7 @@ class Root:
 
 def register_root(store: Store, root: Root) -> None:
     """Register *root*, in place of what was known of the same environment."""
-    store.note(_name(root.prefix), json.dumps({**asdict(root), "pid": root.pid or os.getpid()}))
+    store.note(_name(root.prefix), json.dumps({**root._asdict(), "pid": root.pid or os.getpid()}))
 
 
 def forget_root(store: Store, prefix: str) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["LinkApplier", "Result", "stored_plan"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Result:
     """What became of the links.
 

@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 EMPTY_MTIME: Final = mtime_of(EMPTY)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Assembler:
     """Builds in the environment at *prefix* from the store at *layout*.
 

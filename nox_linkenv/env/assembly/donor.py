@@ -7,8 +7,7 @@ import hashlib
 import itertools
 import os
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.env.assembly.assembler import write_private
 from nox_linkenv.env.receipt import DIRECTORY
@@ -28,8 +27,7 @@ _RACY_SECONDS: Final = 3_000_000_000
 _DIGEST: Final = 32
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """What was true of a tree when it was recorded.
 
     Args:
@@ -41,8 +39,7 @@ class State:
     changes: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class PreviousTree:
+class PreviousTree(NamedTuple):
     """A tree to take over from: its absolute path and its recorded state."""
 
     path: str

@@ -18,7 +18,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from nox_linkenv.env.assembly.assembler import EMPTY_MTIME
 from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_below
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Leftover", "Private", "take_over"]
 
 
-@dataclass(frozen=True, slots=True)
-class Private:
+class Private(NamedTuple):
     """A file that every environment has for itself.
 
     Args:
@@ -47,7 +46,7 @@ class Private:
     timed: bool
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Leftover:
     """What was not taken over.
 
@@ -100,8 +99,7 @@ def _until(stack: contextlib.ExitStack, descriptor: int) -> int:
     return descriptor
 
 
-@dataclass(frozen=True, slots=True)
-class _Site:
+class _Site(NamedTuple):
     """A site-packages directory which both trees have.
 
     Attributes:

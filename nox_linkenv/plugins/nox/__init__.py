@@ -21,6 +21,7 @@ from nox.sessions import Result, SessionRunner
 
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.plugins.nox.environment import BACKEND, LinkedEnv
+from nox_linkenv.plugins.nox.installing import install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +44,6 @@ def _command_run(args: Sequence[str], **options: Any) -> str | bool:
         return _run(args, **options)  # success is to fail: nox knows how to say that
     if environment is None or tuple(args[:4]) != _INSTALL or options.get("external") != "error":
         return _run(args, **options)
-    from nox_linkenv.plugins.nox.installing import install
-
     return install(environment, [os.fspath(argument) for argument in args], options, run=_run)
 
 
