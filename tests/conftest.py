@@ -15,7 +15,11 @@ from tests.support.shared import Host
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytest_plugins = ["pytester", "tests.support.oracle"]  # the first for the tests of the pytest plugin
+pytest_plugins = [
+    "pytester",
+    "tests.support.budget",
+    "tests.support.oracle",
+]  # the first for the tests of the pytest plugin
 _IMPLIED = {"root": (Capability.ROOT, Capability.LOOP), "network": (Capability.NETWORK,)}
 
 

@@ -1,0 +1,46 @@
+"""``--budget SECONDS``: begin no test after so long, and begin with other modules from day to day.
+
+So a suite that is longer than a run of continuous integration may last still fails it with each test that it reaches,
+and reaches all of them in some days. What was not reached is skipped with that reason, and so is counted.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import time
+from operator import attrgetter
+from typing import Final
+
+import pytest
+
+__all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_runtest_setup", "rotated"]
+
+_BEGUN: Final = time.monotonic()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--budget", type=float, metavar="SECONDS", help="begin no test after so many seconds")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--budget") is not None:
+        groups = [list(group) for _, group in itertools.groupby(items, key=_module)]
+        items[:] = itertools.chain.from_iterable(rotated(groups, datetime.datetime.now(datetime.timezone.utc).date()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    budget: float | None = item.config.getoption("--budget")
+    if budget is not None and time.monotonic() - _BEGUN > budget:
+        pytest.skip(f"not reached within {budget:g} seconds; another day's run begins with it")
+
+
+def rotated(groups: list[list[pytest.Item]], day: datetime.date) -> list[list[pytest.Item]]:
+    """Return *groups* in their order, beginning with another one on each *day*, far from the day before's."""
+    start = day.toordinal() * (len(groups) * 5 // 13 | 1) % len(groups) if groups else 0
+    return groups[start:] + groups[:start]
+
+
+_module: Final = attrgetter("path")
