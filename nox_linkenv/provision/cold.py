@@ -19,7 +19,7 @@ from nox_linkenv.provision.answer import (
     stored_wheels,
 )
 from nox_linkenv.provision.delegate import delegate, install_editable
-from nox_linkenv.provision.pip_builds import PipBuilds, pip_builds
+from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -89,6 +89,7 @@ def _install_answered(
         except ResolutionError as error:  # of a pip that is newer than this
             return delegate(request, pip, error.what)
         builds.finish(0)
+        message = message if builds.lasting else f"asked pip: {UNSEEN}"
     if answered is None:
         return Outcome((), "pip failed, and that was allowed")
     resolved = answered.resolved

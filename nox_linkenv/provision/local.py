@@ -35,7 +35,7 @@ from nox_linkenv.provision.answer import (
     reason_to_ask,
     stored_wheels,
 )
-from nox_linkenv.provision.pip_builds import PipBuilds, pip_builds
+from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
 from nox_linkenv.resolve.cache import ago
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.key import Key, Unkeyable
@@ -203,7 +203,8 @@ class _LocalRequest:
             )
             for item in resolved
         ]
-        message = f"asked pip: {reason_to_ask(self.store, self.keys, self.key.full)}"
+        unseen = any(build.reads.unseen for build in builds) or not watched.lasting
+        message = f"asked pip: {UNSEEN if unseen else reason_to_ask(self.store, self.keys, self.key.full)}"
         self.exact &= watched.lasting and not any(item.moves for item in others)
         reads = watched.reads | local_archives(others, self.key.base, request.directory)
         found = ProjectResolution(now, tuple(parts), reads, answered.reading)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.projects.looking import Watched
 from nox_linkenv.projects.notes import Kind, UnsettledError, reads_of
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from nox_linkenv.provision.keys import RequestKeys
     from nox_linkenv.store import Manifest
 
-__all__ = ["PipBuilds", "pip_builds"]
+__all__ = ["UNSEEN", "PipBuilds", "pip_builds"]
+
+#: Why a request is not remembered, in one clause.
+UNSEEN: Final = "what is read while it is built cannot be watched, or changes"
 
 
 @contextlib.contextmanager

@@ -93,3 +93,14 @@ def test_what_a_backend_requires_by_its_place(bench: Bench, world: World) -> Non
     assert _value(bench, world, ["."]) == "one"
     plugin("two")
     assert _value(bench, world, ["."]) == "two"
+
+
+@pytest.mark.parametrize("how", ["directory", "sdist"])
+def test_why_nothing_is_kept_is_said(bench: Bench, world: World, how: str) -> None:
+    case = CASES["program"]
+    world.write(case)
+    case.one(world)
+    environ = {**world.variables(f"{bench.prefix}/bin:{clean_environment()['PATH']}"), "PIP_NO_CACHE_DIR": "1"}
+    arguments = "." if how == "directory" else str(world.sdist())
+    outcome = bench.install(world.project, arguments, environ={**environ, "PIP_NO_INDEX": "1"})
+    assert outcome.message.startswith("asked pip: what is read while it is built cannot be watched")
