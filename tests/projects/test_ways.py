@@ -19,13 +19,13 @@ from nox_linkenv.projects.surroundings import Surroundings
 from nox_linkenv.projects.watch import Watch, standard_library
 from nox_linkenv.store import Store
 from tests.projects.readers import World
-from tests.projects.ways import WAYS
+from tests.projects.ways import SHARED, WAYS
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from nox_linkenv.projects.fingerprint import Tree
@@ -106,6 +106,13 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return prefix
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _tidy() -> Iterator[None]:
+    yield
+    for path in SHARED:
+        path.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("name", WAYS)

@@ -15,8 +15,10 @@ from tests.projects.tool import git
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["WAYS"]
+__all__ = ["SHARED", "WAYS"]
 
+#: Files that are not in a world; the tests remove them.
+SHARED: Final = (Path(f"/dev/shm/linkenv-{os.getpid()}"), Path(tempfile.gettempdir(), f"pip-{os.getpid()}"))
 _VERSION: Final = "OUTSIDE + '/VERSION'"
 _TIME: Final = 1_700_000_000
 _TWO_IF: Final = "return 'two' if {} else 'one'"
@@ -191,15 +193,8 @@ WAYS: Final[Mapping[str, Case]] = {
     "file above through the kernel": _file(
         "return open('/proc/self/cwd/../VERSION').read()", "around/VERSION", kept=False
     ),
-    "file in shared memory": Case(
-        "return open('/dev/shm/linkenv-' + os.path.basename(OUTSIDE[:-8])).read()",
-        lambda world: _write(Path(f"/dev/shm/linkenv-{world.base.name}"), "one"),
-        lambda world: _write(Path(f"/dev/shm/linkenv-{world.base.name}"), "two"),
-    ),
-    "file like one of pip's": _file(
-        "import tempfile\nreturn open(tempfile.gettempdir() + '/pip-VERSION').read()",
-        Path(tempfile.gettempdir(), "pip-VERSION"),
-    ),
+    "file in shared memory": _file(f"return open({str(SHARED[0])!r}).read()", SHARED[0]),
+    "file like one of pip's": _file(f"return open({str(SHARED[1])!r}).read()", SHARED[1]),
     "file where temporary ones lie": Case(
         "import tempfile\nreturn open(tempfile.gettempdir() + '/VERSION').read()",
         lambda world: _set(world, "TMPDIR", _link(world, "one")),
