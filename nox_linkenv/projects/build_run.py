@@ -65,7 +65,7 @@ class Work:
 
     def requirements(self, requirements: Sequence[str], directory: str) -> Request:
         """Return the request for *requirements* of the build, made in *directory*."""
-        arguments = [*index_arguments(self.requested.others), "--", *requirements]
+        arguments = [*index_arguments(self.requested), "--", *requirements]
         return Request(tuple(arguments), self.environ, directory)
 
 

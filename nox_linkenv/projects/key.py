@@ -73,6 +73,7 @@ def project_key(
             prefix=prefix,
             facts=facts,
             installed=installed,
+            local=requested.local,
         )
         if isinstance(base, Unkeyable):
             return base
@@ -80,7 +81,7 @@ def project_key(
         base = replace(base, digest=digest_of([base.digest, paths]), pinned=False)
         trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:
-        return Unkeyable(f"a local project is left to pip: {error}")
+        return Unkeyable(f"the local project is not built here: {error}")
     return ProjectKey(base, full_key(base, trees), requested, trees)
 
 

@@ -63,6 +63,8 @@ _PIPS: Final = re.compile(
     r"pip-(?:install|req-build|build-env|build-tracker|wheel|modern-metadata|unpack|ephem-wheel-cache|egg-info|record"
     r"|standalone-pip|editable|resolver|[a-z-]+-)-?[a-z0-9_]{8}(?:/.*)?"
 )
+#: A directory that pip makes in its cache for a wheel to be built into.
+_WHEEL_TO_BE: Final = re.compile(r".*/wheels/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{20,}/tmp[a-z0-9_]{8}(?:/.*)?")
 #: Distributions whose native modules open files as Python does, so that it is seen; their beginnings.
 _SEEN: Final = (
     "Cython/", "cython", "numpy/", "scipy/", "mypy/", "mypyc/", "tomli/", "charset_normalizer/", "yaml/", "_yaml/",
@@ -205,6 +207,8 @@ class _Collector:
         What a build has made elsewhere, by a name that is no temporary one, and left there, the next one finds.
         """
         if any(within(plain, place) is not None for place in self.watched.inert):
+            return True
+        if self.watched.tree is None and _WHEEL_TO_BE.fullmatch(plain):
             return True
         temporary = [name for place in self.temporary if (name := within(plain, place)) is not None]
         if any(map(_PIPS.fullmatch, temporary)):

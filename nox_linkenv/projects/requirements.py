@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.projects.listed import Listed, UnmodelledError, read_listed
+from nox_linkenv.projects.named import LocalProject, local_project
 from nox_linkenv.resolve.inputs import UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.pip_config import PipConfig, setting_name, settings_in
@@ -19,44 +19,16 @@ __all__ = ["LocalProject", "Requested", "UnmodelledError", "find_projects", "ind
 #: Settings of pip under which builds, or the installation of what they need, go another way than the modelled one.
 _SETTINGS: Final = (
     "build-constraint", "build-option", "check-build-dependencies", "config-settings", "global-option",
-    "ignore-requires-python", "no-binary", "no-build-isolation", "no-deps", "no-use-pep517", "only-binary",
-    "require-hashes", "use-deprecated", "use-feature", "use-pep517", "verbose",
+    "ignore-requires-python", "no-build-isolation", "no-deps", "no-use-pep517", "require-hashes", "use-deprecated",
+    "use-feature", "use-pep517",
 )  # fmt: skip
 #: Variables that lead git to another repository than the one around the project.
 _GIT: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 _CONFIG_OPTIONS: Final = ("-C", "--config-settings", "--config-setting")
-_SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
-_EXTRAS: Final = re.compile(r"(.+?)\s*(\[[^\]]*\])")
-#: In a requirement file: an option that builds would inherit, or another file that may hold one.
-_INHERITED: Final = re.compile(r"^\s*-(?!-?(c|constraint)\b)", re.M)
-
-
-class UnmodelledError(Exception):
-    """Only pip knows how this is built; the message says why, in one clause."""
-
-
-@dataclass(frozen=True, slots=True)
-class LocalProject:
-    """A directory that is to be built and installed.
-
-    Args:
-        path: real path.
-        editable: whether in editable mode.
-        named: the path as it was written, maybe relative to the directory that pip would run in.
-        extras: with their brackets.
-        configured: whether settings for its backend are given.
-    """
-
-    path: str
-    editable: bool
-    named: str
-    extras: str
-    configured: bool = False
-
-    @property
-    def plainly_editable(self) -> bool:
-        """Whether it is to be editable in the way that its backend has without settings."""
-        return self.editable and not self.configured
+#: Options that say whether distributions are taken as wheels or as sources; builds inherit them.
+_FORMATS: Final = ("--no-binary", "--only-binary")
+#: Features of pip that change neither how projects are built nor what is installed.
+_FEATURES: Final = frozenset({"fast-deps", "truststore"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +38,23 @@ class Requested:
     Args:
         projects: the local projects among the requirements.
         others: the arguments without them.
-        order: all requirements in pip's order, with the local projects among them.
+        order: all requirements of the command line in pip's order, with the local projects among them.
         config: settings for the build backends.
+        listed: what requirement files have of local projects, and of options.
+        verbatim: whether pip is to be asked with the arguments as they stand, and no wheels for the projects.
     """
 
     projects: tuple[LocalProject, ...]
     others: Arguments
     order: tuple[str | LocalProject, ...]
     config: Mapping[str, str | list[str]]
+    listed: Listed = field(default_factory=Listed)
+    verbatim: bool = False
+
+    @property
+    def local(self) -> frozenset[str]:
+        """What requirement files have of local projects, as it is written there."""
+        return frozenset(self.listed.projects)
 
 
 def find_projects(
@@ -92,55 +73,54 @@ def find_projects(
     order: list[str | LocalProject] = []
     others = Arguments()
     for requirement in arguments.requirements:
-        project = _project(requirement, directory, editable=False)
+        project = local_project(requirement, directory, editable=False)
         if project is None:
             others.requirements.append(requirement)
         order.append(project or requirement)
     for kind, option, value in arguments.options:
-        project = _project(value, directory, editable=True) if kind is Kind.EDITABLE and value is not None else None
+        project = local_project(value, directory, editable=True) if kind is Kind.EDITABLE and value else None
         if project is None:
             others.options.append((kind, option, value))
         else:
             order.append(project)
-    paths = [item.path for item in order if isinstance(item, LocalProject)]
-    if not paths:
+    settings = _settings(environ, config)
+    listed = read_listed(arguments, environ, directory, indexes=_adds_indexes(arguments, settings))
+    named = [item for item in order if isinstance(item, LocalProject)]
+    projects = [*named, *listed.projects.values()]
+    if not projects:
         return None
-    if len(set(paths)) < len(paths):
+    if len({item.path for item in projects}) < len(projects):
         raise UnmodelledError("a local project is named twice")
-    _check_settings(environ, config)
-    backend = _config(arguments, directory)
+    _check(settings, environ)
+    backend = _config(arguments)
+    if backend and listed.projects:
+        raise UnmodelledError("settings for build backends are given, which requirement files do not get")
     if backend:
         order = [replace(item, configured=True) if isinstance(item, LocalProject) else item for item in order]
-    return Requested(tuple(item for item in order if isinstance(item, LocalProject)), others, tuple(order), backend)
+        projects = [item for item in order if isinstance(item, LocalProject)]
+    options = [*arguments.options, *listed.options]
+    return Requested(
+        tuple(projects),
+        others,
+        tuple(order),
+        backend,
+        listed,
+        # Pip might not take a wheel where it takes a project; and with -v it is to show what it does.
+        verbatim=bool(listed.projects)
+        or any(option in (*_FORMATS, "-v", "--verbose") for _, option, _ in options)
+        or any(name in ("no-binary", "only-binary", "verbose") for _, name, _ in settings),
+    )
 
 
-def _project(requirement: str, directory: str, *, editable: bool) -> LocalProject | None:
-    """Return the local project that *requirement* names, as pip tells: a directory, and no mere word."""
-    found = _EXTRAS.fullmatch(requirement)
-    name, extras = (found[1], found[2]) if found else (requirement, "")
-    path = os.path.join(directory, name)
-    if not editable and not name.startswith(".") and not any(separator in name for separator in _SEPARATORS):
-        return None
-    return LocalProject(os.path.realpath(path), editable, name, extras) if os.path.isdir(path) else None
-
-
-def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
+def _config(arguments: Arguments) -> dict[str, str | list[str]]:
     """Check the options and return the settings for backends, as pip collects them."""
     config: dict[str, str | list[str]] = {}
     for kind, option, value in arguments.options:
-        if option in ("-v", "--verbose"):
-            raise UnmodelledError("the output of builds is to be shown")
         if option == "--require-hashes":
             raise UnmodelledError("a local project cannot have a hash")
-        if kind is Kind.REQUIREMENT_FILE and value is not None:
-            try:
-                with open(os.path.join(directory, value), encoding="utf-8") as stream:
-                    text = stream.read()
-            except (OSError, UnicodeDecodeError):
-                raise UnmodelledError(f"{value} cannot be read") from None
-            if _INHERITED.search(text):
-                raise UnmodelledError(f"builds inherit options from {value}")
-        if kind is not Kind.BUILD or option == "--use-pep517":
+        if option == "--use-feature" and value not in _FEATURES:
+            raise UnmodelledError(f"{option} {value} may decide how distributions are built")
+        if kind is not Kind.BUILD or option == "--use-pep517" or option in _FORMATS:
             continue
         name, separator, setting = (value or "").partition("=")
         if option not in _CONFIG_OPTIONS or not separator:
@@ -153,27 +133,44 @@ def _config(arguments: Arguments, directory: str) -> dict[str, str | list[str]]:
     return config
 
 
-def _check_settings(environ: Mapping[str, str], config: PipConfig) -> None:
-    for variable, value in environ.items():
-        if value and variable.startswith("PIP_") and setting_name(variable[4:]) in _SETTINGS:
-            raise UnmodelledError(f"{variable} decides how distributions are built")
+def _settings(environ: Mapping[str, str], config: PipConfig) -> list[tuple[str, str, str]]:
+    """Return pip's settings: the variable or the file that has each, its name, and its value."""
+    found = [
+        (variable, setting_name(variable[4:]), value)
+        for variable, value in environ.items()
+        if value and variable.startswith("PIP_")
+    ]
+    try:
+        for path, text in config.files():
+            found += [(path, name, value) for name, value in settings_in(path, text)]
+    except UnkeyableError as error:
+        raise UnmodelledError(error.reason) from None
+    return found
+
+
+def _check(settings: Sequence[tuple[str, str, str]], environ: Mapping[str, str]) -> None:
+    for place, name, _ in settings:
+        if place.startswith("PIP_") and name in _SETTINGS:
+            raise UnmodelledError(f"{place} decides how distributions are built")
+        if not place.startswith("PIP_") and name in (*_SETTINGS, "constraint", "constraints"):
+            raise UnmodelledError(f"{place} sets {name}")
     for name in _GIT:
         if name in environ:
             raise UnmodelledError(f"{name} is set")
-    try:
-        for path, text in config.files():
-            for name, _ in settings_in(path, text):
-                if name in (*_SETTINGS, "constraint", "constraints"):
-                    raise UnmodelledError(f"{path} sets {name}")
-    except UnkeyableError as error:
-        raise UnmodelledError(error.reason) from None
 
 
-def index_arguments(arguments: Arguments) -> Sequence[str]:
-    """Return those of *arguments* that pip hands on to the installation of build requirements."""
+def _adds_indexes(arguments: Arguments, settings: Sequence[tuple[str, str, str]]) -> bool:
+    """Return whether indexes are named beside the one, or none is to be asked: files would change that."""
+    return arguments.has("--extra-index-url", "--no-index") or any(
+        name in ("extra-index-url", "no-index") for _, name, _ in settings
+    )
+
+
+def index_arguments(requested: Requested) -> Sequence[str]:
+    """Return those of the arguments that pip hands on to the installation of build requirements."""
     chosen = [
         (kind, option, value)
-        for kind, option, value in arguments.options
-        if kind is Kind.INDEX or option in ("--pre", "--prefer-binary")
+        for kind, option, value in [*requested.others.options, *requested.listed.options]
+        if kind is Kind.INDEX or option in ("--pre", "--prefer-binary", *_FORMATS)
     ]
-    return Arguments(options=chosen).again(Kind.INDEX, Kind.CHOICE)
+    return Arguments(options=chosen).again(Kind.INDEX, Kind.CHOICE, Kind.BUILD)

@@ -30,12 +30,21 @@ def with_substitutes(requested: Requested, wheels: Mapping[LocalProject, str]) -
 
     pip takes requirements in the order of their kinds, first those named as such, then editables; so does this.
     """
-    if requested.others.values(Kind.EDITABLE):
+    if requested.others.values(Kind.EDITABLE) or requested.verbatim:
         return None
     arguments = requested.others.again(*Kind)
     for item in requested.order:
-        arguments.append(item if isinstance(item, str) else f"{wheels[item]}{item.extras}")
+        arguments.append(item if isinstance(item, str) else _named(item, wheels[item]))
     return arguments
+
+
+def _named(project: LocalProject, wheel: str) -> str:
+    """Return the requirement for *wheel* that stands for *project*."""
+    if project.name:
+        place = f"{project.name}{project.extras} @ {urljoin('file://', pathname2url(wheel))}"
+    else:
+        place = f"{wheel}{project.extras}"
+    return f"{place} ; {project.marker}" if project.marker else place
 
 
 def read_report_for(text: str, wheels: Mapping[LocalProject, str], directory: str) -> list[Resolved]:
@@ -58,7 +67,7 @@ def _as_project(item: Resolved, projects: Mapping[str, LocalProject], directory:
     # As pip makes it: of the path as it was named, without "..", with links in it as they are.
     path = os.path.normpath(os.path.join(os.path.realpath(directory), project.named))
     # Since Python 3.14 the empty authority is in what pathname2url returns, before that it is not.
-    url = urljoin("file://", pathname2url(path))
+    url = project.url or urljoin("file://", pathname2url(path))
     info: dict[str, Any] = {"dir_info": {"editable": True} if project.editable else {}, "url": url}
     origin = Origin.EDITABLE if project.editable else Origin.DIRECTORY
     return replace(item, url=url, origin=origin, sha256=None, direct_url=json.dumps(info, sort_keys=True))

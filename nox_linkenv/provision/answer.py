@@ -112,7 +112,10 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
     """
     assert keys.receipt is not None
     assert keys.arguments is not None
-    if not all(found.removable for found in environment.replaced(answer.names)):
+    replaced = environment.replaced(answer.names)
+    if replaced and keys.overwrites:
+        raise RefusedError("it writes over what is installed")
+    if not all(found.removable for found in replaced):
         raise RefusedError("a distribution without a RECORD is to be replaced")
     stored = answer.wheels()
     wheels = [part.wheel for part in stored]
@@ -137,7 +140,8 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         if archives is not None:
             _save(environment.store, keys, key, replace(resolution, archives=archives), answer.reads())
     if not wheels:
-        return Outcome((), f"{answer.message}; nothing to install", resolved=answer.time, reading=answer.reading)
+        rest = "" if answer.names else "; nothing to install"
+        return Outcome((), f"{answer.message}{rest}", resolved=answer.time, reading=answer.reading)
     return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
 
 

@@ -9,6 +9,7 @@ from nox_linkenv.env.installed import installed_digest
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse
 from nox_linkenv.resolve.pip_config import PipConfig, read_config
+from nox_linkenv.resolve.specifiers import LOCAL_PROJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,11 @@ class RequestKeys:
         names = {} if isinstance(self.full, Unkeyable) else {path: name for name, path in self.full.archives.items()}
         return (self._environment.prefix, *(names.get(argument, argument) for argument in self.request.arguments))
 
+    @property
+    def overwrites(self) -> bool:
+        """Whether pip would install over what is installed, and remove nothing of it."""
+        return self.arguments is not None and self.arguments.has("-I", "--ignore-installed")
+
     def surroundings(self) -> Surroundings:
         """Return what builds for the request can read, as it is now."""
         from nox_linkenv.projects.surroundings import Surroundings
@@ -89,6 +95,9 @@ class RequestKeys:
             return time
         if settings.resolution_age <= 0 or not settings.renew:
             return None
+        if self.arguments is not None and self.arguments.has("--uploaded-prior-to"):
+            self.not_renewed = "the resolution is too old, and what pip takes depends on the time"
+            return None
         from nox_linkenv.resolve.renewal import NotRenewedError, renew
 
         indexes = self.full.indexes if isinstance(self.full, Key) else ()
@@ -116,29 +125,44 @@ class RequestKeys:
         installed = installed_digest(environment.prefix, self.receipt.facts)
         if installed is None:
             return Unkeyable("packages from outside of the environment are visible in it")
-        if environment.settings.reuse_builds and any(map(os.path.isdir, _paths(self.arguments, request.directory))):
-            from nox_linkenv.projects.key import project_key
+        if any(map(os.path.isdir, _paths(self.arguments, request.directory))):
+            return self._of_projects(installed) or self._plain(installed)
+        key = self._plain(installed)
+        if isinstance(key, Unkeyable) and key.reason == LOCAL_PROJECT:  # in a file, or named by a URL
+            return self._of_projects(installed) or key
+        return key
 
-            found = project_key(
-                request,
-                self.arguments,
-                config=self.config,
-                prefix=environment.prefix,
-                facts=self.receipt.facts,
-                installed=installed,
-                look=self._tree,
-            )
-            if found is not None:
-                return found
+    def _plain(self, installed: str) -> Key | Unkeyable:
+        """Return the key of a request without local projects, given a digest of what is *installed*."""
+        assert self.arguments is not None
+        assert self.receipt is not None
         return request_key(
             self.arguments,
-            verbatim=request.arguments,
-            environ=request.environ,
-            directory=request.directory,
+            verbatim=self.request.arguments,
+            environ=self.request.environ,
+            directory=self.request.directory,
             config=self.config,
-            prefix=environment.prefix,
+            prefix=self._environment.prefix,
             facts=self.receipt.facts,
             installed=installed,
+        )
+
+    def _of_projects(self, installed: str) -> ProjectKey | Unkeyable | None:
+        """Return the key of a request with local projects, ``None`` where there are none to be built here."""
+        if not self._environment.settings.reuse_builds:
+            return None
+        from nox_linkenv.projects.key import project_key
+
+        assert self.arguments is not None
+        assert self.receipt is not None
+        return project_key(
+            self.request,
+            self.arguments,
+            config=self.config,
+            prefix=self._environment.prefix,
+            facts=self.receipt.facts,
+            installed=installed,
+            look=self._tree,
         )
 
     def _tree(self, project: LocalProject) -> Tree:

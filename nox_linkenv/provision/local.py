@@ -97,7 +97,7 @@ def install_local(
             return LeftToPip("with its local projects as they are now")
         return outcome or work.from_pip()
     except (BackendError, UnknownTreeError, RefusedError, ResolutionError, WheelError) as error:
-        return LeftToPip(f"a local project is left to pip: {error}")
+        return LeftToPip(f"the local project is not built here: {error}")
 
 
 class _LocalRequest:
@@ -178,7 +178,7 @@ class _LocalRequest:
         local = (Origin.DIRECTORY, Origin.EDITABLE)
         projects = {os.path.realpath(item.path or ""): item for item in resolved if item.origin in local}
         if projects.keys() != {project.path for project in self.key.requested.projects}:
-            why = "a local project is left to pip: it is not installed, or others are"
+            why = "the local project is not built here: it is not installed, or others are"
             return LeftToPip(why, answered)
         others = [item for item in resolved if item.origin not in local]
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):

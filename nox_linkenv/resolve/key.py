@@ -15,10 +15,17 @@ from nox_linkenv.resolve.inputs import ARGUMENTS, INSTALLED, PIP, Inputs, Unkeya
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.pip_config import HARMLESS, setting_name, settings_in
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_lock, logical_lines, parse_line
-from nox_linkenv.resolve.specifiers import ARCHIVES, file_named, local_place, specifier, without_extras
+from nox_linkenv.resolve.specifiers import (
+    ARCHIVES,
+    LOCAL_PROJECT,
+    file_named,
+    local_place,
+    specifier,
+    without_extras,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from nox_linkenv.resolve.inputs import Interpreter
     from nox_linkenv.resolve.pip_config import PipConfig
@@ -59,7 +66,7 @@ class Unkeyable(NamedTuple):
 
 #: Settings that name what is never keyed.
 _REFUSED: Final = {
-    "editable": "a local project is among the requirements",
+    "editable": LOCAL_PROJECT,
     "group": "a setting names a dependency group",
     "requirements-from-script": "a setting names a script",
     # What the environment holds decides how an sdist is built; names and versions of that are known, not its content.
@@ -103,6 +110,7 @@ def request_key(
     prefix: str,
     facts: Interpreter,
     installed: str,
+    local: Collection[str] = (),
 ) -> Key | Unkeyable:
     """Return the key of a request, or why it has none.
 
@@ -118,8 +126,9 @@ def request_key(
         prefix: absolute path of the environment.
         facts: about the environment's interpreter and its pip.
         installed: digest of what is installed in the environment.
+        local: what requirement files have of local projects, as it is written there: these are keyed elsewhere.
     """
-    collector = _Collector(directory, environ)
+    collector = _Collector(directory, environ, local)
     try:
         collector.archives(arguments)
         collector.inputs.add(ARGUMENTS, "\0".join(collector.movable.get(argument, argument) for argument in verbatim))
@@ -144,12 +153,14 @@ class _Collector:
     Args:
         directory: absolute path of the directory that pip would run in.
         environ: all variables that pip would run with.
+        local: what requirement files have of local projects.
     """
 
-    def __init__(self, directory: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, directory: str, environ: Mapping[str, str], local: Collection[str]) -> None:
         self.inputs = Inputs(directory)
         self.directory = self.inputs.directory
         self.environ = environ
+        self.local = local
         self.movable: dict[str, str] = {}  # arguments that name archives -> name of the archive
         self.replaces = False
         self._alone = False  # whether wheels that are at hand are all there is to be installed
@@ -295,7 +306,9 @@ class _Collector:
             line = parse_line(expand(raw, self.environ, used), shown)
             for option, value in line.options:
                 if option is Option.EDITABLE:
-                    raise UnkeyableError(_REFUSED["editable"])
+                    if value not in self.local:
+                        raise UnkeyableError(_REFUSED["editable"])
+                    self._loose = True
                 if option is Option.NO_REQUIRE_HASHES:
                     self._loose = True
                 if value is None:
@@ -309,7 +322,9 @@ class _Collector:
                     self._find_links(beside if os.path.exists(beside) else value)
                 elif option is Option.INDEX:
                     self._index(value)
-            if line.requirement:
+            if line.requirement in self.local:
+                self._loose = True
+            elif line.requirement:
                 exact = self._requirement(line.requirement)
                 if not constraint:
                     self._hashed += exact and line.hashed

@@ -53,6 +53,8 @@ _VALUED: Final[dict[str, Kind]] = {
     "--timeout": Kind.INDEX,
     "--cache-dir": Kind.INDEX,
     "--keyring-provider": Kind.INDEX,
+    "--uploaded-prior-to": Kind.INDEX,
+    "--use-feature": Kind.INDEX,
     "--no-binary": Kind.BUILD,
     "--only-binary": Kind.BUILD,
     "--config-settings": Kind.BUILD,
@@ -62,6 +64,7 @@ _VALUED: Final[dict[str, Kind]] = {
     "--upgrade-strategy": Kind.CHOICE,
     "--progress-bar": Kind.OUTPUT,
     "--root-user-action": Kind.OUTPUT,
+    "--exists-action": Kind.OUTPUT,  # of what is checked out, which is never keyed
 }
 #: Options without one.
 _FLAGS: Final[dict[str, Kind]] = {
@@ -78,6 +81,8 @@ _FLAGS: Final[dict[str, Kind]] = {
     "--no-deps": Kind.CHOICE,
     "--no-dependencies": Kind.CHOICE,
     "--force-reinstall": Kind.CHOICE,
+    "-I": Kind.CHOICE,
+    "--ignore-installed": Kind.CHOICE,
     "--require-hashes": Kind.CHOICE,
     "--compile": Kind.OUTPUT,
     "--no-compile": Kind.OUTPUT,
@@ -111,6 +116,10 @@ class Arguments:
     def values(self, kind: Kind) -> list[str]:
         """Return the values of all options of *kind*."""
         return [value for found, _, value in self.options if found is kind and value is not None]
+
+    def has(self, *options: str) -> bool:
+        """Return whether one of *options* is given."""
+        return any(option in options for _, option, _ in self.options)
 
     def again(self, *kinds: Kind) -> list[str]:
         """Return the options of *kinds* as arguments for another command of pip."""

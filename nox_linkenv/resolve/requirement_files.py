@@ -149,10 +149,12 @@ class Line(NamedTuple):
     Args:
         requirement: as written, empty where there is none.
         options: each with its value.
+        names: of the options, as they are written.
     """
 
     requirement: str
     options: tuple[tuple[Option, str | None], ...]
+    names: tuple[str, ...] = ()
 
     @property
     def hashed(self) -> bool:
@@ -176,6 +178,7 @@ def parse_line(line: str, shown: str) -> Line:
         rest = f"-{rest}" if separator else ""
         requirement = requirement.strip(" ")
     options: list[tuple[Option, str | None]] = []
+    names: list[str] = []
     tokens = _split(rest, shown)
     while tokens:
         token = tokens.pop(0)
@@ -190,9 +193,10 @@ def parse_line(line: str, shown: str) -> Line:
             options.append((_FLAGS[name], None))
         else:
             raise UnkeyableError(f"{shown} has a line that is not understood")
+        names.append(name)
     if any((option in _OF_REQUIREMENT) is not bool(requirement) for option, _ in options):
         raise UnkeyableError(f"{shown} has an option where pip ignores it")
-    return Line(requirement, tuple(options))
+    return Line(requirement, tuple(options), tuple(names))
 
 
 def _split(text: str, shown: str) -> list[str]:

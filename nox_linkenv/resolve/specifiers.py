@@ -15,7 +15,7 @@ from nox_linkenv.resolve.inputs import UnkeyableError, refuse_nul
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ARCHIVES", "Specifier", "file_named", "local_place", "specifier", "without_extras"]
+__all__ = ["ARCHIVES", "LOCAL_PROJECT", "Specifier", "file_named", "local_place", "specifier", "without_extras"]
 
 
 class Specifier(NamedTuple):
@@ -30,6 +30,8 @@ class Specifier(NamedTuple):
     path: str | None = None
 
 
+#: Why a directory is not keyed here.
+LOCAL_PROJECT: Final = "a local project is among the requirements"
 #: Ends of the names that pip takes for archives, in lower case.
 ARCHIVES: Final = (
     ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma",
@@ -95,7 +97,7 @@ def _url(scheme: str, url: str, directory: str) -> Specifier:
 
 def _local(path: str) -> Specifier:
     if os.path.isdir(path):
-        raise UnkeyableError("a local project is among the requirements")
+        raise UnkeyableError(LOCAL_PROJECT)
     if not os.path.isfile(path) or not path.lower().endswith(ARCHIVES):
         raise UnkeyableError(f"{path} is not an archive")
     return Specifier(path=path)

@@ -173,7 +173,7 @@ def test_reuse_can_be_turned_off(project: _Project, bench: Bench) -> None:
         assert _asked(plain) > 0
 
 
-@pytest.mark.parametrize("option", [["-v"], ["--no-build-isolation"], ["--no-binary", ":none:"]])
+@pytest.mark.parametrize("option", [["--no-build-isolation"], ["--build-constraint", "none.txt"]])
 def test_options_that_are_not_modelled_go_to_pip(project: _Project, bench: Bench, option: list[str]) -> None:
     for _ in range(2):
         bench.install(project.path, ".", *option)
