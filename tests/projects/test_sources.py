@@ -56,6 +56,19 @@ def test_an_sdist_is_built_once(bench: Bench, tmp_path: Path) -> None:
     assert bench.run("pip", "freeze").splitlines()[0].startswith("demo @ file://")
 
 
+def test_with_the_cache_of_pip_the_first_build_is_kept(bench: Bench, tmp_path: Path) -> None:
+    """There pip builds into a directory of its cache that is gone afterwards, and is nothing the build has read."""
+    world = World(tmp_path / "world")
+    world.write(CASES["variable with getenv"])
+    archive = world.sdist()
+    environ = {"PIP_CACHE_DIR": str(tmp_path / "cache")}
+    bench.install(tmp_path, str(archive), environ=environ)
+    assert list(tmp_path.glob("cache/wheels/*/*/*/*/*.whl"))
+    bench.calls.clear()
+    assert bench.install(tmp_path, str(archive), environ=environ).message.startswith("reused the resolution of ")
+    assert bench.calls == []
+
+
 def test_what_only_looks_like_settings_for_backends_keeps_it_warm(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "pypi-cache").mkdir()
     (tmp_path / "ca-certificates.crt").write_text("")
