@@ -49,7 +49,7 @@ def test_an_option_and_a_variable(option: str) -> None:
     assert configures_builds(_arguments("demo"), {"PIP_CONFIG_SETTINGS": "a=1"}, PipConfig())
 
 
-@pytest.mark.parametrize("text", ["[global]\nno-binary = demo\n", "[install]\nconstraints = c.txt\n"])
+@pytest.mark.parametrize("text", ["[global]\nbuild-constraint = c.txt\n", "[install]\nconstraints = c.txt\n"])
 def test_a_setting_that_decides_how_a_project_is_built(text: str, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     config = PipConfig((("pip.conf", text),))
