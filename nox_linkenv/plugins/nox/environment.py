@@ -70,10 +70,11 @@ class LinkedEnv(VirtualEnv):
     def linked(self) -> Environment:
         """This environment, as it is linked from the store, which is opened when it is first asked for."""
         if self._linked is None:
-            settings = load_settings(directory=os.getcwd())
-            _warn_of_misspelt_variables()
-            name = os.path.basename(self.location)
-            self._linked = Environment(self.location.replace(os.sep, "/"), settings, session=name)
+            with reported():
+                settings = load_settings(directory=os.getcwd())
+                _warn_of_misspelt_variables()
+                name = os.path.basename(self.location)
+                self._linked = Environment(self.location.replace(os.sep, "/"), settings, session=name)
         return self._linked
 
     @property

@@ -177,6 +177,13 @@ def test_setting_that_is_none(project: Project) -> None:
     _one_clear_message(project.nox(Run(("-s", "s"), env={"LINKENV_LINK_MODE": "glue"})), "LINKENV_LINK_MODE", "glue")
 
 
+def test_setting_that_is_none_where_the_interpreter_is_looked_for_first(project: Project) -> None:
+    outcome = project.nox(Run(("-s", "s", "--force-python", "3.12"), env={"LINKENV_LINK_MODE": "glue"}))
+    assert outcome.code == 1
+    assert "Traceback" not in outcome.output, outcome.output
+    assert outcome.output.count("glue") == 1
+
+
 def test_missing_interpreter(seeded_project: Project) -> None:
     noxfile = seeded_project.root / "noxfile.py"
     noxfile.write_text(noxfile.read_text().replace("@nox.session\ndef s", '@nox.session(python="3.99")\ndef s'))
