@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from nox_linkenv.projects.fingerprint import UnknownTreeError, fingerprint
 from nox_linkenv.store import Store
+from tests.support.notes import note_in, write_note
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -164,7 +166,9 @@ def test_an_unchanged_tree_is_not_read(tmp_path: Path, project: Path) -> None:
     first = fingerprint(store, str(project), clock=lambda: later).digest
     index = next((Path(store.layout.base) / "projects").iterdir())
     true = hashlib.sha256((project / "src" / "demo.py").read_bytes()).hexdigest()
-    index.write_text(index.read_text().replace(true, "0" * 64))
+    note = json.dumps(note_in(index))
+    assert true in note
+    write_note(index, json.loads(note.replace(true, "0" * 64)))
     assert fingerprint(store, str(project), clock=lambda: later).digest != first
 
 
