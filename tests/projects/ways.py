@@ -46,6 +46,19 @@ def _variable(read: str, *, kept: bool = True) -> Case:
     return Case(read, lambda world: world.environ.update(one), lambda world: world.environ.update(two), kept=kept)
 
 
+def _script(name: str, *, kept: bool = True) -> Case:
+    """Run the shell script *name* on PATH, which shows a file outside of the project."""
+    return Case(
+        _ran(f"['{name}']"),
+        lambda world: (
+            world.program(name, f"cat {world.outside}/VERSION"),
+            _write(world.outside / "VERSION", "one"),
+        ),
+        lambda world: _write(world.outside / "VERSION", "two"),
+        kept=kept,
+    )
+
+
 def _file(read: str, place: str | Path = "outside/VERSION", *, kept: bool = True, text: str = "{}") -> Case:
     """The size and the time stay the same."""
     one, two = text.format("one"), text.format("two")
@@ -307,23 +320,8 @@ WAYS: Final[Mapping[str, Case]] = {
         _ran("['xargs', 'cat']", f", input={_VERSION}"),
         kept=False,
     ),
-    "file of a program of nobody": Case(
-        _ran("['quux-config']"),
-        lambda world: (
-            world.program("quux-config", f"cat {world.outside}/VERSION"),
-            _write(world.outside / "VERSION", "one"),
-        ),
-        lambda world: _write(world.outside / "VERSION", "two"),
-        kept=False,
-    ),
-    "file that a known script names": Case(
-        _ran("['gdal-config']"),
-        lambda world: (
-            world.program("gdal-config", f"cat {world.outside}/VERSION"),
-            _write(world.outside / "VERSION", "one"),
-        ),
-        lambda world: _write(world.outside / "VERSION", "two"),
-    ),
+    "file of a program of nobody": _script("quux-config", kept=False),
+    "file that a known script names": _script("gdal-config"),
     "file of a compiler that is a script": Case(
         _ran("['cc']"),
         lambda world: (world.program("cc", f"cat {world.outside}/VERSION"), _write(world.outside / "VERSION", "one")),
