@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from tests.parity.snapshot import Tree
 
-_OFFLINE: Final = {"PIP_NO_INDEX": "1"}
+# The seed: pip names several metadata directories in the order of a set.
+_OFFLINE: Final = {"PIP_NO_INDEX": "1", "PYTHONHASHSEED": "0"}
 _INFO: Final = "demo-1.0.dist-info"
 
 
