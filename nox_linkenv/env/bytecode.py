@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store import Store
 
-__all__ = ["Bytecode", "empty_bytecode", "index_bytecode", "read_bytecode", "sources"]
+__all__ = ["Bytecode", "empty_bytecode", "index_bytecode", "pyc_path", "read_bytecode", "sources"]
 
 #: Bytes: more than bytecode of nothing has.
 _MOST: Final = 1 << 16

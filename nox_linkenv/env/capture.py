@@ -11,29 +11,36 @@ import hashlib
 import logging
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import address, mtime_of
+from nox_linkenv.env.bytecode import index_bytecode, pyc_path, sources
 from nox_linkenv.env.interpreter.facts import NAME, PREFIX, Facts, fill
+from nox_linkenv.env.interpreter.other_pip import remembered_facts
 from nox_linkenv.env.interpreter.probe import learn
 from nox_linkenv.env.links import Links
-from nox_linkenv.env.skeleton import Skeleton, fits, stored_skeleton
+from nox_linkenv.env.skeleton import Skeleton, creator, fits, stored_skeleton
 from nox_linkenv.env.temporary import scratch
 from nox_linkenv.errors import CaptureError, EnvError
+from nox_linkenv.store.compile import store_bytecode
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.objects import put_file
 from nox_linkenv.store.store import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from nox_linkenv.store import Store
 
 __all__ = ["capture", "capture_as"]
 
 _PRIVATE: Final = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")
+#: Parameters of virtualenv that change neither where pip puts files nor what it writes.
+_WITHOUT_EFFECT: Final = ("--no-setuptools", "--no-wheel", "--activators=", "--no-vcs-ignore")
 _LOGGERS: Final = ("virtualenv", "python_discovery", "filelock", "distlib")
 
 
@@ -56,6 +63,7 @@ def capture_as(
         skeleton = capture(store, interpreter, parameters)
         if skeleton is not None:
             store.publish(name, skeleton.dumps())
+            index_bytecode(store, name, sources(skeleton.links, [], skeleton.facts), skeleton.facts)
     return skeleton
 
 
@@ -75,13 +83,27 @@ def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skelet
             path: _filled(entry, second) for path, entry in _entries(second)
         }:
             return None
-        shutil.rmtree(second)
-        try:
-            facts = learn(first, base, undo=False)
-        except EnvError as error:
-            raise CaptureError(error.what, path=error.path, remedy=error.remedy) from error
+        identity = _identity(interpreter, parameters, one)
+        with ThreadPoolExecutor(1) as pool:  # pip works for a second, and another core has nothing to do
+            learning = pool.submit(remembered_facts, store, identity, lambda: learn(first, base, undo=False))
+            shutil.rmtree(second)
+            with writing(store.layout):
+                _put_objects(store, first, one)
+            try:
+                facts = learning.result()
+            except EnvError as error:
+                raise CaptureError(error.what, path=error.path, remedy=error.remedy) from error
         with writing(store.layout):
-            return _store(store, first, one, facts)
+            return _skeleton(store, first, one, facts)
+
+
+def _identity(interpreter: str, parameters: Sequence[str], entries: Mapping[str, _Entry]) -> list[object]:
+    """Return what the facts of an environment with *entries* depend on: its interpreter and its pip."""
+    real = os.path.realpath(interpreter)
+    status = os.stat(real)
+    pips = [(path, entry.digest) for path, entry in entries.items() if fnmatch(path, "*/pip-*.dist-info/METADATA")]
+    deciding = [parameter for parameter in parameters if not parameter.startswith(_WITHOUT_EFFECT)]
+    return [interpreter, real, status.st_size, status.st_mtime_ns, creator(), deciding, pips]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +160,16 @@ def _entries(place: str) -> Iterator[tuple[str, _Entry]]:
                     yield relative, _Entry(digest=hashlib.sha256(content).hexdigest(), executable=executable)
 
 
-def _store(store: Store, place: str, entries: dict[str, _Entry], facts: Facts) -> Skeleton:
+def _put_objects(store: Store, place: str, entries: Mapping[str, _Entry]) -> None:
+    for path, entry in entries.items():
+        file = os.path.join(place, path)
+        if entry.digest is not None and os.path.getsize(file):
+            addr = address(entry.digest, executable=entry.executable)
+            put_file(store.layout, file, addr, mtime_of(addr))
+
+
+def _skeleton(store: Store, place: str, entries: Mapping[str, _Entry], facts: Facts) -> Skeleton:
+    """Return the skeleton of *entries*, the objects of which are stored, and store the bytecode that is there."""
     links = Links()
     texts: list[tuple[str, str, bool]] = []
     copies: list[tuple[str, str]] = []
@@ -154,10 +185,17 @@ def _store(store: Store, place: str, entries: dict[str, _Entry], facts: Facts) -
                 texts.append((path, "", entry.executable))
                 continue
             addr = address(entry.digest, executable=entry.executable)
-            put_file(store.layout, os.path.join(place, path), addr, mtime_of(addr))
             if path.startswith(inside) and os.path.basename(path) not in _PRIVATE and not path.endswith(".pth"):
                 links.add(path, addr, size)
             else:
                 copies.append((path, object_name(addr)))
+    _store_bytecode(store, place, links, facts)
     symlinks = [(path, entry.target) for path, entry in entries.items() if entry.target is not None]
     return Skeleton(facts=facts, links=links, symlinks=symlinks, texts=texts, copies=copies)
+
+
+def _store_bytecode(store: Store, place: str, links: Links, facts: Facts) -> None:
+    """Store the bytecode that pip's run has left at *place*, so that no session compiles that pip another time."""
+    modules = sources(links, [], facts)
+    left = {addr: f"{place}/{pyc_path(path, facts.cache_tag)}" for path, addr in modules.items()}
+    store_bytecode(store.layout, facts.tag, {addr: path for addr, path in left.items() if os.path.exists(path)})

@@ -30,6 +30,7 @@ __all__ = [
     "Skeleton",
     "creator",
     "fits",
+    "has_pip_only",
     "is_configured",
     "skeleton_name",
     "stored_skeleton",
@@ -97,6 +98,12 @@ class Skeleton:
         )
         check_sources([source for _, source in skeleton.copies])
         return skeleton
+
+
+def has_pip_only(skeleton: Skeleton) -> bool:
+    """Return whether pip is the only distribution that *skeleton* holds."""
+    names = [path.rpartition("/")[2] for path in skeleton.links.directories]
+    return all(name.startswith("pip-") for name in names if name.endswith(".dist-info"))
 
 
 def stored_skeleton(store: Store, name: str) -> Skeleton | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -10,6 +11,7 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.plan import Plan
+from nox_linkenv.env.skeleton import creator, has_pip_only, skeleton_name, stored_skeleton
 from nox_linkenv.errors import EnvError
 from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.provision.environment import Environment
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.build_target import BuildEnvironment, MakeBuildEnvironment
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.resolve.request import Outcome, Request
+    from nox_linkenv.store import Store
 
 __all__ = ["build_environments"]
 
@@ -41,13 +44,20 @@ def build_environments(target: Environment, install: _Install) -> MakeBuildEnvir
     def make(prefix: str, interpreter: str, project: str) -> BuildEnvironment:
         environment = Environment(prefix, target.settings, session=f"build of {project}", clock=target.clock)
         try:
-            if not environment.create(interpreter, _PARAMETERS):
+            if not environment.create(interpreter, _parameters(environment.store, interpreter)):
                 raise BackendError("no build environment can be linked for it")
         except EnvError as error:
             raise BackendError(str(error)) from error
         return _LinkedBuildEnvironment(environment, install)
 
     return make
+
+
+def _parameters(store: Store, interpreter: str) -> Sequence[str]:
+    """Return the parameters of virtualenv: none where a skeleton of that kind is stored, and has no setuptools."""
+    name = skeleton_name(interpreter, (), creator=creator(), environ=os.environ)
+    skeleton = None if name is None else stored_skeleton(store, name)
+    return () if skeleton is not None and has_pip_only(skeleton) else _PARAMETERS
 
 
 class _LinkedBuildEnvironment:

@@ -92,6 +92,7 @@ def _install_answered(
         message = message if builds.lasting else f"asked pip: {UNSEEN}"
     if answered is None:
         return Outcome((), "pip failed, and that was allowed")
+    environment.notes.extend(answered.notes)
     resolved = answered.resolved
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
     editable = [item for item in resolved if item.origin is Origin.EDITABLE]

@@ -173,6 +173,7 @@ class _LocalRequest:
         watched.finish(0)
         if answered is None:
             return Outcome((), "pip failed, and that was allowed")
+        self.environment.notes.extend(answered.notes)
         resolved = answered.resolved
         now = self.environment.clock()
         local = (Origin.DIRECTORY, Origin.EDITABLE)

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from nox_linkenv.resolve.download import download
+from nox_linkenv.resolve.fetch import store_downloaded, wheels_to_have
+from nox_linkenv.resolve.pages import load_state
 from nox_linkenv.resolve.record import note_reading
 from nox_linkenv.resolve.report import parse_report
 from nox_linkenv.store.store import writing
@@ -34,10 +37,12 @@ class PipAnswer:
     Attributes:
         resolved: what it would install.
         reading: what it read for that.
+        notes: lines on wheels which it has downloaded for that, and which are stored now.
     """
 
     resolved: list[Resolved]
     reading: Reading
+    notes: tuple[str, ...] = ()
 
 
 class _Run(Protocol):
@@ -90,7 +95,16 @@ class DryRun:
             if not ran or not report.exists():
                 return None
             resolved = parse(report.read_text(encoding="utf-8"))
-            return PipAnswer(resolved, note_reading(self._store, record, self._environ, self._config, resolved))
+            reading = note_reading(self._store, record, self._environ, self._config, resolved)
+            return PipAnswer(resolved, reading, self._have(resolved, reading, Path(directory, "wheels")))
+
+    def _have(self, resolved: Sequence[Resolved], reading: Reading, directory: Path) -> tuple[str, ...]:
+        """Store the wheels of *resolved* that pip has left in *directory*, and those that can be had without it."""
+        missing = wheels_to_have(self._store, resolved, directory)
+        if missing and reading.pages:
+            states = [load_state(self._store, name) for name, _ in reading.pages]
+            download(missing, [state.page for state in states if state is not None], self._environ, directory)
+        return store_downloaded(self._store, resolved, directory)
 
     def _check_space(self, directory: str) -> None:
         """Say that the store is full, where it is: pip does not say which disk it means."""

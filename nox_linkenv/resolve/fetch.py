@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from nox_linkenv.errors import UnsupportedWheelError
+from nox_linkenv.errors import UnsupportedWheelError, WheelError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.store.temporary import temporary_directory
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["fetch", "fetch_again"]
+__all__ = ["fetch", "fetch_again", "store_downloaded", "wheels_to_have"]
 
 
 def fetch(
@@ -57,7 +57,9 @@ def fetch(
             if wheels is None:
                 return None
             here.update((item.name, wheels[canonicalize_name(item.name)]) for item in missing)
-        added = _store_all(store, [item for item in wanted if item.name in here], here)
+        added, refused = _store_all(store, [item for item in wanted if item.name in here], here)
+    if refused:
+        raise min(refused, key=lambda error: isinstance(error, UnsupportedWheelError))  # a hostile one comes first
     notes.extend(filter(None, map(_note, added.values())))
     return {**found, **added}
 
@@ -76,28 +78,64 @@ def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, dir
     return by_name
 
 
-def _store_all(store: Store, items: Sequence[Resolved], wheels: Mapping[str, Path]) -> dict[str, Manifest]:
-    """Store the wheels of *items* over all cores: hashing and inflating release the interpreter's lock."""
+def wheels_to_have(store: Store, resolved: Sequence[Resolved], directory: Path) -> list[Resolved]:
+    """Return the wheels of *resolved* which neither the store has nor *directory*."""
+    return [
+        item
+        for item in resolved
+        if item.origin is Origin.WHEEL
+        and item.sha256
+        and store.manifest(item.sha256) is None
+        and not (directory / item.file_name).is_file()
+    ]
+
+
+def store_downloaded(store: Store, resolved: Sequence[Resolved], directory: Path) -> tuple[str, ...]:
+    """Store those wheels of *resolved* which have been downloaded into *directory*, where they are what pip says.
+
+    One that is refused is left for :func:`fetch` to be refused again: its outcome may not be needed at all.
+
+    Returns:
+        A line on each wheel whose RECORD says less than it should.
+
+    Raises:
+        StoreUnwritableError: the store cannot be written.
+    """
+    here = {}
+    for item in resolved:
+        path = directory / item.file_name
+        if item.origin is Origin.WHEEL and item.sha256 and path.is_file():
+            here[item.name] = path
+    added, _ = _store_all(store, [item for item in resolved if item.name in here], here)
+    return tuple(filter(None, map(_note, added.values())))
+
+
+def _store_all(
+    store: Store, items: Sequence[Resolved], wheels: Mapping[str, Path]
+) -> tuple[dict[str, Manifest], list[WheelError]]:
+    """Store the wheels of *items* over all cores: hashing and inflating release the interpreter's lock.
+
+    Returns:
+        The manifests by name, and why others were refused.
+    """
     from concurrent.futures import ThreadPoolExecutor
 
-    def add(item: Resolved) -> Manifest | UnsupportedWheelError:
+    def add(item: Resolved) -> Manifest | WheelError:
         digest = item.sha256 if item.origin is Origin.WHEEL else None
         try:
             return store.add(wheels[item.name], digest=digest)
-        except UnsupportedWheelError as odd:
-            return odd
+        except WheelError as refused:
+            return refused
 
     added: dict[str, Manifest] = {}
-    odd: list[UnsupportedWheelError] = []
+    refused: list[WheelError] = []
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for item, result in zip(items, pool.map(add, items), strict=True):
-            if isinstance(result, UnsupportedWheelError):
-                odd.append(result)
+            if isinstance(result, WheelError):
+                refused.append(result)
             else:
                 added[item.name] = result
-    if odd:  # after all have been looked at: a hostile one comes first
-        raise odd[0]
-    return added
+    return added, refused
 
 
 def _note(manifest: Manifest) -> str | None:

@@ -8,6 +8,8 @@ One method of pip's copy of requests is wrapped, through which goes all that pip
 
 RECORD becomes a file of JSON lines, one for each thing that was read, and a last one.  Without the last line it is of
 no use.  :mod:`nox_linkenv.resolve.record` reads it.  No password or token is written.
+
+Wheels that pip has downloaded, and removes when it ends, are kept in the directory ``wheels`` beside RECORD.
 """
 
 from __future__ import annotations
@@ -103,6 +105,8 @@ class _Record:
             parts = str(arguments[0]).replace("\\", "/").split("/")
             if parts[-5:-4] == ["wheels"] and len(parts[-4]) == 2:  # pip's own, of an sdist that it has built before
                 self._programs.append("pip wheel")
+        elif event == "shutil.rmtree":
+            self._keep_wheels(str(arguments[0]))
 
     def wrap(self, session_class: Any) -> None:
         """Have all that the sessions of *session_class* read written down."""
@@ -137,6 +141,25 @@ class _Record:
     def finish(self) -> None:
         """Write the last line."""
         self._write({"end": True, "unseen": len(self._sent), "programs": self._programs})
+
+    def _keep_wheels(self, directory: str) -> None:
+        """Keep the wheels in *directory*, which is about to be removed, if pip has downloaded them there."""
+        import os
+        import shutil
+
+        if not os.path.basename(directory).startswith("pip-unpack-"):
+            return
+        kept = os.path.join(os.path.dirname(self._path), "wheels")
+        try:
+            for name in os.listdir(directory):
+                if name.endswith(".whl"):
+                    os.makedirs(kept, exist_ok=True)
+                    try:
+                        os.link(os.path.join(directory, name), os.path.join(kept, name))
+                    except OSError:  # it is on another filesystem
+                        shutil.copyfile(os.path.join(directory, name), os.path.join(kept, name))
+        except OSError:  # they can be had again
+            return
 
     def _describe(self, session: Any, request: Any, response: Any, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("stream"):  # an archive, or the metadata of one

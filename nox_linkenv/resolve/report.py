@@ -65,6 +65,11 @@ class Resolved:
             return None
         return unquote(parts.path)
 
+    @property
+    def file_name(self) -> str:
+        """The last part of the URL's path, which names no other directory."""
+        return unquote(urlsplit(self.url).path).replace("\\", "/").rpartition("/")[2]
+
     def requirement(self) -> str:
         """Return a requirement that names exactly this, for pip to fetch or build."""
         if self.commit is not None:

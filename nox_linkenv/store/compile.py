@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.store.directories import names_of
-from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.files import create, make_directory, publish, staging_name
 from nox_linkenv.store.layout import BYTECODE, PYC_DIGITS, Layout, bytecode_name, object_name
 from nox_linkenv.store.objects import finish, intact, is_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["StoredBytecode", "bytecode_of", "compile_objects"]
+__all__ = ["StoredBytecode", "bytecode_of", "compile_objects", "store_bytecode"]
 
 #: Characters of a pyc's name in its directory: the rest of the address, a hyphen, its own digest, the suffix.
 _LENGTH: Final = 62 + 1 + PYC_DIGITS + len(".pyc")
@@ -84,15 +84,47 @@ def compile_objects(
         for addr in missing:
             staged = f"{staging}/{addr}"
             with contextlib.suppress(FileNotFoundError):
-                finish(staged, executable=False, mtime=mtime_of(addr))
-                with open(staged, "rb") as stream:
-                    os.fsync(stream.fileno())  # nobody waits, and nothing else tells a truncated pyc from a whole one
-                    digest = file_digest(stream)
-                publish(staged, f"{layout.base}/{bytecode_name(tag, addr, digest)}")
+                _publish(layout, tag, addr, staged)
                 done += 1
         return done
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def store_bytecode(layout: Layout, tag: str, pycs: Mapping[str, str]) -> None:
+    """Store *pycs* that an interpreter without options has left beside copies of objects.
+
+    They differ from those of :func:`compile_objects` by the modification time of the source alone, which is set.
+
+    Args:
+        tag: the interpreter's :attr:`Facts.tag`.
+        pycs: address of the object -> path of the pyc.
+    """
+    known = bytecode_of([layout], tag, pycs)
+    for addr, path in pycs.items():
+        with open(path, "rb") as stream:
+            content = stream.read()
+        magic, flags, size = content[:4], content[4:8], content[12:16]
+        source = os.path.getsize(layout.object(addr)).to_bytes(4, "little")
+        if addr in known or magic.hex() != tag.rpartition("-")[2] or flags != bytes(4) or size != source:
+            continue
+        staged = staging_name(layout.staging)
+        with create(staged) as stream:
+            stream.write(magic + flags + mtime_of(addr).to_bytes(4, "little") + content[12:])
+        _publish(layout, tag, addr, staged)
+
+
+def _publish(layout: Layout, tag: str, addr: str, staged: str) -> None:
+    """Publish the pyc *staged* of the object *addr*.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    finish(staged, executable=False, mtime=mtime_of(addr))
+    with open(staged, "rb") as stream:
+        os.fsync(stream.fileno())  # nobody waits, and nothing else tells a truncated pyc from a whole one
+        digest = file_digest(stream)
+    publish(staged, f"{layout.base}/{bytecode_name(tag, addr, digest)}")
 
 
 class StoredBytecode(NamedTuple):

@@ -1,6 +1,6 @@
-"""The facts of an environment whose pip was replaced: another one writes other texts into scripts.
+"""What is learnt of a pip is kept in the store, so that it is watched once for each interpreter.
 
-What is learnt of a pip is kept in the store, so that it is watched once for each interpreter.
+The pip of an environment may be replaced, and another one writes other texts into scripts.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.store.layout import INTERPRETERS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from nox_linkenv.env.installed import InstalledPip
     from nox_linkenv.store import Store
 
-__all__ = ["facts_with"]
+__all__ = ["facts_with", "remembered_facts"]
 
 
 def facts_with(pip: InstalledPip, store: Store, prefix: str, facts: Facts) -> Facts:
@@ -30,12 +32,21 @@ def facts_with(pip: InstalledPip, store: Store, prefix: str, facts: Facts) -> Fa
     """
     with open(f"{prefix}/{pip.info}/METADATA", "rb") as stream:
         metadata = hashlib.sha256(stream.read()).hexdigest()
-    key = json.dumps(["facts", facts.to_json(), pip.version, metadata], sort_keys=True)
+    return remembered_facts(store, [facts.to_json(), pip.version, metadata], lambda: _learn(store, prefix))
+
+
+def remembered_facts(store: Store, identity: Sequence[object], learn: Callable[[], Facts]) -> Facts:
+    """Return the facts that are stored, or those that *learn* returns, which are stored then.
+
+    Args:
+        identity: all that they depend on, as it can be written in JSON.
+    """
+    key = json.dumps(["facts", *identity], sort_keys=True)
     name = INTERPRETERS.file(hashlib.sha256(key.encode()).hexdigest())
     known = store.load(name, lambda data: Facts.from_json(data["facts"]))
     if known is not None:
         return known
-    found = _learn(store, prefix)
+    found = learn()
     store.note(name, json.dumps({"facts": found.to_json()}))
     return found
 

@@ -102,7 +102,7 @@ def _run(command: list[str]) -> str:
     try:
         done = subprocess.run(
             command,
-            env=child_environment(os.environ),
+            env={**child_environment(os.environ), **_quick(command[0])},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -115,6 +115,11 @@ def _run(command: list[str]) -> str:
             remedy="Check that this interpreter works on its own, or reinstall it.",
         ) from error
     return done.stdout
+
+
+def _quick(python: str) -> dict[str, str]:
+    """Return variables with which pip finds none of the programs that it describes the machine by to an index."""
+    return {} if os.name == "nt" else {"PATH": os.path.dirname(python)}
 
 
 def _template(text: str, prefix: str) -> str:
