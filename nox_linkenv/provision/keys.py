@@ -6,13 +6,13 @@ import os
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.installed import installed_digest
-from nox_linkenv.resolve.key import Key, Unkeyable, request_key
-from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse
+from nox_linkenv.resolve.key import Key, Unkeyable, is_numbered, request_key
+from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse, without_file_names
 from nox_linkenv.resolve.pip_config import PipConfig, read_config
 from nox_linkenv.resolve.specifiers import LOCAL_PROJECT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.fingerprint import Tree
@@ -56,9 +56,15 @@ class RequestKeys:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What makes two requests the same one to a user: the environment and the arguments."""
+        """What makes two requests the same one to a user: the environment and the arguments.
+
+        Files that are named by absolute paths may be temporary ones, each time with another name.
+        """
+        arguments: Sequence[str] = self.request.arguments
+        if self.arguments is not None and self.arguments.names_files():
+            arguments = without_file_names(arguments, lambda name: os.path.isabs(name) and is_numbered(name))
         names = {} if isinstance(self.full, Unkeyable) else {path: name for name, path in self.full.archives.items()}
-        return (self._environment.prefix, *(names.get(argument, argument) for argument in self.request.arguments))
+        return (self._environment.prefix, *(names.get(argument, argument) for argument in arguments))
 
     @property
     def overwrites(self) -> bool:

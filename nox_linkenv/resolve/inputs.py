@@ -70,6 +70,8 @@ class Inputs:
     def __init__(self, directory: str) -> None:
         self.directory = os.path.normpath(directory)
         self._digests: dict[str, str] = {}
+        self._files: dict[str, str] = {}  # by their names, which do not count
+        self._contents: list[tuple[str, str]] = []  # who names a file, and the digest of what it says
 
     def add(self, name: str, value: str | bytes) -> None:
         self._digests[name] = digest(
@@ -82,8 +84,12 @@ class Inputs:
 
         self._digests[name] = digest(slow_digest(value.encode("utf-8", "surrogateescape")) if value else b"")
 
-    def add_file(self, path: str) -> bytes:
+    def add_file(self, path: str, reader: str | None = None) -> bytes:
         """Add the file at *path* and return its content.
+
+        Args:
+            reader: what names it.  Of the files with one reader, the order counts and what they say, not their paths.
+                Without one, the path counts.
 
         Raises:
             UnkeyableError: it cannot be read.
@@ -91,7 +97,12 @@ class Inputs:
         data = read_file(path)
         if data is None:
             raise UnkeyableError(f"{self.shown(path)} cannot be read")
-        self.add(self.shown(path), data)
+        if reader is None:
+            self.add(self.shown(path), data)
+        else:
+            content = digest(veiled(data))
+            self._files[self.shown(path)] = content
+            self._contents.append((reader, content))
         return data
 
     def add_interpreter(self, prefix: str, facts: Interpreter, environ: Mapping[str, str]) -> None:
@@ -135,18 +146,24 @@ class Inputs:
     def digest(self) -> str:
         """Return the hexadecimal SHA-256 over all of them."""
         lines = "\0".join(f"{self._digests[name]} {name}" for name in sorted(self._digests))
+        if self._contents:
+            # Variables come in any order, what one of them names in its own.
+            ordered = sorted(self._contents, key=lambda item: item[0])
+            lines += "\0\0" + "\0".join(f"{content} {reader}" for reader, content in ordered)
         return digest(lines.encode("utf-8", "surrogateescape"))
 
     def short(self) -> dict[str, str]:
         """Return a short digest of each."""
-        return {name: value[:16] for name, value in self._digests.items()}
+        return {name: value[:16] for name, value in (*self._digests.items(), *self._files.items())}
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
     """Return the most telling difference between the short inputs of two keys, such as ``requirements.txt changed``.
 
-    Files come before variables and these before the rest; ``None`` stands for no difference.
+    Files come before variables and these before the rest; ``None`` stands for no difference.  A file that is
+    named by its absolute path stands for another one that was before.
     """
+    before = _named_as(before, now)
     differences: list[tuple[int, int, str]] = []
     for name in {**before, **now}:
         if name not in now:
@@ -163,6 +180,16 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
         return None
     _, verb, name = min(differences)
     return f"{name} {('changed', 'appeared', 'is gone')[verb]}"
+
+
+def _named_as(before: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, str]:
+    """Return *before* with files at absolute paths under the paths that those in their places have *now*."""
+    gone = [name for name in before if name not in now and os.path.isabs(name)]
+    new = [name for name in now if name not in before and os.path.isabs(name)]
+    if not gone or len(gone) != len(new):
+        return before
+    names = dict(zip(gone, new, strict=True))
+    return {names.get(name, name): value for name, value in before.items()}
 
 
 def refuse_nul(text: str) -> None:

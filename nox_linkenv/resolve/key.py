@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.resolve.inputs import ARGUMENTS, INSTALLED, PIP, Inputs, UnkeyableError
-from nox_linkenv.resolve.pip_arguments import Arguments, Kind
+from nox_linkenv.resolve.pip_arguments import Arguments, Kind, without_file_names
 from nox_linkenv.resolve.pip_config import HARMLESS, setting_name, settings_in
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_lock, logical_lines, parse_line
 from nox_linkenv.resolve.specifiers import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.inputs import Interpreter
     from nox_linkenv.resolve.pip_config import PipConfig
 
-__all__ = ["Key", "Unkeyable", "request_key"]
+__all__ = ["Key", "Unkeyable", "is_numbered", "request_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,8 @@ _REFUSED: Final = {
     "no-build-isolation": "distributions are built without isolation",
 }
 _INDEXES: Final = frozenset({"index-url", "pypi-url", "extra-index-url"})
+_CONSTRAINTS: Final = frozenset({"constraint", "constraints", "build-constraint"})
+_REQUIREMENTS: Final = frozenset({"requirement", "requirements"})
 #: Occurs in every configuration file that names a file or must be refused.
 _TELLING: Final = (
     "(?i)constraint|requirement|find[-_]links|index[-_]url|pypi[-_]url|editable|group|isolation|require[-_]hashes"
@@ -131,7 +133,8 @@ def request_key(
     collector = _Collector(directory, environ, local)
     try:
         collector.archives(arguments)
-        collector.inputs.add(ARGUMENTS, "\0".join(collector.movable.get(argument, argument) for argument in verbatim))
+        named = without_file_names(verbatim, is_numbered) if arguments.names_files() else verbatim
+        collector.inputs.add(ARGUMENTS, "\0".join(collector.movable.get(argument, argument) for argument in named))
         if not collector.replaces:
             collector.inputs.add(INSTALLED, installed)
         collector.inputs.add(PIP, facts.pip)
@@ -145,6 +148,11 @@ def request_key(
     except OSError as error:  # it went while it was being looked at
         return Unkeyable(f"{error.filename} cannot be read")
     return collector.key()
+
+
+def is_numbered(name: str) -> bool:
+    """Return whether the file *name*, as pip is given it, is known by its place among others and by what it says."""
+    return not is_lock(without_extras(name))
 
 
 class _Collector:
@@ -167,6 +175,7 @@ class _Collector:
         self._hashed = 0  # requirements that are pinned and hashed
         self._loose = False  # whether there is any other
         self._indexes: list[str] = []
+        self._reader = ARGUMENTS  # what names the files that are read
 
     def key(self) -> Key:
         pinned = (self._hashed > 0 and not self._loose) or self._alone
@@ -231,20 +240,24 @@ class _Collector:
             if name.startswith("PIP_"):
                 setting = setting_name(name[4:])
                 if setting not in HARMLESS:
-                    self.inputs.add(name, value)
+                    self.inputs.add(name, _without_names(setting, value))
+                    self._reader = name
                     self._apply(setting, value)
             elif name.startswith(_PREFIXES):
                 if name not in _PYTHON_HARMLESS:
                     self.inputs.add(name, self._seen(value) if name == "PYTHONPATH" else value)
             elif name in _BUILD or name.startswith(_BUILD_PREFIXES):
                 self.inputs.add(name, value)
+        self._reader = ARGUMENTS
 
     def configuration(self, path: str, text: str) -> None:
         """Add the *text* of the pip configuration file at *path*."""
         self.inputs.add(f"pip configuration {path}", text)
         if text and re.search(_TELLING, text) is not None:
+            self._reader = f"pip configuration {path}"
             for name, value in settings_in(path, text):
                 self._apply(name, value)
+            self._reader = ARGUMENTS
 
     def _apply(self, setting: str, value: str) -> None:
         """Add the files which *setting* of pip names with *value*, from a variable or a configuration file."""
@@ -254,10 +267,10 @@ class _Collector:
             raise UnkeyableError(_REFUSED[setting])
         if setting == "no-require-hashes":
             self._loose = True
-        elif setting in {"constraint", "constraints", "build-constraint"}:
+        elif setting in _CONSTRAINTS:
             for name in value.split():
                 self._file(name, constraint=True)
-        elif setting in {"requirement", "requirements"}:
+        elif setting in _REQUIREMENTS:
             for name in value.split():
                 self._file(name)
         elif setting == "find-links":
@@ -277,7 +290,7 @@ class _Collector:
     def _lock(self, name: str) -> None:
         from nox_linkenv.resolve.lock_files import check_lock
 
-        if check_lock(*self._text(file_named(name, self.directory))):
+        if check_lock(*self._text(file_named(name, self.directory), None)):
             self._hashed += 1
         else:
             self._loose = True
@@ -289,16 +302,16 @@ class _Collector:
         if is_lock(without_extras(name)):
             self._lock(without_extras(name))
             return
-        check_project(*self._text(file_named(name, self.directory)))
+        check_project(*self._text(file_named(name, self.directory), None))
         self._loose = True
 
-    def _text(self, path: str) -> tuple[str, str]:
-        """Add the requirement file at *path*; return its text, and its name for a user."""
+    def _text(self, path: str, reader: str | None) -> tuple[str, str]:
+        """Add the requirement file at *path*, named by *reader*; return its text, and its name for a user."""
         shown = self.inputs.shown(path)
-        return decode(self.inputs.add_file(path), self.environ, shown), shown
+        return decode(self.inputs.add_file(path, reader), self.environ, shown), shown
 
     def _read_file(self, path: str, readers: tuple[str, ...], *, constraint: bool) -> None:
-        text, shown = self._text(path)
+        text, shown = self._text(path, self._reader)
         if path in readers:
             raise UnkeyableError(f"{shown} includes itself")
         used: set[str] = set()
@@ -361,3 +374,12 @@ class _Collector:
         from nox_linkenv.resolve.local_files import seen_on_path
 
         return seen_on_path(python_path, self.directory)
+
+
+def _without_names(setting: str, value: str) -> str:
+    """Return the *value* of a variable for *setting* of pip, or the number of files in it whose content is added."""
+    if setting in _CONSTRAINTS:
+        return str(len(value.split()))
+    if setting in _REQUIREMENTS and all(map(is_numbered, value.split())):
+        return str(len(value.split()))
+    return value

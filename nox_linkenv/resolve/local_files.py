@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import ABSENT, UnkeyableError, digest, read_file, stamp
@@ -21,6 +22,18 @@ __all__ = ["add_archive", "add_find_links", "add_index", "seen_on_path"]
 _DIGESTED: Final = 64 << 20
 #: Projects in a local index, each of which costs two calls of stat.
 _PROJECTS: Final = 10_000
+#: Distributions on PYTHONPATH whose metadata are read.
+_READ: Final = 20
+#: Modules, and packages, that pip or its interpreter imports, or would if they were there.
+_IMPORTED: Final = frozenset(
+    f"{module}{ending}"
+    for module in (
+        *sys.stdlib_module_names, "sitecustomize", "usercustomize", "pip", "setuptools", "pkg_resources", "keyring",
+        "_distutils_hack", "chardet", "charset_normalizer", "simplejson", "socks", "OpenSSL", "cryptography", "brotli",
+        "brotlicffi", "h2", "zstandard", "lockfile", "filelock", "redis", "certifi", "truststore",
+    )
+    for ending in ("", ".py")
+)  # fmt: skip
 _LINKS: Final = re.compile(r"href", re.I)
 _REMOTE_LINKS: Final = re.compile(r"""href\s*=\s*["']?\s*https?://""", re.I)
 
@@ -98,17 +111,35 @@ def add_index(inputs: Inputs, path: str) -> None:
 
 
 def seen_on_path(value: str, directory: str) -> str:
-    """Return the *value* of PYTHONPATH with the distributions that pip, run in *directory*, finds there."""
-    parts = [value]
+    """Return what pip, run in *directory*, finds where PYTHONPATH with this *value* leads.
+
+    That is the distributions there, by their metadata, wherever they lie.  Where a module could be one that pip itself
+    imports, or there are more distributions than are worth reading, the place counts, and how they look.
+    """
+    parts = []
     for entry in value.split(os.pathsep):
         path = os.path.join(directory, entry)
         try:
             names = sorted(os.listdir(path))
+        except FileNotFoundError:
+            parts.append(ABSENT)
+            continue
         except OSError:
             parts += [path, stamp(path)]
             continue
-        for name in names:
-            if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link")):
-                files = (os.path.join(path, name, file) for file in ("METADATA", "PKG-INFO"))
-                parts += [name, stamp(os.path.join(path, name)), *map(stamp, files)]
+        found = [name for name in names if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link"))]
+        plain = len(found) <= _READ and all(map(_is_directory_of_metadata, found)) and _IMPORTED.isdisjoint(names)
+        parts.append("distributions" if plain else path)
+        for name in found:
+            files = [os.path.join(path, name, file) for file in ("METADATA", "PKG-INFO")]
+            parts.append(name)
+            if plain:
+                files += [os.path.join(path, name), os.path.join(path, name, "direct_url.json")]
+                parts += [ABSENT if data is None else digest(data) for data in map(read_file, files)]
+            else:
+                parts += [stamp(os.path.join(path, name)), *map(stamp, files)]
     return "\0".join(parts)
+
+
+def _is_directory_of_metadata(name: str) -> bool:
+    return name.endswith((".dist-info", ".egg-info"))

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["Arguments", "Kind", "parse"]
+__all__ = ["Arguments", "Kind", "parse", "without_file_names"]
 
 
 class Kind(enum.Enum):
@@ -66,6 +66,8 @@ _VALUED: Final[dict[str, Kind]] = {
     "--root-user-action": Kind.OUTPUT,
     "--exists-action": Kind.OUTPUT,  # of what is checked out, which is never keyed
 }
+_FILES: Final = (Kind.REQUIREMENT_FILE, Kind.CONSTRAINT_FILE)
+_BUILD_CONSTRAINT: Final = "--build-constraint"
 #: Options without one.
 _FLAGS: Final[dict[str, Kind]] = {
     "--no-index": Kind.INDEX,
@@ -112,6 +114,10 @@ class Arguments:
 
     requirements: list[str] = field(default_factory=list)
     options: list[tuple[Kind, str, str | None]] = field(default_factory=list)
+
+    def names_files(self) -> bool:
+        """Return whether a file of requirements or constraints is named."""
+        return any(kind in _FILES or option == _BUILD_CONSTRAINT for kind, option, _ in self.options)
 
     def values(self, kind: Kind) -> list[str]:
         """Return the values of all options of *kind*."""
@@ -166,3 +172,32 @@ def parse(arguments: Sequence[str]) -> Arguments | None:
         else:
             return None
     return result
+
+
+def without_file_names(arguments: Sequence[str], replaced: Callable[[str], bool]) -> list[str]:
+    """Return *arguments*, all of which are modelled, with the same in the place of all names of files.
+
+    Args:
+        replaced: tells which names of files of requirements or constraints do not count.
+    """
+    result: list[str] = []
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        result.append(argument)
+        if argument == "--":
+            break
+        if not argument.startswith("-") or argument == "-":
+            continue
+        long = argument.startswith("--")
+        option, separator, value = argument.partition("=") if long else (argument[:2], argument[2:], argument[2:])
+        if option in _VALUED:
+            apart = not separator
+            value = rest.pop(0) if apart else value
+            if (_VALUED[option] in _FILES or option == _BUILD_CONSTRAINT) and replaced(value):
+                value = "<file>"
+            result[-1:] = [option, value] if apart else [f"{option}={value}" if long else option + value]
+        elif not long and argument[2:]:
+            result[-1] = option
+            rest.insert(0, "-" + argument[2:])
+    return result + rest

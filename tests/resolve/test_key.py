@@ -599,6 +599,98 @@ def test_the_same_content_elsewhere_is_another_origin(project: Project, tmp_path
     assert project.key("-r", "r.txt").digest == second.key("-r", "r.txt").digest
 
 
+@pytest.fixture
+def twins(project: Project, tmp_path: Path) -> tuple[Project, Project]:
+    """Two projects at different paths, for one environment."""
+    (tmp_path / "second").mkdir()
+    second = Project(tmp_path / "second")
+    second.environ, second.prefix = dict(project.environ), project.prefix
+    return project, second
+
+
+FORMS: Final = {
+    "apart": ("-c", "{}"),
+    "joined": ("-c{}",),
+    "long": ("--constraint={}",),
+    "requirements": ("-r", "{}"),
+    "for builds": ("--build-constraint={}",),
+    "after flags": ("-qUr", "{}"),
+    "PIP_CONSTRAINT": (),
+    "PIP_REQUIREMENT": (),
+    "PIP_BUILD_CONSTRAINT": (),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_a_file_says_counts_and_not_its_path(twins: tuple[Project, Project], form: str) -> None:
+    keys = []
+    for number, one in enumerate(twins):
+        path = one.write(f"c{number}.txt", f"-c n{number}.txt\nb==1")
+        one.write(f"n{number}.txt", "d<3")
+        path.write_text("-c n.txt\nb==1")
+        nested = one.write("n.txt", "d<3")
+        if not FORMS[form]:
+            one.environ[form] = f"{path} {path}"
+        arguments = ("a", *(part.format(path) for part in FORMS[form]))
+        keys.append(one.key(*arguments))
+        nested.write_text("d<4")
+        assert one.key(*arguments).digest != keys[-1].digest
+        assert changed(keys[-1].inputs, one.key(*arguments).inputs) == "n.txt changed"
+        nested.write_text("d<3")
+    assert keys[0].digest == keys[1].digest
+
+
+def test_the_order_of_files_and_who_names_them_counts(project: Project) -> None:
+    project.write("one.txt", "a")
+    project.write("two.txt", "b")
+    found = [
+        project.key("-r", "one.txt", "-r", "two.txt"),
+        project.key("-r", "two.txt", "-r", "one.txt"),
+        project.key("-r", "one.txt", "-c", "two.txt"),
+        project.key("-c", "one.txt", "-r", "two.txt"),
+        project.key("-r", "one.txt", "-c", "two.txt", "-r", "one.txt"),
+    ]
+    project.environ |= {"PIP_CONSTRAINT": "one.txt", "PIP_BUILD_CONSTRAINT": "two.txt"}
+    found.append(project.key("a"))
+    project.environ |= {"PIP_CONSTRAINT": "two.txt", "PIP_BUILD_CONSTRAINT": "one.txt"}
+    found.append(project.key("a"))
+    project.environ |= {"PIP_CONSTRAINT": "two.txt one.txt", "PIP_BUILD_CONSTRAINT": "one.txt"}
+    found.append(project.key("a"))
+    assert len({key.digest for key in found}) == len(found)
+
+
+def test_what_a_file_leads_to_is_another_elsewhere(twins: tuple[Project, Project]) -> None:
+    """Paths in a requirement file are relative to the working directory, or to the file."""
+    for line in ("./a.whl", "-f w\nb"):
+        keys = []
+        for one in twins:
+            one.write("a.whl", "x")
+            one.write("w/a.whl", "x")
+            one.write("r.txt", line)
+            keys.append(one.key("-r", "r.txt").digest)
+        assert keys[0] != keys[1]
+
+
+def test_a_file_with_a_new_name_is_said_to_have_changed(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "random1.txt").write_text("a")
+    (tmp_path / "random2.txt").write_text("b")
+    before, now = (project.key("a", "-c", str(tmp_path / f"random{number}.txt")) for number in (1, 2))
+    assert changed(before.inputs, now.inputs) == f"{tmp_path}/random2.txt changed"
+
+
+def test_distributions_on_pythonpath_count_wherever_they_are(twins: tuple[Project, Project]) -> None:
+    keys = []
+    for one in twins:
+        one.write("src/a.egg-info/PKG-INFO", "Name: a")
+        one.environ["PYTHONPATH"] = f"{one.directory / 'src'}{os.pathsep}{one.directory / 'absent'}"
+        keys.append(one.key("a").digest)
+    assert keys[0] == keys[1]
+    twins[0].write("src/sitecustomize.py", "")
+    assert twins[0].key("a").digest != keys[0]
+    twins[1].write("src/sitecustomize.py", "")
+    assert twins[0].key("a").digest != twins[1].key("a").digest
+
+
 def test_secrets_do_not_stand_in_the_inputs(project: Project) -> None:
     project.environ["PIP_INDEX_URL"] = "https://user:secret@x/"
     assert "secret" not in repr(project.key("a", "-i", "https://user:secret@y/"))
