@@ -227,8 +227,7 @@ class BuildRun:
         build = result.build
         if any(not path or (path.startswith("/env") and not _REQUIRED.fullmatch(path)) for path in product.paths):
             build = replace(build, refused="its wheel names the environment that it was built in")
-        if product.date:
-            build = replace(build, reads=build.reads | Reads(date=True))
+        build = replace(build, reads=build.reads | Reads(date=product.date, facts=product.facts))
         return replace(result, build=build, lasting=result.lasting and not product.moment)
 
 

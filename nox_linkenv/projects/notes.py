@@ -41,6 +41,8 @@ class Kind(enum.Enum):
     LIST = "list"  # path, what stood there
     SCAN = "scan"  # path, what stood there; kinds, sizes and times of what is in it may have been read, too
     MADE = "made"  # path
+    LINK = "link"  # path, what it leads to
+    FACT = "fact"  # what was asked of the process or the machine
     NATIVE = "native"  # path or name of a library
     EXTENSION = "extension"  # path of a module
     CALL = "call"  # name of a function of a library
@@ -75,7 +77,9 @@ _COMPILED: Final = re.compile(r"[0-9a-f]+__mypyc\.[^/]*")
 #: What :mod:`tempfile` calls what it makes.
 _RANDOM: Final = re.compile(r"(?:tmp|[\w.]+[-_.])?[a-z0-9_]{8}[\w.-]*(?:/.*)?")
 #: Functions of native libraries that read nothing unseen.
-_PURE: Final = re.compile(r"_?Py.*|gnu_get_libc_version|getenv|malloc|calloc|free|str\w*|mem\w*")
+_PURE: Final = re.compile(
+    r"Py.*|_Py(?!_w?(?:fopen|open|stat|read|real|get)).*|gnu_get_libc_version|getenv|malloc|calloc|free|str\w*|mem\w*"
+)
 #: What is decided by where temporary files lie.
 _TEMPORARY: Final = frozenset({"TMPDIR", "TEMP", "TMP"})
 _ARCHIVE: Final = re.compile(r"dist/[^/]+|\.coverage(\..+)?")
@@ -97,10 +101,11 @@ def reads_of(notes: Iterable[Note], watched: Watched) -> Reads:
 class _Collector:
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
-        names = ("variables", "programs", "files", "states", "lists", "scans", "trees")
+        names = ("variables", "programs", "files", "states", "lists", "scans", "trees", "facts")
         self.sets: dict[str, set[str]] = {name: set() for name in names}
         self.flags: set[str] = set()
         self.made: set[str] = set()
+        self.links: dict[str, str] = {}  # which the build has made
         self.listed: set[str] = set()
         self.path = [place for place in watched.environ.get("PATH", "").split(os.pathsep) if place]
         tree = watched.tree
@@ -123,6 +128,11 @@ class _Collector:
             self.flags.add("all_variables")
         elif kind is Kind.MADE:
             self.made.add(plain_path(str(about[0])))
+        elif kind is Kind.LINK:
+            link = plain_path(str(about[0]))
+            self.links[link] = os.path.normpath(os.path.join(os.path.dirname(link), str(about[1])))
+        elif kind is Kind.FACT:
+            self.sets["facts"].add(str(about[0]))
         elif kind in (Kind.FILE, Kind.STATE, Kind.LIST, Kind.SCAN):
             self.look(kind, str(about[0]), about[1])
         elif kind in (Kind.NATIVE, Kind.EXTENSION, Kind.CALL):
@@ -165,6 +175,7 @@ class _Collector:
             if kind is Kind.FILE and _ELSEWHERE.fullmatch(path):
                 self.flags.add("unseen")
             return
+        path = self.followed(path)
         source = source_of(path, self.watched.environ.get("PYTHONPYCACHEPREFIX", ""))
         if source is not None:
             path, seen = source, signature(source)
@@ -196,6 +207,16 @@ class _Collector:
     def look_at(self, path: str, *, content: bool) -> None:
         """Take in that what is at *path* counts, with its *content* or only as it looks."""
         self.look(Kind.FILE if content else Kind.STATE, path, signature(path))
+
+    def followed(self, path: str) -> str:
+        """Return where *path* leads by the links that the build has made, which may be gone."""
+        for _ in self.links:
+            plain = plain_path(path)
+            link = next((place for place in and_above(plain) if place in self.links), None)
+            if link is None:
+                break
+            path = self.links[link] + plain[len(link) :]
+        return path
 
     def is_left_out(self, name: str) -> bool:
         """Return whether what is at *name* in the project is no part of its fingerprint."""

@@ -7,6 +7,7 @@ import gzip
 import io
 import itertools
 import lzma
+import os
 import re
 import time
 import zipfile
@@ -42,11 +43,13 @@ class Product:
         paths: what follows on the path that was looked for, for each time that it is there.
         date: whether a date of the time of its build is in it.
         moment: whether the minute of it is.
+        facts: fields of :func:`os.uname` that are in it.
     """
 
     paths: frozenset[str]
     date: bool
     moment: bool
+    facts: frozenset[str] = frozenset()
 
 
 def look_through(
@@ -63,17 +66,28 @@ def look_through(
     wide = path.encode("utf-16-le", "surrogatepass")
     when = _When(began, ended)
     paths: set[str] = set()
+    facts: set[str] = set()
+    machine = {name: re.compile(rb"(?<![\w.-])" + re.escape(value) + rb"(?![\w-])") for name, value in _machine()}
     date, moment = when.is_calendar(manifest.version), False
     for content in _contents(store, manifest, sources):
         if content is None:
-            return Product(frozenset({""}), date=True, moment=False)
+            return Product(frozenset({""}), date=True, moment=False, facts=frozenset(name for name, _ in _machine()))
         paths.update(found.decode("utf-8", "replace") for found in plain.findall(content))
         if wide in content:
             paths.add("")
+        facts.update(name for name, value in machine.items() if name not in facts and value.search(content))
         dated = when.is_dated(content)
         date |= dated
         moment |= when.is_stamped(content, dated=dated)
-    return Product(frozenset(paths), date, moment)
+    return Product(frozenset(paths), date, moment, frozenset(facts))
+
+
+def _machine() -> Iterator[tuple[str, bytes]]:
+    """Yield what tells machines apart, and what this one has there."""
+    for name in ("nodename", "release"):
+        value = getattr(os.uname(), name)
+        if value and value != "localhost":
+            yield name, os.fsencode(value)
 
 
 def _contents(store: Store, manifest: Manifest, sources: Collection[str]) -> Iterator[bytes | None]:

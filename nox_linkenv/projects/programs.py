@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-__all__ = ["Command", "Sort", "commands_of", "is_script", "names_in_scripts", "sort_of", "subcommand"]
+__all__ = ["Command", "Sort", "commands_of", "is_led", "is_script", "names_in_scripts", "sort_of", "subcommand"]
 
 
 class Sort(enum.Enum):
@@ -74,6 +74,17 @@ _SPECIAL: Final = re.compile(r"[`*?\[{}~#\n\\<>()&!]|\$[^A-Za-z_]")
 _ASSIGNED: Final = re.compile(r"[A-Za-z_]\w*=.*", re.S)
 #: What a shell does by itself.
 _SAYING: Final = frozenset({"echo", "printf", "true", "false", ":"})
+#: What a shell does by itself, with the consequence that its other words mean more or something else.
+_STEERING: Final = frozenset(
+    {
+        "!", ".", "alias", "bind", "builtin", "case", "cd", "command", "coproc", "declare", "do", "done", "elif",
+        "else", "enable", "esac", "eval", "exec", "export", "fi", "for", "function", "hash", "if", "let", "local",
+        "mapfile", "popd", "pushd", "read", "readarray", "readonly", "select", "shift", "shopt", "source", "then",
+        "time", "trap", "type", "typeset", "ulimit", "umask", "unalias", "unset", "until", "wait", "while",
+    }
+)  # fmt: skip
+#: Options by which programs that read what they are told read what a file tells them.
+_LISTED: Final = re.compile(r"--files0-from\b.*|--check|-[a-z]*c[a-z]*")
 #: Options of git that have a value of their own.
 _VALUED: Final = frozenset({"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--exec-path", "--config-env"})
 #: What git says of nothing but the repository and its configuration.
@@ -133,6 +144,8 @@ def commands_of(program: str, words: Sequence[str], path: Sequence[str]) -> Iter
         yield Command(program, ("env",))
         if rest:
             yield None if rest[0].startswith("-") else Command(_found(rest[0], path), tuple(rest))
+    elif name == "zsh":  # whose files in the user's directory are read each time
+        yield None
     elif name in _SHELLS:
         yield Command(program, ("sh",))
         yield from _told(words[2], path) if len(words) == 3 and words[1] in ("-c", "-ec") else [None]
@@ -161,7 +174,9 @@ def _told(text: str, path: Sequence[str]) -> Iterator[Command | None]:
             continue
         while words and _ASSIGNED.fullmatch(words[0]):
             del words[0]
-        if words and any("$" in word for word in words) and words[0] not in _SAYING:
+        if words and words[0] in _STEERING:
+            yield None
+        elif words and any("$" in word for word in words) and words[0] not in _SAYING:
             yield None  # a path may be in it
         elif words and words[0] not in (*_SAYING, "exit", "set"):
             yield Command(_found(words[0], path), tuple(words))
@@ -184,6 +199,17 @@ def subcommand(words: Sequence[str]) -> str | None:
         elif not word.startswith("-") or word in _ASKING:
             return word if word in _ASKING else None
     return "--help"
+
+
+def is_led(program: str, words: Sequence[str]) -> bool:
+    """Return whether *program* is told by its arguments to read what a file or its input names."""
+    name, sort = os.path.basename(program), sort_of(program)
+    if sort is Sort.TOOL:
+        return any(word == "-" or word.startswith("@") for word in words[1:])
+    if sort is Sort.PLAIN and (name.endswith("sum") or name in ("sort", "wc")):
+        checks = name.endswith("sum")
+        return any(_LISTED.fullmatch(word) and (checks or "files0" in word) for word in words[1:])
+    return False
 
 
 def is_script(program: str) -> bool:

@@ -29,6 +29,8 @@ class Reads:
         lists: absolute paths of directories whose names were read.
         scans: the same, where kinds, sizes and times of what is in them may have been read.
         trees: absolute paths of directories that a foreign program was given.
+        facts: what was asked of the process or the machine, by the names of functions of :mod:`os`, or of the fields of
+            :func:`os.uname`.
         archives: absolute paths of wheels and sdists that pip was led to.
         all_variables: whether all variables were read, or handed to a program that is not watched.
         path: whether the value of ``PATH`` was read.
@@ -48,6 +50,7 @@ class Reads:
     lists: frozenset[str] = frozenset()
     scans: frozenset[str] = frozenset()
     trees: frozenset[str] = frozenset()
+    facts: frozenset[str] = frozenset()
     archives: frozenset[str] = frozenset()
     all_variables: bool = False
     path: bool = False

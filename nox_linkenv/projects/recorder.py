@@ -8,8 +8,8 @@ One line for each thing that is read, a tuple as Python writes it, is added to a
 ``(kind, ...)``.  The kinds are those of :class:`nox_linkenv.projects.notes.Kind`.  Where noting fails, that file is
 renamed: what is not known to be whole is not used.
 
-Seen are look-ups in ``os.environ``, the audit events of PEP 578, and calls of ``os.stat`` and its like, for which there
-is no event.  Not seen is what native code reads; that native code was loaded, called or run is.
+Seen are look-ups in ``os.environ``, the audit events of PEP 578, and calls of functions for which there is no event,
+such as ``os.stat`` and ``os.getuid``.  Not seen is what native code reads; that it was loaded, called or run is.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ import sys
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import FrameType
+    from types import FrameType, ModuleType
+
+    _Arguments = tuple[object, ...]
+    _Keywords = dict[str, object]
 
 #: Modules through which ``os.environ`` is read on behalf of their callers.
 _BETWEEN = ("os", "_collections_abc", "collections.abc", "posixpath")
@@ -35,25 +38,39 @@ _IDLE = {
 }
 #: What has the hooks of a build backend called (pyproject-hooks, and pep517 before it).
 _HOOKS = ("_PYPROJECT_HOOKS_BUILD_BACKEND", "PEP517_BUILD_BACKEND")
-
+#: Functions of :mod:`os` that say something of the process or the machine.
+_FACTS = (
+    "cpu_count", "process_cpu_count", "sched_getaffinity", "umask", "getuid", "geteuid", "getgid", "getegid",
+    "getgroups", "getlogin",
+)  # fmt: skip
+#: Functions of native modules, which are called for what no event tells of.
+_SILENT = {"_posixsubprocess": "fork_exec", "_posixshmem": "shm_open", "_cffi_backend": "load_library"}
+#: What runs Python code without the hooks of this interpreter.
+_APART = ("_xxsubinterpreters", "_interpreters")
 
 #: Variables that lead git away from the repository that it is run in.
 _GIT = (
     "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY",
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
 )  # fmt: skip
+#: Shell -> the variable that names a file which it reads first.
+_READ_FIRST = {"bash": "BASH_ENV", "ksh": "ENV"}
 
 
 class _Noted:
-    """Stands in for a function of :mod:`os` that takes a path.  No function of Python: those become methods."""
+    """Stands in for a function, mostly of :mod:`os`.  No function of Python: those become methods.
 
-    def __init__(self, function: Callable[..., object], note: Callable[[object, object], None]) -> None:
+    Args:
+        note: called with the positional arguments, and those with names.
+    """
+
+    def __init__(self, function: Callable[..., object], note: Callable[[_Arguments, _Keywords], None]) -> None:
         self._function = function
         self._note = note
 
-    def __call__(self, path: object, *arguments: object, **keywords: object) -> object:
-        self._note(path, keywords.get("dir_fd"))
-        return self._function(path, *arguments, **keywords)
+    def __call__(self, *arguments: object, **keywords: object) -> object:
+        self._note(arguments, keywords)
+        return self._function(*arguments, **keywords)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._function, name)
@@ -77,6 +94,7 @@ class _Recorder:
         self.every = every
         self.noted: set[str] = set()
         self.places: set[str] = set()  # on sys.path
+        self.apart: set[object] = set()  # native modules whose functions are watched
         self.readlink = os.readlink
         self.open, self.write, self.close = os.open, os.write, os.close
         self.getcwd, self.stat, self.access = os.getcwd, os.stat, os.access
@@ -85,14 +103,22 @@ class _Recorder:
     def start(self) -> None:
         self.note("start", self.getcwd())
         self._watch_environment()
-        for name in ("stat", "lstat", "fstat", "access", "readlink", "open"):
-            function = getattr(os, name)
-            noted = _Noted(function, self.opened_within if name == "open" else self.looked_at)
+        noting: dict[str, Callable[[_Arguments, _Keywords], None]] = dict.fromkeys(
+            ("stat", "lstat", "fstat", "access", "readlink"), self.looked_at
+        )
+        noting.update(dict.fromkeys(("statvfs", "fstatvfs", "getloadavg"), self.measured), open=self.opened_within)
+        noting.update((name, self._telling(name)) for name in _FACTS)
+        for name, note in noting.items():
+            function = getattr(os, name, None)
+            if function is None:
+                continue
+            noted = _Noted(function, note)
             for able in ("dir_fd", "effective_ids", "fd", "follow_symlinks"):
                 functions = getattr(os, "supports_" + able)
                 if function in functions:
                     functions.add(noted)
             setattr(os, name, noted)
+        self._watch_posix(noting)
         handlers: dict[str, Callable[..., None]] = {
             "open": self.opened,
             "os.listdir": self.listed,
@@ -100,7 +126,7 @@ class _Recorder:
             "os.mkdir": self.made_directory,
             "os.rename": self.moved,
             "os.link": self.moved,
-            "os.symlink": self.moved,
+            "os.symlink": self.linked,
             "sqlite3.connect": self.connected,
             "import": self.imported,
             "ctypes.dlopen": self.loaded,
@@ -111,11 +137,13 @@ class _Recorder:
             "os.exec": self.replaced,
             "os.posix_spawn": self.replaced,
             "os.system": self.shell,
+            "socket.bind": self.reached,
             "socket.connect": self.reached,
             "socket.sendto": self.reached,
             "socket.sendmsg": self.reached,
             "socket.getaddrinfo": self.asked,
             "socket.gethostbyname": self.asked,
+            "socket.gethostname": self.named_machine,
         }
 
         def hook(event: str, arguments: tuple[object, ...]) -> None:
@@ -185,18 +213,34 @@ class _Recorder:
             try:
                 found = self.stat(name)
                 signature: object = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino)
+                if kind == "file" and found.st_mode & 0o170000 in (0o010000, 0o060000, 0o140000):
+                    self.note("unseen", "a pipe, a disk or a socket")
             except (OSError, ValueError):
                 signature = None
             self.note(kind, name, signature)
 
     # What is looked at, and what events say.
 
-    def looked_at(self, path: object, within: object) -> None:
-        self.safely(self.path, "state", path, within)
+    def looked_at(self, arguments: _Arguments, keywords: _Keywords) -> None:
+        path = arguments[0] if arguments else keywords.get("path", keywords.get("fd"))
+        self.safely(self.path, "state", path, keywords.get("dir_fd"))
 
-    def opened_within(self, path: object, within: object) -> None:
-        if within is not None:  # of which the event says nothing
-            self.safely(self.path, "file", path, within)
+    def opened_within(self, arguments: _Arguments, keywords: _Keywords) -> None:
+        if keywords.get("dir_fd") is not None:  # of which the event says nothing
+            self.safely(self.path, "file", arguments[0] if arguments else keywords.get("path"), keywords["dir_fd"])
+
+    def measured(self, arguments: _Arguments, keywords: _Keywords) -> None:
+        self.safely(self.note, "unseen", "how much of the machine is in use")
+
+    def named_machine(self) -> None:
+        self.note("fact", "nodename")
+
+    def _telling(self, name: str) -> Callable[[_Arguments, _Keywords], None]:
+        def told(arguments: _Arguments, keywords: _Keywords) -> None:
+            if _reader()[1] != "site":
+                self.safely(self.note, "fact", name)
+
+        return told
 
     def opened(self, path: object, mode: object, flags: int) -> None:
         access = flags & (os.O_RDONLY | os.O_WRONLY | os.O_RDWR)
@@ -211,28 +255,38 @@ class _Recorder:
     def scanned(self, path: object = None) -> None:
         self.path("scan", path)
 
-    def made(self, path: object, *rest: object) -> None:
-        name = self.named(path)
+    def made(self, path: object, within: object = None) -> None:
+        name = self.named(path, within)
         if name is not None:
             self.note("made", name)
 
-    def made_directory(self, path: object, *rest: object) -> None:
-        name = self.named(path)
+    def made_directory(self, path: object, mode: object = None, within: object = -1) -> None:
+        name = self.named(path, _given(within))
         if name is not None:
             try:
                 self.stat(name)
             except OSError:
                 self.note("made", name)
 
-    def moved(self, source: object, target: object, *rest: object) -> None:
-        self.path("file", source)
-        self.made(target)
+    def moved(self, source: object, target: object, within: object = -1, into: object = -1) -> None:
+        self.path("file", source, _given(within))
+        self.made(target, _given(into))
+
+    def linked(self, source: object, target: object, into: object = -1) -> None:
+        name = self.named(target, _given(into))
+        if name is not None:
+            self.note("made", name)
+            self.note("link", name, os.fsdecode(source))  # type: ignore[arg-type]
 
     def connected(self, database: object, *rest: object) -> None:
-        if database != ":memory:":
-            self.path("file", database)
+        self.note("unseen", "a database, which may lead to others")
 
     def imported(self, module: object, filename: object, places: object = None, *rest: object) -> None:
+        if module in _SILENT and module not in self.apart:
+            self.apart.add(module)
+            self._watch_silent(str(module))
+        elif module in _APART:
+            self.note("unseen", "code that is run apart")
         if filename is not None:
             name = os.fsdecode(filename)  # type: ignore[arg-type]
             if name.find("/lib-dynload/") < 0 or name.find("dbm") >= 0:
@@ -275,7 +329,7 @@ class _Recorder:
         words = tuple(map(os.fsdecode, arguments if several else (arguments,)))  # type: ignore[call-overload]
         name = os.fsdecode(words[0] if program is None else program)  # type: ignore[arg-type]
         variables = os.environ if environ is None else environ
-        get = variables._data.get if hasattr(variables, "_data") else variables.get  # type: ignore[attr-defined]
+        get = getattr(variables, "__dict__", {}).get("_data", variables).get
         if "/" not in name:
             path = os.fsdecode(get("PATH") or get(b"PATH") or "/bin:/usr/bin")
             for place in path.split(":"):
@@ -289,6 +343,9 @@ class _Recorder:
         self.note("run", name, words, where, watched)
         if not watched and any(get(given) or get(given.encode()) for given in _GIT):
             self.note("unseen", "a repository that a variable names")
+        first = _READ_FIRST.get(name.rpartition("/")[2])
+        if first is not None and (get(first) or get(first.encode())):
+            self.note("unseen", "a script that a variable names")
 
     def is_python(self, program: str) -> bool:
         """Return whether *program* is this interpreter, or a script for it."""
@@ -305,6 +362,48 @@ class _Recorder:
         finally:
             self.close(descriptor)
         return head[:2] == b"#!" and os.fsencode(own) in head
+
+    def _watch_silent(self, module: str) -> None:
+        """Import the native *module* now, so that its function is watched before anybody has it."""
+        name = _SILENT[module]
+        try:
+            found = __import__(module)
+        except ImportError:
+            return
+        if hasattr(found, name):
+            note = self.forked if name == "fork_exec" else self.called_apart
+            setattr(found, name, _Noted(getattr(found, name), note))
+
+    def called_apart(self, arguments: _Arguments, keywords: _Keywords) -> None:
+        self.safely(self.note, "unseen", "native code or shared memory")
+
+    def forked(self, arguments: _Arguments, keywords: _Keywords) -> None:
+        if _reader()[1] != "subprocess":  # of which an event tells
+            self.safely(self._forked, *arguments[:6])
+
+    def _forked(self, words: object, programs: Sequence[object], close: object, kept: object, *more: object) -> None:
+        directory, given = more
+        environ = None if given is None else dict(item.split(b"=", 1) for item in given)  # type: ignore[attr-defined]
+        self.ran(programs[0], words, directory, environ)
+
+    def _watch_posix(self, noting: dict[str, Callable[[_Arguments, _Keywords], None]]) -> None:
+        """Have whoever imports ``posix`` get the functions of :mod:`os`; the import system has its own."""
+        real = sys.modules.get("posix")
+        if real is None:
+            return
+        given: ModuleType = type(sys)("posix", real.__doc__)
+        given.__dict__.update(real.__dict__)
+        given.__dict__.update((name, getattr(os, name)) for name in noting if hasattr(real, name))
+        environ = given.__dict__.pop("environ", None)
+
+        def looked_up(name: str) -> object:
+            if name != "environ" or environ is None:
+                raise AttributeError("module 'posix' has no attribute " + repr(name))
+            self.safely(self.note, "variables")
+            return environ
+
+        given.__dict__["__getattr__"] = looked_up
+        sys.modules["posix"] = given
 
     def _watch_environment(self) -> None:
         # The functions that os.environ translates names with are called for each look-up and each step of an
@@ -331,6 +430,19 @@ class _Recorder:
             return name
 
         environ.encodekey, environ.decodekey = looked_up, stepped_to  # type: ignore[attr-defined]
+        self._watch_data(environ)
+
+    def _watch_data(self, environ: object) -> None:
+        """Note when the dictionary behind *environ* is taken, but for what it does so itself."""
+
+        def taken(whole: object) -> object:
+            if sys._getframe(1).f_globals is not os.__dict__:
+                self.safely(self.all_variables)
+            return whole.__dict__["_data"]
+
+        kind = type(environ)
+        names = {"_data": property(taken), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+        environ.__class__ = type(kind.__name__, (kind,), names)
 
     def variable(self, key: object) -> None:
         name = os.fsdecode(key)  # type: ignore[arg-type]
@@ -361,6 +473,11 @@ def _reader() -> tuple[FrameType | None, str]:
             return frame, module
         frame = frame.f_back
     return None, ""
+
+
+def _given(descriptor: object) -> object:
+    """Return the *descriptor* that an event names, ``None`` where it stands for none."""
+    return None if descriptor == -1 else descriptor
 
 
 def _is_build(every: bool) -> bool:

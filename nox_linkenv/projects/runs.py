@@ -6,8 +6,17 @@ import os
 import re
 from typing import TYPE_CHECKING, Final, Protocol
 
+from nox_linkenv.projects.includes import included
 from nox_linkenv.projects.looking import plain_path, within
-from nox_linkenv.projects.programs import Sort, commands_of, is_script, names_in_scripts, sort_of, subcommand
+from nox_linkenv.projects.programs import (
+    Sort,
+    commands_of,
+    is_led,
+    is_script,
+    names_in_scripts,
+    sort_of,
+    subcommand,
+)
 from nox_linkenv.projects.surroundings import MANY
 from nox_linkenv.projects.vcs_config import configuration_files
 
@@ -27,6 +36,8 @@ _CONFIGURING: Final = (
 _NAMED: Final = re.compile(r"""(?<![\w./~])((?:/|~/|\.\./)[^\s"'(),;]+)""")
 #: A path in an argument, from its beginning or after what an option is called.
 _PATH: Final = re.compile(r"(?:^|=|^-[A-Za-z]+)((?:\.\.)?/.*|\.\.)$")
+#: A directory or file in the option of a compiler.
+_LED: Final = re.compile(r"-(?:I|L|isystem|iquote|idirafter|include)(?=.)([^-=].*)")
 #: Variables that lead compilers and their like to files.
 _LEADING: Final = (
     "CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "OBJC_INCLUDE_PATH", "LIBRARY_PATH", "LD_RUN_PATH",
@@ -51,6 +62,10 @@ class Collected(Protocol):
         """Take in that what is at *path* counts, with its *content* or only as it looks."""
         ...
 
+    def followed(self, path: str) -> str:
+        """Return where *path* leads by the links that the build has made."""
+        ...
+
     def is_own(self, plain: str) -> bool:
         """Return whether the build has made what is at the path *plain*, or it is known anyway."""
         ...
@@ -67,6 +82,7 @@ class Runs:
         self._collected = collected
         self._given: set[str] = set()
         self._sorts: set[Sort] = set()
+        self._sources: set[str] = set()  # that compilers were given
 
     def add(self, program: str, words: Sequence[str], directory: str, *, is_watched: bool) -> None:
         """Take in that *program* was called with *words* in *directory*.
@@ -95,6 +111,11 @@ class Runs:
                 self._unseen()
             else:
                 self._follow(sorted(names))
+        if tree is not None and Sort.DRIVER in self._sorts:
+            self._sources.update(f"{tree.root}/{name}" for name in tree.entries)
+        for path in included(self._sources):
+            if self._is_out(path):
+                self.give(path)
         if tree is not None and self._sorts & {Sort.DRIVER, Sort.BACKEND}:
             self._look_around(tree)
 
@@ -127,9 +148,17 @@ class Runs:
             self._ask(name, words, directory)
         if name == "which":
             collected.sets["programs"].update(words[1:])
-        for word in words[1:]:
+        if is_led(program, words):
+            self._unseen()
+        for word in _parts(words[1:]):
             found = _PATH.search(word)
             path = os.path.join(directory, found[1] if found is not None else word)
+            if sort is Sort.TOOL and not word.startswith("-"):
+                self._sources.add(path)
+            elif sort is Sort.TOOL and found is None and (led := _LED.match(word)) is not None:
+                path = os.path.realpath(collected.followed(os.path.join(directory, led[1])))
+                if self._is_out(path):
+                    self.give(path, deep=not word.startswith("-L"))
             if found is not None or (not word.startswith("-") and self._is_out(path)):
                 self.give(path, deep=not word.startswith("-L"))  # a linker looks for nothing deeper
         self.give(directory)
@@ -189,6 +218,7 @@ class Runs:
         Args:
             deep: whether it may read what is in directories below a directory.
         """
+        path = self._collected.followed(path)
         if path in self._given:
             return
         self._given.add(path)
@@ -207,6 +237,15 @@ class Runs:
         collected.sets["trees" if deep else "scans"].add(plain)
         if deep and not plain.startswith(_SYSTEM) and _is_large(plain):
             self._unseen()
+
+
+def _parts(words: Sequence[str]) -> Iterator[str]:
+    """Yield *words*, and those that a compiler hands on to its parts."""
+    for word in words:
+        if word.startswith(("-Wl,", "-Wa,", "-Wp,")):
+            yield from word[4:].split(",")
+        else:
+            yield word
 
 
 def _scripts(tree: Tree) -> Iterator[str]:

@@ -134,6 +134,7 @@ class Surroundings:
         yield from ((f"the list of {path}", _names(path)) for path in sorted(reads.lists))
         yield from ((f"what is in {path}", _entries(path)) for path in sorted(reads.scans))
         yield from ((f"the content of {path}", _tree(path)) for path in sorted(reads.trees))
+        yield from ((f"what os.{name} says", _fact(name)) for name in sorted(reads.facts))
         yield from ((f"the archive {path}", _signature(path, exact=True)) for path in sorted(reads.archives))
         if reads.location:
             yield "the environment's path", self.prefix
@@ -198,6 +199,19 @@ class Surroundings:
         # What scripts run lies among the packages.
         installed = self.installed() if own else None
         return hashlib.sha256(json.dumps([sorted(map(repr, [*found, *own])), installed]).encode()).hexdigest()
+
+
+def _fact(name: str) -> object:
+    """Return what is asked of the process or the machine by *name*, ``None`` where that cannot be told."""
+    if name in ("nodename", "release"):
+        return getattr(os.uname(), name)
+    if name == "umask":  # which cannot be asked for without being set
+        with contextlib.suppress(OSError), open("/proc/self/status", encoding="utf-8") as stream:
+            return next((line for line in stream if line.startswith("Umask:")), None)
+        return None
+    with contextlib.suppress(OSError, AttributeError):
+        return sorted(os.sched_getaffinity(0)) if name == "sched_getaffinity" else getattr(os, name)()
+    return None
 
 
 def _is_harmless(name: str) -> bool:

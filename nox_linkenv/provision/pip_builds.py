@@ -97,7 +97,7 @@ class PipBuilds:
             product = look_through(
                 self._environment.store, manifest, self._environment.prefix, began=began, ended=time.time()
             )
-            reads |= Reads(location=bool(product.paths), date=product.date)
+            reads |= Reads(location=bool(product.paths), date=product.date, facts=product.facts)
             self.lasting &= not product.moment
         self.reads |= reads
         return reads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,16 @@ def test_what_lies_beside_the_environment_may_be_named(bench: Bench, world: Worl
     assert world.builds > 0
     _value(bench, world, ".")
     assert (world.builds, bench.calls) == (0, [])
+
+
+@pytest.mark.parametrize("name", ["nodename", "release"])
+def test_the_machine(bench: Bench, world: World, name: str) -> None:
+    """A wheel that names the machine counts with it: a store may serve several."""
+    read = f"return 'on ' + os.uname().{name}"
+    _write(world, read)
+    assert _value(bench, world, ".") == f"on {getattr(os.uname(), name)}"
+    notes = [path.read_bytes() for path in bench.root.rglob("*") if path.is_file() and path.stat().st_size < 1 << 16]
+    assert any(f'"facts": ["{name}"'.encode() in note for note in notes)
 
 
 @pytest.mark.parametrize(

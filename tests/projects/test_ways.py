@@ -5,10 +5,11 @@ The builds of ``test_never_stale`` are whole ones.  Here only an interpreter is 
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -18,6 +19,7 @@ from nox_linkenv.projects.notes import UnsettledError, reads_of
 from nox_linkenv.projects.surroundings import Surroundings
 from nox_linkenv.projects.watch import Watch, standard_library
 from nox_linkenv.store import Store
+from tests.projects.more_ways import MORE_WAYS, SHARED_MEMORY
 from tests.projects.readers import World
 from tests.projects.ways import SHARED, WAYS
 from tests.support.capabilities import require_python
@@ -43,6 +45,8 @@ def read():
 if __name__ == "__main__":
     print(read())
 """
+
+_ALL: Final = {**WAYS, **MORE_WAYS}
 
 
 @dataclass
@@ -110,18 +114,20 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
 
 @pytest.fixture(autouse=True)
 def _tidy() -> Iterator[None]:
+    mask = os.umask(0o22)
     yield
-    for path in SHARED:
+    os.umask(mask)
+    for path in (*SHARED, SHARED_MEMORY):
         path.unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("name", WAYS)
+@pytest.mark.parametrize("name", _ALL)
 @pytest.mark.parametrize(
     "version",
     [pytest.param(version, marks=() if version == TARGET else pytest.mark.slow) for version in ("3.8", TARGET, "3.13")],
 )
 def test_it_is_told(environment: Callable[[str], Path], tmp_path: Path, name: str, version: str) -> None:
-    case = WAYS[name]
+    case = _ALL[name]
     reader = _Reader(environment(version), World(tmp_path / "world"), Store.open(tmp_path / "store"))
     script = reader.world.project / "script.py"
     text = "\n".join(case.read.strip().splitlines()).replace("\n", "\n    ")

@@ -9,99 +9,38 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.projects.cases import (
+    TIME,
+    TWO_IF,
+    VERSION,
+    file,
+    lead,
+    link,
+    linked,
+    make_program,
+    ran,
+    script,
+    stated,
+    there,
+    variable,
+    write,
+)
 from tests.projects.readers import CASES, Case, World
 from tests.projects.tool import git
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["SHARED", "WAYS"]
 
 #: Files that are not in a world; the tests remove them.
 SHARED: Final = (Path(f"/dev/shm/linkenv-{os.getpid()}"), Path(tempfile.gettempdir(), f"pip-{os.getpid()}"))
-_VERSION: Final = "OUTSIDE + '/VERSION'"
-_TIME: Final = 1_700_000_000
-_TWO_IF: Final = "return 'two' if {} else 'one'"
-
-
-def _write(path: Path, text: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (_TIME, _TIME))
-    return path
-
-
-def _set(world: World, name: str, value: Path) -> Path:
-    world.environ[name] = str(value)
-    return value
-
-
-def _program(path: Path, text: str) -> None:
-    _write(path, f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-
-
-def _variable(read: str, *, kept: bool = True) -> Case:
-    one, two = ({"ACME_ARCH_LIST": value} for value in ("one", "two"))
-    return Case(read, lambda world: world.environ.update(one), lambda world: world.environ.update(two), kept=kept)
-
-
-def _script(name: str, *, kept: bool = True) -> Case:
-    """Run the shell script *name* on PATH, which shows a file outside of the project."""
-    return Case(
-        _ran(f"['{name}']"),
-        lambda world: (
-            world.program(name, f"cat {world.outside}/VERSION"),
-            _write(world.outside / "VERSION", "one"),
-        ),
-        lambda world: _write(world.outside / "VERSION", "two"),
-        kept=kept,
-    )
-
-
-def _file(read: str, place: str | Path = "outside/VERSION", *, kept: bool = True, text: str = "{}") -> Case:
-    """The size and the time stay the same."""
-    one, two = text.format("one"), text.format("two")
-    return Case(
-        read, lambda world: _write(world.base / place, one), lambda world: _write(world.base / place, two), kept=kept
-    )
-
-
-def _there(read: str, place: str, *, kept: bool = True) -> Case:
-    """A file that appears."""
-
-    def one(world: World) -> None:
-        shutil.rmtree((world.base / place).parent, ignore_errors=True)
-
-    return Case(read, one, lambda world: _write(world.base / place, ""), kept=kept)
-
-
-def _link(world: World, target: str) -> Path:
-    for name in ("one", "two"):
-        _write(world.outside / name / "VERSION", name)
-    (world.outside / "link").unlink(missing_ok=True)
-    (world.outside / "link").symlink_to(target)
-    return world.outside / target
-
-
-def _linked(read: str) -> Case:
-    return Case(read, lambda world: _link(world, "one"), lambda world: _link(world, "two"))
-
-
-def _stated(read: str, one: Callable[[Path], object], two: Callable[[Path], object]) -> Case:
-    """What can be seen of a file by looking at it."""
-
-    def before(world: World) -> None:
-        _write(world.outside / "a", "x")
-        one(world.outside / "a")
-
-    return Case(read, before, lambda world: two(world.outside / "a"))
 
 
 def _directory(world: World, *, there: bool) -> None:
     shutil.rmtree(world.outside)
     world.outside.mkdir()
-    (world.outside / "a").mkdir() if there else _write(world.outside / "a", "")
+    (world.outside / "a").mkdir() if there else write(world.outside / "a", "")
 
 
 def _archive(world: World, value: str) -> None:
@@ -127,10 +66,6 @@ def _remote_branch(world: World, text: str) -> None:
         git(world.project, "reset", "-q", "--hard", "HEAD~1")
 
 
-def _ran(words: str, more: str = "") -> str:
-    return f"return subprocess.run({words}, capture_output=True, text=True{more}).stdout.strip()"
-
-
 _COUNTER: Final = """
 os.makedirs(OUTSIDE + '/cache', exist_ok=True)
 try:
@@ -139,86 +74,86 @@ except FileNotFoundError: n = 0
 with open(OUTSIDE + '/cache/n', 'w') as stream: stream.write(str(n + 1))
 return 'two' if n else 'one'
 """
-_COMPILED: Final = "Path('../x.c').write_text('#include <quux.h>\\nQUUX\\n')\n" + _ran("['cc', '-E', '-P', {}'../x.c']")
+_COMPILED: Final = "Path('../x.c').write_text('#include <quux.h>\\nQUUX\\n')\n" + ran("['cc', '-E', '-P', {}'../x.c']")
 _HEADER: Final = "#define QUUX {}\n"
 _FIRST: Final = "sys.path.insert(0, OUTSIDE + '/lib')\n"
 _TRIED: Final = _FIRST + "try:\n    import outer\nexcept ImportError: return 'one'\nreturn 'two'"
-_NOW: Final = f"{_TIME + 1}"
+_NOW: Final = f"{TIME + 1}"
 
 #: Name of a way -> it.
 WAYS: Final[Mapping[str, Case]] = {
     **CASES,
-    "getenvb": _variable("return os.getenvb(b'ACME_ARCH_LIST').decode()"),
-    "getenv of C": _variable(
+    "getenvb": variable("return os.getenvb(b'ACME_ARCH_LIST').decode()"),
+    "getenv of C": variable(
         "import ctypes\nfunction = ctypes.CDLL(None).getenv\nfunction.restype = ctypes.c_char_p\n"
         "return function(b'ACME_ARCH_LIST').decode()"
     ),
-    "variable of the kernel": _variable(
+    "variable of the kernel": variable(
         "text = open('/proc/self/environ').read().split(chr(0))\n"
         "return [line for line in text if line.startswith('ACME_')][0].partition('=')[2]"
     ),
-    "variable in a text": _variable("return os.path.expandvars('$ACME_ARCH_LIST')"),
-    "variable of env": _variable(
+    "variable in a text": variable("return os.path.expandvars('$ACME_ARCH_LIST')"),
+    "variable of env": variable(
         "return [line for line in subprocess.run(['env'], capture_output=True, text=True).stdout.splitlines()"
         " if line.startswith('ACME_')][0].partition('=')[2]"
     ),
-    "variable of a thread": _variable(
+    "variable of a thread": variable(
         "import threading\nfound = []\n"
         "thread = threading.Thread(target=lambda: found.append(os.environ['ACME_ARCH_LIST']))\n"
         "thread.start(); thread.join()\nreturn found[0]"
     ),
     "locale": Case(
         "import locale; locale.setlocale(locale.LC_ALL, '')\n"
-        + _TWO_IF.format("'C.UTF-8' in str(locale.setlocale(locale.LC_CTYPE))"),
+        + TWO_IF.format("'C.UTF-8' in str(locale.setlocale(locale.LC_CTYPE))"),
         lambda world: world.environ.update(LC_ALL="C"),
         lambda world: world.environ.update(LC_ALL="C.UTF-8"),
     ),
-    "file of C": _file(
+    "file of C": file(
         "import ctypes\nlibrary = ctypes.CDLL(None)\n"
-        f"return os.read(library.open(({_VERSION}).encode(), 0), 3).decode()",
+        f"return os.read(library.open(({VERSION}).encode(), 0), 3).decode()",
         kept=False,
     ),
-    "native module": _file(
+    "native module": file(
         "import _csv, importlib.util\npath = shutil.copy(_csv.__file__, os.path.dirname(OUTSIDE))\n"
         "spec = importlib.util.spec_from_file_location('_csv', path)\n"
         "spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
-        f"return open({_VERSION}).read()",
+        f"return open({VERSION}).read()",
         kept=False,
     ),
-    "mapped file": _file(
-        f"import mmap\nwith open({_VERSION}, 'rb') as stream:\n"
+    "mapped file": file(
+        f"import mmap\nwith open({VERSION}, 'rb') as stream:\n"
         "    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)[:].decode()"
     ),
-    "file in a directory's descriptor": _file(
+    "file in a directory's descriptor": file(
         "place = os.open(OUTSIDE, os.O_RDONLY)\n"
         "return os.read(os.open('VERSION', os.O_RDONLY, dir_fd=place), 3).decode()"
     ),
-    "file of another process": _file(
+    "file of another process": file(
         f"reader, writer = os.pipe()\nif not os.fork():\n"
-        f"    os.write(writer, open({_VERSION}, 'rb').read()); os._exit(0)\n"
+        f"    os.write(writer, open({VERSION}, 'rb').read()); os._exit(0)\n"
         "return os.read(reader, 3).decode()"
     ),
-    "file of a pool": _file(
+    "file of a pool": file(
         "import multiprocessing\nwith multiprocessing.get_context('spawn').Pool(1) as pool:\n"
         "    return pool.apply(Path.read_text, [Path(OUTSIDE, 'VERSION')])"
     ),
-    "file through the kernel": _file("return open('/proc/self/root' + OUTSIDE + '/VERSION').read()", kept=False),
-    "file above through the kernel": _file(
+    "file through the kernel": file("return open('/proc/self/root' + OUTSIDE + '/VERSION').read()", kept=False),
+    "file above through the kernel": file(
         "return open('/proc/self/cwd/../VERSION').read()", "around/VERSION", kept=False
     ),
-    "file in shared memory": _file(f"return open({str(SHARED[0])!r}).read()", SHARED[0]),
-    "file like one of pip's": _file(f"return open({str(SHARED[1])!r}).read()", SHARED[1]),
+    "file in shared memory": file(f"return open({str(SHARED[0])!r}).read()", SHARED[0]),
+    "file like one of pip's": file(f"return open({str(SHARED[1])!r}).read()", SHARED[1]),
     "file where temporary ones lie": Case(
         "import tempfile\nreturn open(tempfile.gettempdir() + '/VERSION').read()",
-        lambda world: _set(world, "TMPDIR", _link(world, "one")),
-        lambda world: _set(world, "TMPDIR", world.outside / "two"),
+        lambda world: lead(world, "TMPDIR", link(world, "one")),
+        lambda world: lead(world, "TMPDIR", world.outside / "two"),
     ),
-    "lines": _file(f"import linecache\nreturn linecache.getline({_VERSION}, 1).strip()"),
+    "lines": file(f"import linecache\nreturn linecache.getline({VERSION}, 1).strip()"),
     "settings": Case(
         "import configparser\nparser = configparser.ConfigParser()\n"
         "parser.read([OUTSIDE + '/a.cfg', OUTSIDE + '/b.cfg'])\nreturn parser['x']['y']",
-        lambda world: _write(world.outside / "a.cfg", "[x]\ny=one\n"),
-        lambda world: _write(world.outside / "b.cfg", "[x]\ny=two\n"),
+        lambda world: write(world.outside / "a.cfg", "[x]\ny=one\n"),
+        lambda world: write(world.outside / "b.cfg", "[x]\ny=two\n"),
     ),
     "what an earlier build has left": Case(
         _COUNTER,
@@ -228,125 +163,125 @@ WAYS: Final[Mapping[str, Case]] = {
     ),
     "attributes of a file": Case(
         "try: return os.getxattr(OUTSIDE + '/a', 'user.value').decode()\nexcept OSError: return 'one'",
-        lambda world: _write(world.outside / "a", ""),
+        lambda world: write(world.outside / "a", ""),
         lambda world: None,
         kept=False,
     ),
-    "size": _stated(
-        _TWO_IF.format("os.path.getsize(OUTSIDE + '/a') == 2"), lambda path: None, lambda path: path.write_text("xy")
+    "size": stated(
+        TWO_IF.format("os.path.getsize(OUTSIDE + '/a') == 2"), lambda path: None, lambda path: path.write_text("xy")
     ),
-    "time": _stated(
-        _TWO_IF.format(f"os.path.getmtime(OUTSIDE + '/a') == {_NOW}"),
+    "time": stated(
+        TWO_IF.format(f"os.path.getmtime(OUTSIDE + '/a') == {_NOW}"),
         lambda path: None,
-        lambda path: os.utime(path, (_TIME + 1, _TIME + 1)),
+        lambda path: os.utime(path, (TIME + 1, TIME + 1)),
     ),
-    "time of an open file": _stated(
-        "with open(OUTSIDE + '/a') as stream:\n    " + _TWO_IF.format(f"os.fstat(stream.fileno()).st_mtime == {_NOW}"),
+    "time of an open file": stated(
+        "with open(OUTSIDE + '/a') as stream:\n    " + TWO_IF.format(f"os.fstat(stream.fileno()).st_mtime == {_NOW}"),
         lambda path: None,
-        lambda path: os.utime(path, (_TIME + 1, _TIME + 1)),
+        lambda path: os.utime(path, (TIME + 1, TIME + 1)),
     ),
-    "size in a directory's descriptor": _stated(
-        "place = os.open(OUTSIDE, os.O_RDONLY)\n" + _TWO_IF.format("os.stat('a', dir_fd=place).st_size == 2"),
+    "size in a directory's descriptor": stated(
+        "place = os.open(OUTSIDE, os.O_RDONLY)\n" + TWO_IF.format("os.stat('a', dir_fd=place).st_size == 2"),
         lambda path: None,
         lambda path: path.write_text("xy"),
     ),
-    "mode": _stated(
-        _TWO_IF.format("os.stat(OUTSIDE + '/a').st_mode & 0o77"),
+    "mode": stated(
+        TWO_IF.format("os.stat(OUTSIDE + '/a').st_mode & 0o77"),
         lambda path: path.chmod(0o600),
         lambda path: path.chmod(0o644),
     ),
-    "executable": _stated(
-        _TWO_IF.format("os.access(OUTSIDE + '/a', os.X_OK)"),
+    "executable": stated(
+        TWO_IF.format("os.access(OUTSIDE + '/a', os.X_OK)"),
         lambda path: path.chmod(0o644),
         lambda path: path.chmod(0o755),
     ),
-    "sizes in a directory": _stated(
-        _TWO_IF.format("[entry.stat().st_size for entry in os.scandir(OUTSIDE)] == [2]"),
+    "sizes in a directory": stated(
+        TWO_IF.format("[entry.stat().st_size for entry in os.scandir(OUTSIDE)] == [2]"),
         lambda path: None,
         lambda path: path.write_text("xy"),
     ),
     "kinds in a directory": Case(
-        _TWO_IF.format("[entry.is_dir() for entry in os.scandir(OUTSIDE)] == [True]"),
+        TWO_IF.format("[entry.is_dir() for entry in os.scandir(OUTSIDE)] == [True]"),
         lambda world: _directory(world, there=False),
         lambda world: _directory(world, there=True),
     ),
-    "names in a descriptor": _there(
+    "names in a descriptor": there(
         "try: place = os.open(OUTSIDE + '/sub', os.O_RDONLY)\nexcept OSError: return 'one'\n"
-        + _TWO_IF.format("os.listdir(place)"),
+        + TWO_IF.format("os.listdir(place)"),
         "outside/sub/here",
     ),
-    "walk by descriptors": _there(
-        _TWO_IF.format("[name for *_, names, _ in os.fwalk(OUTSIDE) for name in names]"), "outside/sub/here"
+    "walk by descriptors": there(
+        TWO_IF.format("[name for *_, names, _ in os.fwalk(OUTSIDE) for name in names]"), "outside/sub/here"
     ),
-    "pattern in what is not there": _there(
-        "import glob\n" + _TWO_IF.format("glob.glob(OUTSIDE + '/sub/*.h')"), "outside/sub/a.h"
+    "pattern in what is not there": there(
+        "import glob\n" + TWO_IF.format("glob.glob(OUTSIDE + '/sub/*.h')"), "outside/sub/a.h"
     ),
-    "pattern at any depth": _there(_TWO_IF.format("list(Path(OUTSIDE).rglob('*.h'))"), "outside/sub/a.h"),
-    "target of a link": _linked("return os.readlink(OUTSIDE + '/link')"),
-    "where a link leads": _linked("return os.path.basename(os.path.realpath(OUTSIDE + '/link'))"),
-    "file through a link": _linked("return open(OUTSIDE + '/link/VERSION').read()"),
-    "what is left out by name": _there(_TWO_IF.format("os.path.exists('.tox/two')"), "around/project/.tox/two"),
+    "pattern at any depth": there(TWO_IF.format("list(Path(OUTSIDE).rglob('*.h'))"), "outside/sub/a.h"),
+    "target of a link": linked("return os.readlink(OUTSIDE + '/link')"),
+    "where a link leads": linked("return os.path.basename(os.path.realpath(OUTSIDE + '/link'))"),
+    "file through a link": linked("return open(OUTSIDE + '/link/VERSION').read()"),
+    "what is left out by name": there(TWO_IF.format("os.path.exists('.tox/two')"), "around/project/.tox/two"),
     "module with bytecode elsewhere": Case(
         "if len(sys.argv) == 1:\n"
         "    subprocess.run([sys.executable, sys.argv[0], 'first'], capture_output=True)\n"
         + _FIRST
         + "import outer\nreturn outer.VALUE",
         lambda world: (
-            _set(world, "PYTHONPYCACHEPREFIX", world.base / "cache"),
-            _write(world.outside / "lib" / "outer.py", "VALUE = 'one'"),
+            lead(world, "PYTHONPYCACHEPREFIX", world.base / "cache"),
+            write(world.outside / "lib" / "outer.py", "VALUE = 'one'"),
         ),
-        lambda world: _write(world.outside / "lib" / "outer.py", "VALUE = 'two'  # longer"),
+        lambda world: write(world.outside / "lib" / "outer.py", "VALUE = 'two'  # longer"),
     ),
-    "module that appears": _there(_TRIED, "outside/lib/outer.py"),
+    "module that appears": there(_TRIED, "outside/lib/outer.py"),
     "module that appears earlier": Case(
         "sys.path[:0] = [OUTSIDE + '/lib', OUTSIDE + '/later']\nimport outer\nreturn outer.VALUE",
-        lambda world: _write(world.outside / "later" / "outer.py", "VALUE = 'one'"),
-        lambda world: _write(world.outside / "lib" / "outer.py", "VALUE = 'two'"),
+        lambda world: write(world.outside / "later" / "outer.py", "VALUE = 'one'"),
+        lambda world: write(world.outside / "lib" / "outer.py", "VALUE = 'two'"),
     ),
     "module in an archive": Case(
         "sys.path.insert(0, OUTSIDE + '/lib.zip')\nimport outer\nreturn outer.VALUE",
         lambda world: _archive(world, "one"),
         lambda world: _archive(world, "two"),
     ),
-    "file of a shell": _file("return os.popen('cat ' + OUTSIDE + '/VERSION 2>/dev/null').read().strip()"),
-    "file of a pipe": _file("return os.popen('cat ' + OUTSIDE + '/VERSION | tr x y').read().strip()"),
-    "file that a shell opens": _file(
+    "file of a shell": file("return os.popen('cat ' + OUTSIDE + '/VERSION 2>/dev/null').read().strip()"),
+    "file of a pipe": file("return os.popen('cat ' + OUTSIDE + '/VERSION | tr x y').read().strip()"),
+    "file that a shell opens": file(
         "return os.popen('read X < ' + OUTSIDE + '/VERSION; echo $X').read().strip()", kept=False
     ),
-    "file at home of a shell": _file("return os.popen('cat ~/VERSION').read()", "home/VERSION", kept=False),
-    "file where a program runs": _file(_ran("['cat', 'VERSION']", ", cwd=OUTSIDE")),
-    "file behind env": _file(_ran("['env', 'A=b', 'cat', 'VERSION']", ", cwd=OUTSIDE")),
-    "file that a program is told of": _file(
-        _ran("['xargs', 'cat']", f", input={_VERSION}"),
+    "file at home of a shell": file("return os.popen('cat ~/VERSION').read()", "home/VERSION", kept=False),
+    "file where a program runs": file(ran("['cat', 'VERSION']", ", cwd=OUTSIDE")),
+    "file behind env": file(ran("['env', 'A=b', 'cat', 'VERSION']", ", cwd=OUTSIDE")),
+    "file that a program is told of": file(
+        ran("['xargs', 'cat']", f", input={VERSION}"),
         kept=False,
     ),
-    "file of a program of nobody": _script("quux-config", kept=False),
-    "file that a known script names": _script("gdal-config"),
+    "file of a program of nobody": script("quux-config", kept=False),
+    "file that a known script names": script("gdal-config"),
     "file of a compiler that is a script": Case(
-        _ran("['cc']"),
-        lambda world: (world.program("cc", f"cat {world.outside}/VERSION"), _write(world.outside / "VERSION", "one")),
-        lambda world: _write(world.outside / "VERSION", "two"),
+        ran("['cc']"),
+        lambda world: (world.program("cc", f"cat {world.outside}/VERSION"), write(world.outside / "VERSION", "one")),
+        lambda world: write(world.outside / "VERSION", "two"),
         kept=False,
     ),
     "file of a script": Case(
-        _ran("['sh', 'run.sh']"),
+        ran("['sh', 'run.sh']"),
         lambda world: (
-            _write(world.project / "run.sh", f"cat {world.outside}/VERSION"),
-            _write(world.outside / "VERSION", "one"),
+            write(world.project / "run.sh", f"cat {world.outside}/VERSION"),
+            write(world.outside / "VERSION", "one"),
         ),
-        lambda world: _write(world.outside / "VERSION", "two"),
+        lambda world: write(world.outside / "VERSION", "two"),
         kept=False,
     ),
-    "file of another Python": _file(
-        _ran(f"[os.path.realpath(sys.executable), '-c', 'print(open(%r).read())' % ({_VERSION})]"), kept=False
+    "file of another Python": file(
+        ran(f"[os.path.realpath(sys.executable), '-c', 'print(open(%r).read())' % ({VERSION})]"), kept=False
     ),
     "program on a PATH of its own": Case(
-        "path = OUTSIDE + '/a:' + OUTSIDE + '/b:/bin:/usr/bin'\n" + _ran("['pg_config']", ", env={'PATH': path}"),
-        lambda world: _program(world.outside / "b" / "pg_config", "echo one"),
-        lambda world: _program(world.outside / "a" / "pg_config", "echo two"),
+        "path = OUTSIDE + '/a:' + OUTSIDE + '/b:/bin:/usr/bin'\n" + ran("['pg_config']", ", env={'PATH': path}"),
+        lambda world: make_program(world.outside / "b" / "pg_config", "echo one"),
+        lambda world: make_program(world.outside / "a" / "pg_config", "echo two"),
     ),
     "program that is found": Case(
-        "path = subprocess.run(['which', 'quux'], capture_output=True, text=True).stdout\n" + _TWO_IF.format("path"),
+        "path = subprocess.run(['which', 'quux'], capture_output=True, text=True).stdout\n" + TWO_IF.format("path"),
         lambda world: None,
         lambda world: world.program("quux", ""),
     ),
@@ -357,45 +292,45 @@ WAYS: Final[Mapping[str, Case]] = {
         lambda world: world.program("quux-config", "echo two"),
         kept=False,
     ),
-    "header that is named": _file(_COMPILED.format("'-I', OUTSIDE, "), "outside/quux.h", text=_HEADER),
+    "header that is named": file(_COMPILED.format("'-I', OUTSIDE, "), "outside/quux.h", text=_HEADER),
     "header that a variable leads to": Case(
         _COMPILED.format(""),
         lambda world: (
-            _set(world, "CPATH", world.outside),
-            _write(world.outside / "quux.h", _HEADER.format("one")),
+            lead(world, "CPATH", world.outside),
+            write(world.outside / "quux.h", _HEADER.format("one")),
         ),
-        lambda world: _write(world.outside / "quux.h", _HEADER.format("two")),
+        lambda world: write(world.outside / "quux.h", _HEADER.format("two")),
     ),
     "another repository": Case(
-        _ran("['git', '-C', OUTSIDE, 'log', '-1', '--format=%s']"),
+        ran("['git', '-C', OUTSIDE, 'log', '-1', '--format=%s']"),
         lambda world: _repository(world.outside, "one"),
         lambda world: _repository(world.outside, "two"),
     ),
     "a repository that a variable names": Case(
-        _ran("['git', 'log', '-1', '--format=%s']"),
+        ran("['git', 'log', '-1', '--format=%s']"),
         lambda world: (
             _repository(world.outside, "one"),
-            _set(world, "GIT_DIR", world.outside / ".git"),
+            lead(world, "GIT_DIR", world.outside / ".git"),
         ),
         lambda world: _repository(world.outside, "two"),
         kept=False,
     ),
     "a branch of another repository": Case(
-        _ran("['git', 'log', '-1', '--format=%s', 'origin/main']"),
+        ran("['git', 'log', '-1', '--format=%s', 'origin/main']"),
         lambda world: _remote_branch(world, "one"),
         lambda world: _remote_branch(world, "two"),
     ),
     "another machine": Case(
         "import socket\nsocket.socket().connect_ex(('127.0.0.1', 9))\nreturn open(OUTSIDE + '/VERSION').read()",
-        lambda world: _write(world.outside / "VERSION", "one"),
-        lambda world: _write(world.outside / "VERSION", "two"),
+        lambda world: write(world.outside / "VERSION", "one"),
+        lambda world: write(world.outside / "VERSION", "two"),
         kept=False,
     ),
     "another process": Case(
         "import socket\nsocket.socket(socket.AF_UNIX).connect_ex('/run/linkenv-nobody')\n"
         "return open(OUTSIDE + '/VERSION').read()",
-        lambda world: _write(world.outside / "VERSION", "one"),
-        lambda world: _write(world.outside / "VERSION", "two"),
+        lambda world: write(world.outside / "VERSION", "one"),
+        lambda world: write(world.outside / "VERSION", "two"),
         kept=False,
     ),
 }
