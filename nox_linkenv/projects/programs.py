@@ -205,7 +205,8 @@ def is_led(program: str, words: Sequence[str]) -> bool:
     """Return whether *program* is told by its arguments to read what a file or its input names."""
     name, sort = os.path.basename(program), sort_of(program)
     if sort is Sort.TOOL:
-        return any(word == "-" or word.startswith("@") for word in words[1:])
+        # What a compiler has defined, and where it looks, is asked with nothing as its input.
+        return ("-" in words[1:] and not {"-dM", "-v"} & set(words)) or any(word.startswith("@") for word in words[1:])
     if sort is Sort.PLAIN and (name.endswith("sum") or name in ("sort", "wc")):
         checks = name.endswith("sum")
         return any(_LISTED.fullmatch(word) and (checks or "files0" in word) for word in words[1:])
