@@ -28,6 +28,7 @@ __all__ = [
     "HARMLESS",
     "KEPT_PARAMETERS",
     "Skeleton",
+    "copies_above",
     "creator",
     "fits",
     "has_pip_only",
@@ -47,6 +48,7 @@ _PLAIN: Final = r"/[A-Za-z0-9_./-]+"
 _LONGEST: Final = 127 - len("#!/bin/python3.99\n")
 #: Variables of virtualenv which say where it keeps its own data, and nothing of what it makes.
 HARMLESS: Final = ("VIRTUALENV_APP_DATA", "VIRTUALENV_OVERRIDE_APP_DATA")
+_COPYING: Final = ("--copies", "--always-copy")
 _LISTS: Final = ("symlinks", "texts", "copies")
 
 
@@ -120,6 +122,25 @@ def fits(prefix: str) -> bool:
         and os.path.normpath(prefix) == prefix
         and os.path.realpath(os.path.dirname(prefix)) == os.path.dirname(prefix)
     )
+
+
+def copies_above(prefix: str, parameters: Sequence[str]) -> bool:
+    """Return whether virtualenv may warn of a directory above *prefix*, or refuse it.
+
+    A copied interpreter looks for its standard library there (CPython since 3.11), where others may have put one.
+    Source: https://virtualenv.pypa.io/en/latest/changelog.html
+    """
+    if not any(parameter in _COPYING for parameter in parameters):
+        return False
+    above = os.path.dirname(prefix)
+    while above != os.path.dirname(above):
+        status = os.stat(above) if os.path.isdir(above) else None
+        if status is not None and (status.st_mode & 0o022 or status.st_uid not in (0, os.geteuid())):
+            return True
+        if any(os.path.lexists(f"{above}/{name}") for name in ("lib", "lib64")):
+            return True
+        above = os.path.dirname(above)
+    return False
 
 
 def is_configured(environ: Mapping[str, str]) -> bool:

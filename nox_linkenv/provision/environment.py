@@ -22,7 +22,7 @@ from nox_linkenv.env.assembly.link_source import (
 from nox_linkenv.env.installed import find_distributions, installed_pip, uninstall
 from nox_linkenv.env.links import joined
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, remove_receipt, write_receipt
-from nox_linkenv.env.skeleton import Skeleton, creator, fits, skeleton_name, stored_skeleton
+from nox_linkenv.env.skeleton import Skeleton, copies_above, creator, fits, skeleton_name, stored_skeleton
 from nox_linkenv.errors import CaptureError, EnvError, StoreUnwritableError
 from nox_linkenv.linking.trace import trace
 from nox_linkenv.provision.gc_pause import without_collector
@@ -159,7 +159,9 @@ class Environment:
         """
         name = skeleton_name(interpreter, parameters, creator=creator(), environ=os.environ)
         previous = self._clear(name)
-        if name is None or not fits(self.prefix) or not self.policy.is_free(self.prefix):
+        if name is None or not fits(self.prefix) or copies_above(self.prefix, parameters):
+            return False
+        if not self.policy.is_free(self.prefix):
             return False
         skeleton = stored_skeleton(self.store, name) or self._capture(name, interpreter, parameters)
         if skeleton is None:

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -90,11 +91,26 @@ def test_as_virtualenv(version: str, tmp_path: Path, store_dir: Path) -> None:
     compare(other, interpreter)
 
 
-@pytest.mark.parametrize("parameters", [["--system-site-packages"], ["--copies"]], ids=str)
-def test_parameters(parameters: list[str], tmp_path: Path, store_dir: Path) -> None:
+def test_parameters(tmp_path: Path, store_dir: Path) -> None:
     interpreter = require_python(TARGET)
-    assert environment(tmp_path / "environment", store_dir).create(str(interpreter), parameters)
-    compare(tmp_path / "environment", interpreter, *parameters)
+    assert environment(tmp_path / "environment", store_dir).create(str(interpreter), ["--system-site-packages"])
+    compare(tmp_path / "environment", interpreter, "--system-site-packages")
+
+
+@pytest.mark.parametrize("unsafe", [None, "writable", "lib"])
+def test_a_copied_interpreter_where_others_may_put_its_library(unsafe: str | None, store_dir: Path) -> None:
+    """It looks for it in directories above; what virtualenv has to say of these depends on the place."""
+    interpreter = require_python(TARGET)
+    with tempfile.TemporaryDirectory(dir="/opt" if os.geteuid() == 0 else Path.home()) as private:
+        place = Path(os.path.realpath(private))
+        (place / "above").mkdir(mode=0o755)
+        if unsafe == "lib":
+            (place / "above" / "lib").mkdir()
+        (place / "above").chmod(0o777 if unsafe == "writable" else 0o755)
+        prefix = place / "above" / "environment"
+        assert environment(prefix, store_dir).create(str(interpreter), ["--copies"]) is (unsafe is None)
+        if unsafe is None:
+            compare(prefix, interpreter, "--copies")
 
 
 def test_creating_again_replaces_everything(tmp_path: Path, stored: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -17,9 +17,19 @@ if TYPE_CHECKING:
     from tests.support.oracle import Oracle
 
 
+_USUAL: Final = (("index", "3.13"), ("files", "3.9"))
+
+
 @pytest.mark.network
-@pytest.mark.parametrize("python", PYTHONS)
-@pytest.mark.parametrize("story", [FROM_INDEX, FROM_FILES], ids=["index", "files"])
+@pytest.mark.parametrize(
+    ("story", "python"),
+    [
+        # Both stories and the oldest and newest interpreter in the usual suite, each pair in the heavy one.
+        pytest.param(story, python, id=f"{name}-{python}", marks=() if (name, python) in _USUAL else pytest.mark.slow)
+        for name, story in {"index": FROM_INDEX, "files": FROM_FILES}.items()
+        for python in PYTHONS
+    ],
+)
 def test_awkward_parity(story: Story, python: str, steady_path: Path, oracle: Oracle) -> None:
     require_python(python)
     project, store = steady_path / "project", steady_path / "store"

@@ -20,6 +20,7 @@ from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
+from tests.env.tool import virtualenv
 from tests.support.environment import clean_environment
 from tests.support.wheels import make_wheel
 
@@ -174,7 +175,11 @@ class Place:
         return Environment(self.prefix, settings or self.site.settings, session=self.name, clock=clock)
 
     def create(self, environment: Environment, *parameters: str) -> None:
-        assert environment.create(str(self.site.interpreter), parameters), "no stored skeleton fits"
+        def by_virtualenv() -> None:
+            assert "--copies" in parameters, "no stored skeleton fits"  # with it, directories above may be unsafe
+            virtualenv(Path(self.prefix), self.site.interpreter, *parameters)
+
+        environment.ensure(str(self.site.interpreter), parameters, by_virtualenv)
 
     def install(self, environment: Environment, *arguments: str) -> tuple[Outcome, list[str]]:
         request = Request(arguments, self.site.environ, str(self.site.project))
