@@ -8,7 +8,8 @@ import stat
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_of_all
+from nox_linkenv.env.stat_signature import expected_signatures, owned_signature_of, signature_of, signatures_of_all
+from nox_linkenv.store.objects import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
@@ -54,8 +55,13 @@ def audit_links(
     """
     audit = Audit()
     expected = expected_signatures(links)
+    owners = {owner_of(base) for base in bases}
+    owner = owners.pop() if len(owners) == 1 else None
     with contextlib.suppress(OSError):
-        if signatures_of_all(prefix, links.paths) == expected:
+        if owner is None:
+            if signatures_of_all(prefix, links.paths) == expected:
+                return audit
+        elif signatures_of_all(prefix, links.paths, owned_signature_of) == expected_signatures(links, owner):
             return audit
     for position, (path, source, signature) in enumerate(zip(links.paths, links.sources, expected, strict=True)):
         try:
@@ -65,6 +71,11 @@ def audit_links(
             continue
         found = signature_of(status)
         if found == signature or (found[:2] == signature[:2] and not modes_kept):
+            if owner is not None and status.st_uid != owner:  # as a copy may be, and no file that is the store's
+                if any(_same(status, f"{base}/{source}") for base in bases):
+                    audit.edited.append(position)
+                elif status.st_ino in discarded:
+                    audit.spread.append(position)
             continue
         if stat.S_ISLNK(status.st_mode) and os.readlink(f"{prefix}/{path}") in [f"{base}/{source}" for base in bases]:
             try:

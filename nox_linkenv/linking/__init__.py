@@ -171,6 +171,7 @@ def link_files(
     mode: LinkMode = LinkMode.HARDLINK,
     operations: Operations | None = None,
     inodes: list[int] | None = None,
+    owner: int | None = None,
 ) -> LinkReport:
     """Make each of *targets* of the source at the same position, unless that source is not as expected.
 
@@ -181,6 +182,7 @@ def link_files(
         mode: any but ``AUTO``.
         inodes: filled with the inode number of each file made (0 for a damaged source); that of its source where it
             is a hard link or a symlink.
+        owner: number of the user whose the sources have to be, ``None`` for any.
 
     Raises:
         LinkError: a file could neither be linked nor copied.
@@ -196,7 +198,13 @@ def link_files(
         except OSError:
             status = None
         expected = _EXECUTABLE if source[-1] == "x" else _PLAIN
-        if status is None or status.st_size != size or status.st_mtime != mtime or status.st_mode != expected:
+        if (
+            status is None
+            or status.st_size != size
+            or status.st_mtime != mtime
+            or status.st_mode != expected
+            or (owner is not None and status.st_uid != owner)
+        ):
             report.damaged.append(position)
             if seen is not None:
                 seen(0)

@@ -18,7 +18,7 @@ from nox_linkenv.linking import LinkMode
 from nox_linkenv.maintenance.background import CompileTask, PrebuildTask, Tasks
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.layout import Layout
-from nox_linkenv.store.objects import discard, discarded_inodes, intact
+from nox_linkenv.store.objects import discard, discarded_inodes, intact, owner_of
 from nox_linkenv.store.trash import find_trash, trash_name
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def close(
         closing.affected.extend(known.root.session for known in others_with(store, prefix, inodes))
     for source, (_, size, mtime) in edited.items():
         for layout in layouts:
-            if not intact(f"{layout.base}/{source}", size=size, mtime=mtime):
+            if not intact(f"{layout.base}/{source}", size=size, mtime=mtime, owner=owner_of(layout.base)):
                 with contextlib.suppress(OSError):
                     discard(layout, source)
     closing.edited.extend(path for path, _, _ in edited.values())

@@ -12,7 +12,7 @@ from nox_linkenv.digest import address, mtime_of
 from nox_linkenv.store.files import create, make_directory, publish, staging_name
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.manifest import Manifest, StoredFile
-from nox_linkenv.store.objects import discard_changed, finish, intact
+from nox_linkenv.store.objects import discard_changed, finish, intact, owner_of
 from nox_linkenv.wheel.model import Scheme, WheelFile
 from nox_linkenv.wheel.reader import Wheel
 
@@ -66,7 +66,7 @@ def _stage(layout: Layout, staging: str, wheel: Wheel, file: WheelFile) -> tuple
     if file.digest is not None:
         addr = address(file.digest, executable=file.executable)
         discard_changed(layout, [object_name(addr)])
-        if intact(layout.object(addr), size=file.size, mtime=mtime_of(addr)):
+        if intact(layout.object(addr), size=file.size, mtime=mtime_of(addr), owner=owner_of(layout.base)):
             return _stored(file, addr, _first(blocks)), None
     temporary = os.path.join(staging, hashlib.sha256(file.name.encode()).hexdigest()[:32])
     digest = hashlib.sha256()

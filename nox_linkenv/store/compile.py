@@ -20,7 +20,7 @@ from nox_linkenv.digest import file_digest, mtime_of
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.files import create, make_directory, publish, staging_name
 from nox_linkenv.store.layout import BYTECODE, PYC_DIGITS, Layout, bytecode_name, object_name
-from nox_linkenv.store.objects import finish, intact, is_whole
+from nox_linkenv.store.objects import finish, intact, is_whole, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -140,6 +140,7 @@ def bytecode_of(layers: Sequence[Layout], tag: str, addresses: Iterable[str]) ->
     for addr in addresses:
         wanted.setdefault(addr[:2], {})[addr[2:64]] = addr
     found: dict[str, StoredBytecode] = {}
+    owners = {layer: owner_of(layer.base) for layer in layers}
     for shard, rests in wanted.items():
         for layer in layers:
             directory = f"{BYTECODE.name}/{tag}/{shard}"
@@ -148,7 +149,7 @@ def bytecode_of(layers: Sequence[Layout], tag: str, addresses: Iterable[str]) ->
                 if addr and addr not in found and len(name) == _LENGTH:
                     with contextlib.suppress(OSError):
                         size = os.lstat(path := f"{layer.base}/{directory}/{name}").st_size
-                        if intact(path, size=size, mtime=mtime_of(addr)):  # else it is made again
+                        if intact(path, size=size, mtime=mtime_of(addr), owner=owners[layer]):  # else it is made again
                             found[addr] = StoredBytecode(f"{directory}/{name}", size)
     return found
 

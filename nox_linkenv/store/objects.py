@@ -29,6 +29,7 @@ __all__ = [
     "finish",
     "intact",
     "is_whole",
+    "owner_of",
     "put_file",
 ]
 
@@ -39,15 +40,34 @@ EXECUTABLE_MODE = 0o755
 _DISCARDED: Final = rb"(?m)^(\d{1,20}) ((?:objects|bytecode)/[\w./-]+)$"
 
 
-def intact(path: str, *, size: int, mtime: int) -> bool:
-    """Return whether the object at *path* has its size (bytes), its modification time (seconds) and its mode."""
+def owner_of(base: str) -> int | None:
+    """Return whose the files in the format directory *base* have to be, ``None`` where they may be several users'.
+
+    Hard links share the owner: root's session that gives a file of its environment to somebody gives away the store's.
+    """
+    try:
+        status = os.stat(base)
+    except OSError:
+        return None
+    return status.st_uid if os.name == "posix" and not status.st_mode & stat.S_IWGRP else None
+
+
+def intact(path: str, *, size: int, mtime: int, owner: int | None = None) -> bool:
+    """Return whether the object at *path* has its size (bytes), its modification time (seconds) and its mode.
+
+    Args:
+        owner: number of the user whose it has to be, ``None`` for any.
+    """
     try:
         status = os.lstat(path)
     except OSError:
         return False
     mode = EXECUTABLE_MODE if path.endswith(EXECUTABLE_SUFFIX) else FILE_MODE
     return (
-        status.st_size == size and status.st_mtime_ns == mtime * 1_000_000_000 and status.st_mode == stat.S_IFREG | mode
+        status.st_size == size
+        and status.st_mtime_ns == mtime * 1_000_000_000
+        and status.st_mode == stat.S_IFREG | mode
+        and (owner is None or status.st_uid == owner)
     )
 
 
@@ -66,7 +86,7 @@ def finish(path: str, *, executable: bool, mtime: int) -> None:
 def put_file(layout: Layout, source: str, addr: str, mtime: int) -> None:
     """Copy the file *source*, whose address is *addr*, into the store, unless it is there."""
     target = layout.object(addr)
-    if intact(target, size=os.path.getsize(source), mtime=mtime):
+    if intact(target, size=os.path.getsize(source), mtime=mtime, owner=owner_of(layout.base)):
         return
     make_directory(layout.staging)
     staged = staging_name(layout.staging)

@@ -103,3 +103,31 @@ def test_nothing_is_for_everybody_to_write(here: Site) -> None:
         assert stat.S_IMODE((fresh.packages / "tiny").stat().st_mode) == 0o777, "as virtualenv and pip make it"
     finally:
         os.umask(before)
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.parametrize("ended", [True, False], ids=["ended", "killed"])
+@pytest.mark.parametrize("again", ["same", "other"])
+def test_a_file_that_is_given_away_reaches_no_other_environment(here: Site, ended: bool, again: str) -> None:
+    """A hard link has the owner of the store's file: ``chown`` in an environment gives away that, too."""
+    here.settings = replace(here.settings, spares=True)
+    make_wheel(here.wheels, "tiny", "1.0", {"tiny/__init__.py": b"x = 1\n", "tiny/other.py": b"y = 1\n"})
+    place = here.place()
+    for _ in range(2):
+        place.session(["tiny"], run="import tiny.other, pip")
+    environment = place.environment()
+    place.create(environment)
+    place.install(environment, "tiny")
+    given = [path for path in Path(place.prefix).rglob("*") if path.parent.name in ("tiny", "pip", "__pycache__")]
+    assert len(given) > 10
+    for path in given:
+        os.chown(path, _NOBODY, -1, follow_symlinks=False)
+    if ended:
+        closing = place.end(environment)
+        assert any(path.endswith("tiny/other.py") for path in closing.edited)
+    target = place if again == "same" else here.place("other")
+    for _ in range(2):
+        target.session(["tiny"], run="import tiny.other, pip")
+        owners = {path: path.lstat().st_uid for path in Path(target.prefix).rglob("*")}
+        assert [path for path, owner in owners.items() if owner != os.geteuid()] == []
+    assert [path for path in here.base.glob("objects/*/*") if path.lstat().st_uid == _NOBODY] == []

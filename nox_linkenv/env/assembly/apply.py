@@ -15,7 +15,7 @@ from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.receipt import DIRECTORY, donor_of, own_directory
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.linking.trace import trace
-from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes, discarded_names
+from nox_linkenv.store.objects import discard, discard_changed, discarded_inodes, discarded_names, owner_of
 from nox_linkenv.store.spares import take_prebuilt
 
 if TYPE_CHECKING:
@@ -133,7 +133,15 @@ class LinkApplier:
                 for root in self.facts.site_packages:
                     os.makedirs(f"{self.assembler.prefix}/{root}", exist_ok=True)
                 donor = PreviousTree(path, state)
-                return take_over(donor, self.assembler.prefix, links, private, roots=self.facts.site_packages)
+                hard = self.assembler.mode is LinkMode.HARDLINK
+                return take_over(
+                    donor,
+                    self.assembler.prefix,
+                    links,
+                    private,
+                    roots=self.facts.site_packages,
+                    owner=owner_of(self.assembler.layout.base) if hard else None,
+                )
         return Leftover(links.directories, list(range(len(links.paths))))
 
     def _still_good(self, inodes: Sequence[int], sources: Sequence[str]) -> Sequence[int]:

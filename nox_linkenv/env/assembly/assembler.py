@@ -16,7 +16,7 @@ from nox_linkenv.errors import EnvError, remedy_for
 from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
 from nox_linkenv.regular import open_regular
 from nox_linkenv.store.directories import ancestors, is_directory, leading_outside
-from nox_linkenv.store.objects import is_whole
+from nox_linkenv.store.objects import is_whole, owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -111,6 +111,7 @@ class Assembler:
             mode=self.mode,
             operations=self.operations,
             inodes=inodes,
+            owner=owner_of(layout.base) if self.mode is LinkMode.HARDLINK else None,
         )
 
     def contents(self, plan: Plan) -> dict[str, bytes]:

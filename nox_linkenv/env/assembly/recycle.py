@@ -21,7 +21,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from nox_linkenv.env.assembly.assembler import EMPTY_MTIME
-from nox_linkenv.env.stat_signature import expected_signatures, signature_of, signatures_below
+from nox_linkenv.env.stat_signature import expected_signatures, owned_signature_of, signature_of, signatures_below
 from nox_linkenv.store.directories import open_below, open_directory
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def take_over(
     private: Mapping[str, Private],
     *,
     roots: Sequence[str],
+    owner: int | None = None,
 ) -> Leftover:
     """Move directories of packages from *donor* into the environment at *prefix*.
 
@@ -79,6 +80,7 @@ def take_over(
         links: what belongs there.
         private: by path, files which are not links; they are kept where they are the same.
         roots: site-packages directories; what lies directly in them is moved as a whole.
+        owner: number of the user whose the links have to be, ``None`` for any.
     """
     with contextlib.ExitStack() as opened:
         try:
@@ -90,7 +92,7 @@ def take_over(
             with contextlib.suppress(OSError):
                 there = _until(opened, open_below(root, at=old))
                 sites.append(_Site(f"{root}/", there, _until(opened, open_below(root, at=new))))
-        return _Taking(donor.state, old, new, sites, links, private).run()
+        return _Taking(donor.state, old, new, sites, links, private, owner).run()
 
 
 def _until(stack: contextlib.ExitStack, descriptor: int) -> int:
@@ -123,7 +125,14 @@ class _Taking:
     """
 
     def __init__(
-        self, state: State, old: int, new: int, sites: Sequence[_Site], links: Links, private: Mapping[str, Private]
+        self,
+        state: State,
+        old: int,
+        new: int,
+        sites: Sequence[_Site],
+        links: Links,
+        private: Mapping[str, Private],
+        owner: int | None,
     ) -> None:
         self.state = state
         self.old = old
@@ -133,9 +142,11 @@ class _Taking:
         self.private = private
         # What this process's umask makes of a new directory can be seen on the environment's own; asking the umask
         # means setting it, which other threads would notice.
-        self.mode = os.fstat(new).st_mode
+        made = os.fstat(new)
+        self.mode, self.user = made.st_mode, made.st_uid
         self.file_mode = stat.S_IFREG | (0o666 & self.mode)
-        self.expected = expected_signatures(links)
+        self.expected = expected_signatures(links, owner)
+        self.signature = signature_of if owner is None else owned_signature_of
         self.owners = self._packages([path + "/" for path in links.directories])
         package_of = dict(zip(links.directories, self.owners, strict=True)).get
         self.packages = [package_of(folder, "") for folder in links.folders()]
@@ -180,7 +191,8 @@ class _Taking:
     def _walk(self) -> Walk:
         from nox_linkenv.env.assembly.walk import Walk
 
-        return Walk(self.old, self.state.inodes, self.mode, self.index, self.expected, self.known, self.private)
+        looks = (self.index, self.expected, self.signature)
+        return Walk(self.old, self.state.inodes, self.mode, *looks, self.known, self.private)
 
     def _keep(self, path: str) -> bool:
         """Return whether the environment has the private file *path* as it should be; another one is removed."""
@@ -190,6 +202,7 @@ class _Taking:
             return False
         if (
             status.st_mode == self.file_mode
+            and status.st_uid == self.user
             and status.st_nlink == 1
             and status.st_size == len(private.content)
             and not (private.timed and status.st_mtime != EMPTY_MTIME)
@@ -224,7 +237,7 @@ class _Taking:
 
     def _same(self, directory: str, status: os.stat_result, change: int) -> bool:
         """Return whether *directory* has the mode and the entries that it should have."""
-        if status.st_mode != self.mode:
+        if status.st_mode != self.mode or status.st_uid != self.user:
             return False
         return status.st_ctime_ns == change or (change == 0 and self._unchanged(directory))
 
@@ -278,11 +291,11 @@ class _Taking:
         chosen = [package in sure for package in self.packages]
         expected = list(itertools.compress(self.expected, chosen))
         with contextlib.suppress(OSError):
-            if signatures_below(self.old, itertools.compress(self.links.paths, chosen)) == expected:
+            if signatures_below(self.old, itertools.compress(self.links.paths, chosen), self.signature) == expected:
                 return doubtful
         for at, signature in zip(itertools.compress(itertools.count(), chosen), expected, strict=True):
             status = _status(self.links.paths[at], self.old)
-            if status is None or signature_of(status) != signature:
+            if status is None or self.signature(status) != signature:
                 doubtful.add(self.packages[at])
         return doubtful
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nox_linkenv.env.stat_signature import signature_of
 from nox_linkenv.store.directories import open_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
-    from nox_linkenv.env.stat_signature import StatSignature
 
 __all__ = ["Walk"]
 
@@ -30,6 +28,7 @@ class Walk:
         mode: of its directories, as it should be.
         index: path of each link -> its position.
         expected: how each link looks.
+        signature: returns how a file looks, by its status.
         known: the directories that belong there.
         private: paths of the files that are not links; they are looked at when their package has been moved.
 
@@ -44,7 +43,8 @@ class Walk:
         inodes: Sequence[int],
         mode: int,
         index: Mapping[str, int],
-        expected: Sequence[StatSignature],
+        expected: Sequence[Any],
+        signature: Callable[[os.stat_result], Any],
         known: Container[str],
         private: Container[str],
     ) -> None:
@@ -53,6 +53,7 @@ class Walk:
         self.mode = mode
         self.index = index
         self.expected = expected
+        self.signature = signature
         self.known = known
         self.private = private
         self.done: set[int] = set()
@@ -85,7 +86,10 @@ class Walk:
         below = []
         descriptor = _open(name, parent)
         try:
-            if os.fstat(descriptor).st_mode != self.mode:
+            status = os.fstat(descriptor)
+            if os.name == "posix" and status.st_uid != os.geteuid():  # root's session has given it away
+                os.fchown(descriptor, os.geteuid(), -1)
+            if status.st_mode != self.mode:
                 os.fchmod(descriptor, stat.S_IMODE(self.mode))
             made.append(directory)
             with os.scandir(descriptor) as entries:
@@ -94,7 +98,7 @@ class Walk:
                     at = self.index.get(path)
                     if at is not None:
                         status = entry.stat(follow_symlinks=False)
-                        if status.st_ino == self.inodes[at] and signature_of(status) == self.expected[at]:
+                        if status.st_ino == self.inodes[at] and self.signature(status) == self.expected[at]:
                             done.append(at)
                         else:
                             self._discard(entry, descriptor)
