@@ -1,7 +1,8 @@
 """The nox backend ``linked``.
 
 nox has no plugin system: the backend is entered into its table, and ``nox.command.run``, through which every command
-of a session passes, is wrapped, so that ``session.install`` in a linked environment is answered here.
+of a session passes, is wrapped, so that ``session.install`` in a linked environment is answered here, and so is
+``session.run("pip", "install", ...)``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import inspect
 import logging
 import os
+import re
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -28,23 +31,42 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
+_QUIET: Final = re.compile(r"--quiet|-[a-zA-Z]*q[a-zA-Z]*")
 _LOGGERS: Final = ("filelock", "virtualenv", "python_discovery", "distlib")
 _INSTALL: Final = ("python", "-m", "pip", "install")
+_SCRIPT: Final = ("pip", "install")
 _run: Callable[..., str | bool] = nox.command.run
 _execute: Callable[[SessionRunner], Result] = SessionRunner.execute
 
 
 def _command_run(args: Sequence[str], **options: Any) -> str | bool:
-    """Stand in for ``nox.command.run``: answer ``session.install`` in a linked environment, pass on all else."""
+    """Stand in for ``nox.command.run``: answer an installation in a linked environment, pass on all else."""
     environment = LinkedEnv.at((options.get("paths") or [""])[0])
     if shutil.which("python", path=os.pathsep.join(options.get("paths") or [])) is None:
         return _run(args, **options)  # nox refuses a python from outside of the environment
     codes = options.get("success_codes")
     if codes is not None and 0 not in codes:
         return _run(args, **options)  # success is to fail: nox knows how to say that
-    if environment is None or tuple(args[:4]) != _INSTALL or options.get("external") != "error":
+    beginning = _beginning(args, options, environment) if environment is not None else 0
+    if environment is None or not beginning:
         return _run(args, **options)
-    return install(environment, [os.fspath(argument) for argument in args], options, run=_run)
+    return install(environment, [os.fspath(argument) for argument in args], beginning, options, run=_run)
+
+
+def _beginning(args: Sequence[str], options: Mapping[str, Any], environment: LinkedEnv) -> int:
+    """Return how many of *args* come before what is to be installed, 0 where they are to be run as they stand."""
+    if tuple(args[:4]) == _INSTALL:
+        if options.get("external") == "error":
+            return 4  # session.install
+        beginning = 4
+    elif tuple(args[:2]) == _SCRIPT and environment.has_own_pip():
+        beginning = 2
+    else:
+        return 0
+    # session.run: what pip says may be what is asked for, and what it is told not to say.
+    asked = options.get("silent") or options.get("stdout") is not None
+    asked = asked or options.get("stderr") not in (None, subprocess.STDOUT)
+    return 0 if asked or any(_QUIET.fullmatch(os.fspath(argument)) for argument in args) else beginning
 
 
 def _session_execute(runner: SessionRunner) -> Result:

@@ -150,6 +150,16 @@ class LinkedEnv(VirtualEnv):
     def _absolute(self, resolved: str) -> str:
         return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
 
+    def has_own_pip(self) -> bool:
+        """Return whether the script ``pip`` in it is the one that pip makes for itself, run by its interpreter."""
+        try:
+            with open(os.path.join(self.bin, "pip"), "rb") as stream:
+                text = stream.read(4096)
+        except OSError:
+            return False
+        own = os.fsencode(os.path.join(self.bin, "python"))
+        return text.startswith(b"#!") and own in text and b"from pip._internal.cli.main import " in text
+
     def close(self) -> None:
         """Look at the environment after its session: say what was changed, note what is worth preparing."""
         environ = {**os.environ, **{name: value or "" for name, value in self.env.items()}}

@@ -1,4 +1,4 @@
-"""Answering ``session.install`` in a linked environment."""
+"""Answering ``session.install``, and ``session.run("pip", "install", ...)``, in a linked environment."""
 
 from __future__ import annotations
 
@@ -26,11 +26,17 @@ __all__ = ["install"]
 
 
 def install(
-    environment: LinkedEnv, command: Sequence[str], options: Mapping[str, Any], *, run: Callable[..., str | bool]
+    environment: LinkedEnv,
+    command: Sequence[str],
+    beginning: int,
+    options: Mapping[str, Any],
+    *,
+    run: Callable[..., str | bool],
 ) -> str | bool:
-    """Answer the *command* of ``session.install`` in *environment*; return what ``nox.command.run`` would.
+    """Answer the *command* of a session in *environment*; return what ``nox.command.run`` would.
 
     Args:
+        beginning: how many words of it come before what is to be installed: ``python -m pip install``, ``pip install``.
         options: those that nox runs it with.
         run: nox's own ``nox.command.run``.
     """
@@ -38,10 +44,10 @@ def install(
         logger.info(" ".join([command[0], shlex.join(command[1:])]))
     env: Mapping[str, str | None] = options.get("env") or os.environ
     request = Request(
-        tuple(command[4:]), {name: value for name, value in env.items() if value is not None}, os.getcwd()
+        tuple(command[beginning:]), {name: value for name, value in env.items() if value is not None}, os.getcwd()
     )
     with reported():
-        outcome = install_request(environment.linked, request, _SessionPip(command, options, run))
+        outcome = install_request(environment.linked, request, _SessionPip(command, beginning, options, run))
     logger.info(f"linked: {outcome.message}")
     for warning in outcome.warnings:
         logger.warning(warning)
@@ -56,16 +62,20 @@ def install(
 
 
 class _SessionPip:
-    """Runs pip as nox would run it for ``session.install``.
+    """Runs pip as nox would run it for the session.
 
     Args:
-        command: of the session, which begins with ``python -m pip install``.
+        command: of the session.
+        beginning: how many words of it come before what is to be installed.
         options: those that nox runs it with.
         run: nox's own ``nox.command.run``.
     """
 
-    def __init__(self, command: Sequence[str], options: Mapping[str, Any], run: Callable[..., str | bool]) -> None:
+    def __init__(
+        self, command: Sequence[str], beginning: int, options: Mapping[str, Any], run: Callable[..., str | bool]
+    ) -> None:
         self.command = command
+        self.beginning = beginning
         self.options = options
         self.run = run
 
@@ -76,7 +86,7 @@ class _SessionPip:
         codes = []
 
         def asking(command: Sequence[str], **options: Any) -> tuple[int, str]:
-            code, output = popen(observed([*command, *arguments], record), **options)
+            code, output = popen(observed([*self._by_python(command), *arguments], record), **options)
             codes.append(code)
             return code, output if code else ""
 
@@ -91,12 +101,18 @@ class _SessionPip:
         from nox_linkenv.resolve.pip import observed
 
         quiet = {**self.options, "silent": True, "stdout": None, "stderr": subprocess.STDOUT}
-        code, _ = self._popen(observed([*self.command[:3], *arguments], record), quiet)
+        code, _ = self._popen(observed(["python", "-m", "pip", *arguments], record), quiet)
         return code == 0
 
     def install(self, arguments: Sequence[str]) -> bool:
         options = {**self.options, "log": False}
-        return bool(self.run((*self.command[:4], *arguments), **options))
+        return bool(self.run((*self.command[: self.beginning], *arguments), **options))
+
+    def _by_python(self, command: Sequence[str]) -> list[str]:
+        """Return *command*, as nox would run it, with the interpreter in front where it begins with the script."""
+        if self.command[0] == "python":
+            return list(command)
+        return [os.path.join(os.path.dirname(command[0]), "python"), "-m", "pip", *command[1:]]
 
     def _popen(self, command: Sequence[str], options: Mapping[str, Any]) -> tuple[int, str]:
         known = inspect.signature(popen).parameters

@@ -204,6 +204,22 @@ def no_arguments(session: nox.Session) -> None:
 
 
 @nox.session
+def pip_by_itself(session: nox.Session) -> None:
+    session.run("pip", "install", "tiny==1.0")
+    first = listed(session)
+    session.run("python", "-m", "pip", "install", "-U", "tiny")
+    second = listed(session)
+    said = str(session.run("pip", "install", "needy", silent=True))
+    session.run("pip", "install", "-q", "needy")
+    note(session, first=first, second=second, last=listed(session), said=said.splitlines()[-1])
+
+
+@nox.session
+def pip_by_itself_fails(session: nox.Session) -> None:
+    session.run("pip", "install", "tiny==3.0")
+
+
+@nox.session
 def external_programs(session: nox.Session) -> None:
     session.install("tiny")
     session.run("true")

@@ -24,10 +24,18 @@ _SKIPPED = {"missing_interpreter", "missing_interpreter_path"}
 _FAILED = {
     *("unknown_requirement", "conflicting_pins", "conflicting_requirements", "missing_requirements_file"),
     *("missing_constraints_file", "missing_wheel", "missing_project", "not_a_project", "unknown_option"),
-    *("malformed_requirement", "wrong_hash", "no_arguments", "external_programs", "no_environment", "params_wrong"),
+    *(
+        "malformed_requirement",
+        "wrong_hash",
+        "no_arguments",
+        "pip_by_itself_fails",
+        "external_programs",
+        "no_environment",
+        "params_wrong",
+    ),
 }
 #: These change installed packages by commands of their own, and it is said at their end.
-_CHANGING = {"returned", "pip_commands"}
+_CHANGING = {"returned", "pip_commands", "pip_by_itself"}
 #: What the oldest nox does not know yet: there both backends must fail in the same way, but for a removed variable,
 #: which nox fails to pass on while the linked backend knows what was meant.
 _NEWER = {"env_removed", "without_outer_env"}
