@@ -15,6 +15,7 @@ from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 from nox_linkenv.errors import EnvError, LinkenvError
 from nox_linkenv.plugins.tox.cached_virtualenv import CachedVirtualenv
 from nox_linkenv.plugins.tox.installing import LinkedExecutor, beginning
+from nox_linkenv.plugins.tox.packaging import KEY, is_agreed
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings, warn_of_misspelt
 
 if TYPE_CHECKING:
@@ -196,15 +197,15 @@ class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
         """Add the choice of the package environment, which tox leaves to the run environment."""
         super().register_config()
         self.conf.add_config(
-            keys=["linkenv_packaging"],
+            keys=[KEY],
             of_type=bool,
-            default=False,
-            desc="build packages in an environment that is linked, too",
+            default=lambda conf, _name: is_agreed(conf),
+            desc="build packages in an environment that is linked, too; by default where all environments are linked",
         )
 
     @property
     def _package_tox_env_type(self) -> str:
-        if self.conf["linkenv_packaging"]:
+        if self.conf[KEY]:
             return LinkedPackager.id()
         return super()._package_tox_env_type
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.plugins.tox.tool import ORACLE, Run, ini
 from tests.support.capabilities import require_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
     from tests.plugins.tox.tool import Outcome, Project
     from tests.support.shared import Host
@@ -177,7 +177,7 @@ def test_chosen_in_pyproject(project: Project) -> None:
 
 
 def test_linked_packaging(project: Project) -> None:
-    """Package environments are tox's own unless they are asked for; both kinds go together under two names."""
+    """Package environments are tox's own where a runner is; both kinds go together under two names."""
     more = "[testenv:b]\nrunner = virtualenv\n[testenv:c]\nlinkenv_packaging = true\npackage_env = .pkg-linked"
     config = ini("package = wheel\ncommands = demo", tox="", more=more, runner="linked")
     project.tox(Run(("run", "-e", "py,b,c"), config=config))
@@ -187,6 +187,34 @@ def test_linked_packaging(project: Project) -> None:
     assert (project.root / ".tox/.pkg-linked/.linkenv/receipt.json").exists()
     assert "tiny-2.0.dist-info" in told.installed[".tox/.pkg-linked"]
     assert not (project.root / ".tox/b/.linkenv").exists()
+
+
+_OTHER = "[testenv:b]\nrunner = virtualenv\npackage = wheel\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "lines", "more", "linked"),
+    [
+        ((), "", "", True),
+        ((), "", "[testenv:.pkg]\nset_env = A=1\n[testenv:lint]\nskip_install = true\n", True),
+        ((), "linkenv_packaging = false", "", False),
+        ((), "", "[testenv:c]\nlinkenv_packaging = false", False),
+        ((), "", _OTHER, False),
+        (("-e", "py,b"), "", _OTHER, False),
+        (("-e", "b,py"), "", _OTHER, False),
+        (("-e", "py,py312", "-x", "testenv:py312.runner=virtualenv"), "", "", False),
+    ],
+)
+def test_packages_are_built_linked_where_all_are(
+    project: Project, args: tuple[str, ...], lines: str, more: str, linked: bool
+) -> None:
+    config = ini(f"package = wheel\n{lines}\ncommands = demo", tox="", more=more, runner="linked")
+    if "py312" in args:
+        require_python("3.12")
+    told = project.tox(Run(("run", *args), config=config))
+    assert told.code == 0, told.output
+    assert (project.root / ".tox/.pkg/.linkenv").exists() is linked
+    assert "tiny-2.0.dist-info" in told.installed[".tox/.pkg"]
 
 
 def test_on_the_oldest(make: Callable[[Host], Project], oldest: Host) -> None:
