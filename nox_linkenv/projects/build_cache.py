@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
+from nox_linkenv.projects.generated import Generated, is_inside
 from nox_linkenv.projects.reads import NOTHING, Reads
 from nox_linkenv.projects.widening import load_names, widen, wider_key
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, PLANS, object_name, unit_name
-from nox_linkenv.store.notes import optional, string, strings
+from nox_linkenv.store.notes import optional, rows, string, strings
 from nox_linkenv.store.objects import FILE_MODE
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Build:
         reads: what the build has read besides the project.
         refused: why the wheel must not be used, in one clause; empty where it may.
         reading: what pip read to resolve its requirements.
+        generated: what it writes into the project.
     """
 
     time: float
@@ -67,6 +69,7 @@ class Build:
     reads: Reads = NOTHING
     refused: str = ""
     reading: Reading = UNKNOWN
+    generated: Generated = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +132,15 @@ def _build(data: dict[str, Any]) -> Build:
     texts = {name: string(data[name]) for name in ("wheel", "archive", "metadata", "refused")}
     if not texts["refused"] and _ARCHIVE.fullmatch(texts["archive"]) is None:
         raise ValueError("not the path of an archive")
+    generated = tuple((path, text) for path, text in rows(data.get("generated", []), str, str))
+    if not all(is_inside(path) for path, _ in generated):
+        raise ValueError("not the path of a file in a project")
     return Build(
         time=float(data["time"]),
         requirements=tuple(unit_name(PLANS, name) for name in strings(data["requirements"])),
         reads=Reads.from_json(data["reads"]),
         reading=Reading.of(data["reading"]),
+        generated=generated,
         **texts,
     )
 

@@ -14,7 +14,7 @@ from packaging.utils import parse_wheel_filename
 from nox_linkenv.projects.backend import Backend, BackendError
 from nox_linkenv.projects.build_cache import Build, digest_of, keep_archive, metadata_digest
 from nox_linkenv.projects.looking import Watched
-from nox_linkenv.projects.notes import UnsettledError, reads_of
+from nox_linkenv.projects.notes import UnsettledError, made_in, reads_of
 from nox_linkenv.projects.product import look_through
 from nox_linkenv.projects.reads import NOTHING, Reads
 from nox_linkenv.projects.requirements import index_arguments
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.build_target import BuildEnvironment, BuildTarget
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject, Requested
+    from nox_linkenv.projects.watch import Note
     from nox_linkenv.store import Manifest
 
 __all__ = ["BuildRun", "Result", "Work"]
@@ -77,11 +78,16 @@ class Result:
         build: itself.
         portable: for a new one that serves every interpreter, a digest of what it depends on.
         lasting: whether the same would come of the same another time, as far as it was watched.
+        made: real paths of what a new one was seen to make.
+        began, ended: when a new one was made, in seconds since the epoch.
     """
 
     build: Build
     portable: str | None = None
     lasting: bool = True
+    made: frozenset[str] = frozenset()
+    began: float = 0.0
+    ended: float = 0.0
 
 
 class BuildRun:
@@ -195,7 +201,8 @@ class BuildRun:
             metadata = metadata_digest(store, manifest)
         except (OSError, StopIteration) as error:
             raise BackendError("its wheel has no METADATA") from error
-        reads = self._reads()
+        notes = self.watch.notes()
+        reads = None if notes is None else self._reads(notes)
         build = Build(
             time=self.environment.oldest,
             requirements=self.environment.plans,
@@ -207,23 +214,28 @@ class BuildRun:
         )
         portable = depends if self.tree.declarative and _is_portable(path) else None
         lasting = reads is not None and not reads.unseen and not self._direct
-        return self._judged(Result(build, portable, lasting=lasting), manifest, began, ended)
+        made = made_in(notes) if notes is not None else frozenset[str]()
+        return self._judged(Result(build, portable, lasting, made, began, ended), manifest)
 
-    def _reads(self) -> Reads | None:
+    def _reads(self, notes: Sequence[Note]) -> Reads | None:
         """Return what has been read, ``None`` where that is not known."""
-        notes = self.watch.notes()
-        if notes is None:
-            return None
         watched = Watched(self.target.prefix, self.target.request.environ, self.tree, (self.directory,))
         try:
             return reads_of(notes, watched)
         except UnsettledError:
             return None
 
-    def _judged(self, result: Result, manifest: Manifest, began: float, ended: float) -> Result:
+    def _judged(self, result: Result, manifest: Manifest) -> Result:
         """Return *result* as its wheel shows it: whether and how long it lasts, and is what pip would build."""
         sources = {entry.rpartition(" ")[2] for entry in self.tree.entries.values()}
-        product = look_through(self.target.store, manifest, self.directory, began=began, ended=ended, sources=sources)
+        product = look_through(
+            self.target.store,
+            manifest,
+            self.directory,
+            began=result.began,
+            ended=result.ended,
+            sources=sources,
+        )
         build = result.build
         if any(not path or (path.startswith("/env") and not _REQUIRED.fullmatch(path)) for path in product.paths):
             build = replace(build, refused="its wheel names the environment that it was built in")

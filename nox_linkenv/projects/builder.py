@@ -12,12 +12,16 @@ from packaging.version import Version
 from nox_linkenv.env.temporary import scratch
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, digest_of, load_build, write
-from nox_linkenv.projects.build_run import BuildRun, Work
+from nox_linkenv.projects.build_run import BuildRun, Result, Work
+from nox_linkenv.projects.generated import Generated, generated_files, write_again
 from nox_linkenv.projects.key import look
+from nox_linkenv.projects.product import tells_when_or_where
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from nox_linkenv.projects.build_target import BuildTarget
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject, Requested
@@ -32,14 +36,21 @@ _UNCONSTRAINED: Final = Version("26.2")
 _HOOKS_ONLY: Final = Version("25.3")
 
 
-def unchanged_but_products(before: Tree, after: Tree) -> bool:
+def unchanged_but_products(before: Tree, after: Tree, generated: Collection[str] = ()) -> bool:
     """Return whether nothing has changed but what builds leave behind.
 
     A build of the same sources reads and rewrites its own leavings, so the same wheel comes of the tree before and
-    after it.  Anything else that changes meanwhile, be it a generated module, may be an edit: then nothing is kept,
-    and the next build, which finds the generated module there, settles it.
+    after it.  Anything else that changes meanwhile may be an edit: then nothing is kept.  A module that the build was
+    seen to write where there was none is kept with it, and the build stands for the tree before it alone.
+
+    Args:
+        generated: paths, relative to the project, which do not count.
     """
-    return all(_PRODUCTS.fullmatch(path) for path in before.changes(after))
+    return all(path in generated or _is_product(path) for path in before.changes(after))
+
+
+def _is_product(path: str) -> bool:
+    return _PRODUCTS.fullmatch(path) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +93,24 @@ class ProjectBuilder:
         context = self._context()
         with self.store.locked_for(digest_of(["project", self.project.path])):
             known = self._load(context, tree)
-            if (holding := self._holding(known)) is not None:
+            if (holding := self._holding(known, tree)) is not None:
                 return Made(_usable(holding), new=False, exact=True)
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
             shown = now if exact else self.target.pinned_tree(tree) or now
             known = known or self._load(context, shown)
-            if (holding := self._holding(known)) is not None:
+            if (holding := self._holding(known, shown)) is not None:
                 return Made(_usable(holding), new=False, exact=exact)
             with scratch(self.store.layout, "env") as directory:
                 run = BuildRun(self.target, self.work, now, directory, lambda depends: self._load(depends, now))
                 result = run.run(known)
+            if result.build.generated and not write_again(self.project.path, result.build.generated):
+                raise BackendError("what its build writes cannot be written again")
             after = self._look()
-            quiet = result.lasting and unchanged_but_products(now, after)
-            trees = [now, after] if quiet else []
+            kept = result.build.generated or self._generated(now, after, result, directory)
+            quiet = result.lasting and kept is not None
+            result = replace(result, build=replace(result.build, generated=kept or ()))
+            trees = ([now] if kept else [now, after]) if quiet else []
             if exact and quiet:
                 trees.append(tree)
             elif result.lasting and (alone := self.target.pinned_tree(tree)):
@@ -103,7 +118,7 @@ class ProjectBuilder:
             if self.work.system.keyable:
                 surroundings = self.target.surroundings()
                 for digest in {tree.digest for tree in trees}:
-                    for place in filter(None, (context, result.portable)):
+                    for place in filter(None, (context, None if kept else result.portable)):
                         write(self.store, digest_of([place, digest]), result.build, surroundings)
         build = _usable(result.build)
         return Made(build, new=known is None or known.wheel != build.wheel, exact=exact and quiet)
@@ -111,10 +126,23 @@ class ProjectBuilder:
     def _load(self, context: str, tree: Tree) -> Build | None:
         return load_build(self.store, digest_of([context, tree.digest]), self.target.surroundings())
 
-    def _holding(self, build: Build | None) -> Build | None:
-        """Return *build* if its requirements are still resolved as they were, with the time at which they were last."""
+    def _holding(self, build: Build | None, tree: Tree) -> Build | None:
+        """Return *build* of *tree* if its requirements are still resolved as they were, with the time of the last time.
+
+        What it writes into the project stands there then, too.
+        """
         since = None if build is None else self.target.holds_since(build.time, build.reading)
-        return None if build is None or since is None else replace(build, time=since)
+        if build is None or since is None or (build.generated and not write_again(tree.project, build.generated)):
+            return None
+        return replace(build, time=since)
+
+    def _generated(self, before: Tree, after: Tree, result: Result, directory: str) -> Generated | None:
+        """Return what the build in *directory* has written into the project; ``None`` where something else changed."""
+
+        def lasts(content: bytes) -> bool:
+            return not tells_when_or_where(content, directory, began=result.began, ended=result.ended)
+
+        return generated_files(before, after, result.made, counts=lambda path: not _is_product(path), lasts=lasts)
 
     def _look(self) -> Tree:
         return look(self.store, self.project, self.target.prefix)

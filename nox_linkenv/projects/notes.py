@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.watch import Note
 
-__all__ = ["Kind", "UnsettledError", "reads_of"]
+__all__ = ["Kind", "UnsettledError", "made_in", "reads_of"]
 
 
 class Kind(enum.Enum):
@@ -96,6 +96,11 @@ def reads_of(notes: Iterable[Note], watched: Watched) -> Reads:
     for note in notes:
         collector.add(Kind(note[0]), *note[1:])
     return collector.reads()
+
+
+def made_in(notes: Iterable[Note]) -> frozenset[str]:
+    """Return the paths, without detours, of what has been made according to *notes*."""
+    return frozenset(plain_path(str(note[1])) for note in notes if note[0] == Kind.MADE.value)
 
 
 class _Collector:

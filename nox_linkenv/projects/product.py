@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["Product", "look_through"]
+__all__ = ["Product", "look_through", "tells_when_or_where"]
 
 #: Bytes that are looked through at most; what is larger is taken to hold anything.
 _MANY: Final = 1 << 30
@@ -88,6 +88,13 @@ def _machine() -> Iterator[tuple[str, bytes]]:
         value = getattr(os.uname(), name)
         if value and value != "localhost":
             yield name, os.fsencode(value)
+
+
+def tells_when_or_where(content: bytes, path: str, *, began: float, ended: float) -> bool:
+    """Return whether *content*, made between two moments (seconds since the epoch), may hold one of them, or *path*."""
+    when = _When(began, ended)
+    dated = when.is_dated(content)
+    return dated or when.is_stamped(content, dated=dated) or path.encode("utf-8", "surrogateescape") in content
 
 
 def _contents(store: Store, manifest: Manifest, sources: Collection[str]) -> Iterator[bytes | None]:

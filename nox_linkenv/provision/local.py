@@ -23,6 +23,7 @@ from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedP
 from nox_linkenv.projects.build_target import BuildTarget
 from nox_linkenv.projects.builder import ProjectBuilder, unchanged_but_products
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
+from nox_linkenv.projects.generated import places
 from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
@@ -36,7 +37,7 @@ from nox_linkenv.provision.answer import (
     stored_wheels,
 )
 from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
-from nox_linkenv.resolve.cache import ago
+from nox_linkenv.resolve.cache import ago, save_inputs
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -133,6 +134,7 @@ class _LocalRequest:
         )
         self.built: list[str] = []
         self.exact = True
+        self.generated: dict[str, frozenset[str]] = {}  # path of a project -> what its build writes into it
 
     def from_cache(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
@@ -260,6 +262,7 @@ class _LocalRequest:
         if made.new:
             self.built.append(os.path.basename(project.path))
         self.exact &= made.exact
+        self.generated[project.path] = places(made.build.generated)
         return made.build
 
     def _install(self, found: ProjectResolution, builds: Sequence[Build], message: str, *, new: bool) -> Outcome:
@@ -297,10 +300,15 @@ class _LocalRequest:
         now = self.keys.again().key
         if not self.exact or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
             return ()
-        if not all(unchanged_but_products(*trees) for trees in zip(self.key.trees, now.trees, strict=True)):
+        trees = zip(self.key.trees, now.trees, strict=True)
+        if not all(unchanged_but_products(*pair, self.generated.get(pair[0].project, ())) for pair in trees):
             return ()
         if asked is not None:
             write(self.store, self.key.base.digest, asked, self.keys.surroundings())
+        if any(self.generated.values()):
+            # To be written again with the build, which the request alone does not lead to.
+            save_inputs(self.store, self.keys.place, self.key.full.inputs)
+            return ()
         if not all(read_build_system(project.path).keyable for project in self.key.requested.projects):
             return ()
         return (self.key.full, now.full)
