@@ -30,7 +30,7 @@ from nox_linkenv.resolve.cache import (
     save_resolution,
 )
 from nox_linkenv.resolve.fetch import fetch
-from nox_linkenv.resolve.inputs import changed
+from nox_linkenv.resolve.inputs import NOT_KEPT, changed
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
@@ -91,6 +91,7 @@ class Answer:
         pinned: whether the request allows no other answer.
         reads: called when the wheels are stored; returns what the builds of some of them have read.
         reading: what pip read for it.
+        not_kept: called where there are no keys; returns why, in one clause, ``None`` where that needs no word.
     """
 
     time: float
@@ -101,6 +102,7 @@ class Answer:
     reads: Callable[[], Reads]
     pinned: bool = False
     reading: Reading = UNKNOWN
+    not_kept: Callable[[], str | None] = lambda: None
 
 
 def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, pip: Pip) -> Outcome:
@@ -135,7 +137,10 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         wheels=tuple(WheelSource(part.name, part.wheel.manifest.digest, part.requirement) for part in stored),
         reading=answer.reading,
     )
-    for key in answer.lasting_keys():
+    lasting = answer.lasting_keys()
+    if not lasting and isinstance(keys.full, Key) and (reason := answer.not_kept()) is not None:
+        save_inputs(environment.store, keys.place, {**keys.full.inputs, NOT_KEPT: reason})
+    for key in lasting:
         archives = _archives(key, plan)
         if archives is not None:
             _save(environment.store, keys, key, replace(resolution, archives=archives), answer.reads())
@@ -252,4 +257,9 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
         now.update(keys.surroundings().short(names))
     else:
         before = {name: value for name, value in before.items() if not name.endswith(READ)}
-    return changed(before, now) or keys.not_renewed or "the resolution is too old"
+    not_kept = before.pop(NOT_KEPT, None)
+    if (difference := changed(before, now)) is not None:
+        return difference
+    if not_kept is not None:
+        return f"the last answer was not kept, as {not_kept}"
+    return keys.not_renewed or "the resolution is too old"

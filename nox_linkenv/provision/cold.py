@@ -21,6 +21,7 @@ from nox_linkenv.provision.answer import (
 from nox_linkenv.provision.delegate import delegate, install_editable
 from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
+from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
@@ -116,6 +117,17 @@ def _install_answered(
         lasting = builds.lasting and not any(item.moves for item in linked)
         return [key] if lasting and isinstance(key, Key) and key == keys.again().key else []
 
+    def not_kept() -> str | None:
+        if not builds.lasting:
+            return UNSEEN
+        moving = [item.name for item in linked if item.moves]
+        if moving:
+            return f"{moving[0]} is named by what may lead elsewhere the next time"
+        now = keys.again().full
+        if isinstance(key, Key) and isinstance(now, Key) and (difference := changed(key.inputs, now.inputs)):
+            return f"{difference} while pip was asked"
+        return None
+
     answer = Answer(
         time=environment.clock(),
         names=[item.name for item in resolved],
@@ -125,6 +137,7 @@ def _install_answered(
         reads=lambda: builds.reads | local_archives(linked, key, request.directory),
         pinned=isinstance(key, Key) and key.pinned,
         reading=answered.reading,
+        not_kept=not_kept,
     )
     try:
         outcome = install_answer(environment, keys, answer, pip)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import time
@@ -81,6 +80,8 @@ class Environment:
         self.store = open_store(settings)
         self.trash: list[str] = []
         self.notes: list[str] = []
+        #: Why it was made by virtualenv, or is not linked, though it should be, in one line.
+        self.not_linked: str | None = None
         self.began = clock()
         self._receipt: Receipt | None = None
         self._claimed = False
@@ -135,10 +136,15 @@ class Environment:
                     return True
             except (CaptureError, StoreUnwritableError) as error:  # virtualenv's own message is the one to show
                 trace("made by virtualenv", reason=str(error))
+                self.not_linked = f"virtualenv makes the environment: {error}"
         self._clear(None)
         by_virtualenv()
-        with contextlib.suppress(EnvError):
+        try:
             self.adopt(interpreter)
+        except EnvError as error:  # what is asked of it gets python's own answer
+            if not {"--no-pip", "--without-pip"}.intersection(parameters or ()):
+                self.not_linked = f"the environment is left to virtualenv and pip: {error}"
+            trace("not taken over", reason=str(error))
         return False
 
     @environment_errors

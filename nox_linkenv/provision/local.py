@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Manifest
 
 __all__ = ["LeftToPip", "install_local"]
+
+#: Why an answer is not kept, in one clause.
+_NOT_EXACT: Final = "the project changed while it was built, or another build of it may come to something else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +285,7 @@ class _LocalRequest:
             message=message,
             reads=lambda: Reads.union([found.reads, *(build.reads for build in builds)]),
             reading=sum((build.reading for build in builds), found.reading),
+            not_kept=lambda: None if self.exact else _NOT_EXACT,
         )
         return install_answer(self.environment, self.keys, answer, self.pip)
 

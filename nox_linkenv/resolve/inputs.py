@@ -17,6 +17,7 @@ __all__ = [
     "ABSENT",
     "ARGUMENTS",
     "INSTALLED",
+    "NOT_KEPT",
     "PIP",
     "Inputs",
     "Interpreter",
@@ -33,6 +34,8 @@ ARGUMENTS: Final = "arguments"
 _INTERPRETER: Final = "interpreter"
 PIP: Final = "pip's version"
 INSTALLED: Final = "what is installed"
+#: Stands among the inputs of a request whose answer was not kept, with the reason.
+NOT_KEPT: Final = "not kept"
 _REST: Final = (ARGUMENTS, _INTERPRETER, PIP, INSTALLED)
 #: How the input of a variable is called: as the variable, or ``${NAME}`` where a requirement file uses it.
 _VARIABLE: Final = r"_?[A-Z][A-Za-z0-9_]*|\$\{\w+\}"

@@ -113,6 +113,8 @@ class LinkedEnv(VirtualEnv):
         interpreter = self._absolute(resolved)
         with reported():
             self.linked.ensure(interpreter, self.venv_params or (), self._by_virtualenv)
+        if self.linked.not_linked is not None:
+            logger.warning("linked: " + " ".join(self.linked.not_linked.split()))
         return True
 
     def _reusable(self) -> bool:

@@ -115,6 +115,8 @@ class LinkedEnv(CachedVirtualenv, ABC):
             self._made = self.linked.ensure(interpreter, parameters, super().create_python_env)
         except LinkenvError as error:
             raise Fail(str(error)) from error
+        if self.linked.not_linked is not None:
+            logging.warning("linked: %s", " ".join(self.linked.not_linked.split()))
 
     def parameters(self) -> list[str] | None:
         """Return the parameters that tox gives virtualenv, ``None`` where only virtualenv itself knows what they do."""
@@ -137,7 +139,7 @@ class LinkedEnv(CachedVirtualenv, ABC):
         """Return what answers installs, unless the user has an ``install_command`` that is not pip's."""
         if beginning(self.conf["install_command"].args) is not None:
             return self.linked
-        logging.info("linked: left to the install_command, which is not pip install")
+        logging.info("linked: left to the install_command, which does not begin as pip's install does here")
         return None
 
     def _untouched(self) -> bool:

@@ -86,7 +86,11 @@ def test_what_is_written_is_what_pip_writes(project: Project, package: str) -> N
         ("python -m pip install {opts} {packages}", "linked: reused the resolution"),
         ("python3 -I -m pip install --no-deps {opts} {packages}", "linked: reused the resolution"),
         ("pip install -U {packages}", "linked: reused the resolution"),
-        ("python -c pass {packages}", "linked: left to the install_command, which is not pip install"),
+        ("python -c pass {packages}", "left to the install_command, which does not begin as pip's install does here"),
+        (
+            "python -m pip --isolated install {packages}",
+            "left to the install_command, which does not begin as pip's install does here",
+        ),
     ],
 )
 def test_an_install_command_that_is_pips_is_answered(project: Project, command: str, expected: str) -> None:
