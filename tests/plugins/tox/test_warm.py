@@ -44,12 +44,12 @@ class Counted:
     project: Project
     log: Path
 
-    def run(self, config: str, *, root: Path | None = None, **env: str) -> tuple[str, bool]:
+    def run(self, config: str, env: dict[str, str] | None = None, *, root: Path | None = None) -> tuple[str, bool]:
         """Return the output of a run in a checkout without environments, and whether any pip was started."""
         here = Project(root or self.project.root, self.project.host, self.project.store)
         shutil.rmtree(here.root / ".tox", ignore_errors=True)
         self.log.unlink(missing_ok=True)
-        told = here.tox(Run(("run", "-vv"), config=config, env={"PIP_LOG": str(self.log), **env}))
+        told = here.tox(Run(("run", "-vv"), config=config, env={"PIP_LOG": str(self.log), **(env or {})}))
         assert told.code == 0, told.output
         return told.output, self.log.exists()
 
@@ -77,10 +77,10 @@ def test_real_backends(real: Counted, backend: str, package: str) -> None:
     index = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": ""}
     for name in ("build", "src/demo.egg-info", "dist"):
         shutil.rmtree(real.project.root / name, ignore_errors=True)
-    real.run(config, **index)
+    real.run(config, index)
     for name in ("build", "src/demo.egg-info", "dist"):
         shutil.rmtree(real.project.root / name, ignore_errors=True)
-    output, pip = real.run(config, **index)
+    output, pip = real.run(config, index)
     assert not pip, output
 
 
@@ -109,9 +109,9 @@ def test_dependencies(counted: Counted, lines: str) -> None:
     for name in ("pyproject.toml", "backend.py", "demo.py"):
         shutil.copy(root / name, root / "local" / name)
     (root / "more.txt").write_text("-e ./local[extra]\n")
-    first, pip = counted.run(ini(lines), PYTHONHASHSEED="")
+    first, pip = counted.run(ini(lines), {"PYTHONHASHSEED": ""})
     assert pip, first
-    output, pip = counted.run(ini(lines), PYTHONHASHSEED="")
+    output, pip = counted.run(ini(lines), {"PYTHONHASHSEED": ""})
     assert not pip, output
 
 
@@ -121,13 +121,13 @@ def test_what_constraints_say(counted: Counted, tmp_path: Path) -> None:
     config = ini("deps =\n    -r requirements.txt\n    other\nset_env = PIP_CONSTRAINT={env:RANDOM}\npass_env = RANDOM")
     for number in range(2):
         (tmp_path / f"random{number}.txt").write_text("tiny<2\n")
-    output, pip = counted.run(config, RANDOM=str(tmp_path / "random0.txt"), **wheels)
+    output, pip = counted.run(config, wheels | {"RANDOM": str(tmp_path / "random0.txt")})
     assert pip
-    output, pip = counted.run(config, RANDOM=str(tmp_path / "random1.txt"), **wheels)
+    output, pip = counted.run(config, wheels | {"RANDOM": str(tmp_path / "random1.txt")})
     assert not pip, output
     second = shutil.copytree(counted.project.root, tmp_path / "second", ignore=shutil.ignore_patterns(".tox"))
-    output, pip = counted.run(config, root=second, RANDOM=str(tmp_path / "random0.txt"), **wheels)
+    output, pip = counted.run(config, wheels | {"RANDOM": str(tmp_path / "random0.txt")}, root=second)
     assert not pip, output
     (tmp_path / "random2.txt").write_text("tiny==1.0\n")
-    output, pip = counted.run(config, RANDOM=str(tmp_path / "random2.txt"), **wheels)
+    output, pip = counted.run(config, wheels | {"RANDOM": str(tmp_path / "random2.txt")})
     assert f"asked pip: {tmp_path}/random2.txt changed" in output
