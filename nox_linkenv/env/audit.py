@@ -54,15 +54,13 @@ def audit_links(
         discarded: numbers of the inodes that have been taken out of those stores.
     """
     audit = Audit()
-    expected = expected_signatures(links)
     owners = {owner_of(base) for base in bases}
     owner = owners.pop() if len(owners) == 1 else None
+    signature_with = signature_of if owner is None else owned_signature_of
     with contextlib.suppress(OSError):
-        if owner is None:
-            if signatures_of_all(prefix, links.paths) == expected:
-                return audit
-        elif signatures_of_all(prefix, links.paths, owned_signature_of) == expected_signatures(links, owner):
+        if signatures_of_all(prefix, links.paths, signature_with) == expected_signatures(links, owner):
             return audit
+    expected = expected_signatures(links)
     for position, (path, source, signature) in enumerate(zip(links.paths, links.sources, expected, strict=True)):
         try:
             status = os.lstat(f"{prefix}/{path}")
