@@ -250,7 +250,7 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
         return key.reason
     before = last_inputs(store, keys.place)
     if before is None:
-        return "this request is new"
+        return keys.not_reused or "this request is new"
     now = dict(key.inputs)
     names = load_names(store, resolution_name(key.digest))
     if names is not None:
@@ -262,4 +262,4 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
         return difference
     if not_kept is not None:
         return f"the last answer was not kept, as {not_kept}"
-    return keys.not_renewed or "the resolution is too old"
+    return keys.not_reused or "the resolution is too old"

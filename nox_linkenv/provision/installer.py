@@ -81,7 +81,10 @@ def _replay(
     if resolution.plan is None:
         return Outcome((), f"{message}: all is there", resolved=resolution.time, reading=resolution.reading)
     plan = stored_plan(environment.store, resolution.plan)
-    if plan is None or environment.leading_outside(plan) is not None:
+    if plan is None:
+        keys.not_reused = "what is stored for its answer cannot be used"
+        return None
+    if environment.leading_outside(plan) is not None:
         return None
     assert keys.arguments is not None
     if resolution.archives:

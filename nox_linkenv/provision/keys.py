@@ -36,7 +36,7 @@ class RequestKeys:
         arguments: those of the request, sorted; ``None`` where an option is not modelled.
         config: pip's configuration.
         key: of the request.
-        not_renewed: why a cached resolution that is too old could not be renewed, ``None`` where none was.
+        not_reused: why a cached resolution was not used, where that is known.
     """
 
     def __init__(self, environment: Environment, request: Request) -> None:
@@ -46,7 +46,7 @@ class RequestKeys:
         self.receipt: Receipt | None = environment.receipt
         self.arguments: Arguments | None = parse(request.arguments)
         self.config: PipConfig = read_config(request.environ, environment.prefix, request.directory)
-        self.not_renewed: str | None = None
+        self.not_reused: str | None = None
         self.key: Key | ProjectKey | Unkeyable = self._read()
 
     @property
@@ -102,7 +102,7 @@ class RequestKeys:
         if settings.resolution_age <= 0 or not settings.renew:
             return None
         if self.arguments is not None and self.arguments.has("--uploaded-prior-to"):
-            self.not_renewed = "the resolution is too old, and what pip takes depends on the time"
+            self.not_reused = "the resolution is too old, and what pip takes depends on the time"
             return None
         from nox_linkenv.resolve.renewal import NotRenewedError, renew
 
@@ -117,7 +117,7 @@ class RequestKeys:
                 age=settings.resolution_age,
             )
         except NotRenewedError as error:
-            self.not_renewed = f"the resolution is too old, and {error.clause}"
+            self.not_reused = f"the resolution is too old, and {error.clause}"
             return None
 
     def _read(self) -> Key | ProjectKey | Unkeyable:
