@@ -1,0 +1,219 @@
+"""``python -m benchmarks.second_runs``: what the second installation of a situation takes, and what it says.
+
+Each is asked for twice with ``linkenv install``, in two environments that are made at the same place, one after the
+other.  ``--write`` puts the table into ``docs/reference.md``.  An index is needed for build requirements.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import http.server
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["BEGIN", "END", "SITUATIONS", "Situation"]
+
+BEGIN: Final = "<!-- second runs -->\n"
+END: Final = "<!-- /second runs -->\n"
+_DOCUMENT: Final = Path(__file__).parent.parent / "docs" / "reference.md"
+_PROJECT: Final = """\
+[build-system]
+requires = [{requires}]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "demo"
+{version}
+dependencies = ["iniconfig"]
+
+[project.optional-dependencies]
+test = ["six"]
+
+[tool.setuptools]
+packages = ["demo"]
+"""
+_SCM: Final = "\n[tool.setuptools_scm]\n"
+
+
+def _nothing(_: Path) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Something that a session may install.
+
+    Attributes:
+        name: for readers.
+        arguments: of pip; ``URL`` stands for a server of the directory's files, ``DIR`` for the directory.
+        between: done to the directory before the second run.
+        second: other arguments of the second run.
+        scm: whether the project's version is that of its commits.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    between: Callable[[Path], object] = _nothing
+    second: tuple[str, ...] | None = None
+    scm: bool = False
+
+
+def _append(name: str, text: str) -> Callable[[Path], object]:
+    def append(directory: Path) -> None:
+        path = directory / name
+        path.write_text((path.read_text() if path.exists() else "") + text)
+
+    return append
+
+
+def _commit(directory: Path) -> None:
+    _append("demo/__init__.py", "# committed\n")(directory)
+    _git(directory, "commit", "-qam", "second")
+
+
+_EDIT: Final = _append("demo/__init__.py", "# edited\n")
+_NEW: Final = _append("demo/new.py", "")
+SITUATIONS: Final = (
+    Situation("packages from the index", ("six", "iniconfig")),
+    Situation("pinned packages", ("six==1.17.0", "iniconfig==2.0.0")),
+    Situation("a requirements file that includes another", ("-r", "requirements.txt")),
+    Situation("the same, edited", ("-r", "requirements.txt"), _append("nested.txt", "packaging\n")),
+    Situation(
+        "a constraints file, the second time at another path", ("-c", "a.txt", "six"), second=("-c", "b.txt", "six")
+    ),
+    Situation("a constraints file by `http:`", ("-c", "URL/a.txt", "six")),
+    Situation("`.`", (".",)),
+    Situation("`-e .`", ("-e", ".")),
+    Situation("`-v .`", ("-v", ".")),
+    Situation("`.[test]`", (".[test]",)),
+    Situation('`.; python_version > "3"`', ('.; python_version > "3"',)),
+    Situation("`demo @ file:///...`", ("demo @ file://DIR",)),
+    Situation("`-e file:///...`", ("-e", "file://DIR")),
+    Situation("`-r` with `-e .` in it", ("-r", "local.txt")),
+    Situation("`--only-binary other .`", ("--only-binary", "other", ".")),
+    Situation("`--no-build-isolation .`", ("--no-build-isolation", ".")),
+    Situation("`.` after an edit of a module", (".",), _EDIT),
+    Situation("`-e .` after an edit of a module", ("-e", "."), _EDIT),
+    Situation("`.` with a new module", (".",), _NEW),
+    Situation("`-e .` with a new module", ("-e", "."), _NEW),
+    Situation("setuptools-scm, `-e .` as it was", ("-e", "."), scm=True),
+    Situation("setuptools-scm, `-e .` after a commit", ("-e", "."), _commit, scm=True),
+    Situation("an sdist by its path", ("./demo-1.0.tar.gz",)),
+    Situation("`git+file:///...@main`", ("git+file://DIR@main",)),
+    Situation("the same after a commit", ("git+file://DIR@main",), _commit),
+)
+
+
+def _git(directory: Path, *words: str) -> None:
+    names = ("-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "safe.directory=*")
+    subprocess.run(["git", *names, *words], cwd=directory, check=True)
+
+
+def _write(directory: Path, *, scm: bool) -> None:
+    requires = '"setuptools-scm>=8"' if scm else '"setuptools>=64"'
+    version = 'dynamic = ["version"]' if scm else 'version = "1.0"'
+    files = {
+        "pyproject.toml": _PROJECT.format(requires=requires, version=version) + (_SCM if scm else ""),
+        "demo/__init__.py": "",
+        ".gitignore": "*.egg-info\nbuild\n*.tar.gz\n",
+        "requirements.txt": "-r nested.txt\nsix\n",
+        "nested.txt": "iniconfig\n",
+        "local.txt": "-e .\nsix\n",
+        "a.txt": "six<2\n",
+        "b.txt": "six<2\n",
+    }
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+    _git(directory, "init", "-q", "-b", "main")
+    _git(directory, "add", ".")
+    _git(directory, "commit", "-qm", "first")
+    _git(directory, "tag", "v1.0")
+    shutil.copytree(directory / "demo", directory / "demo-1.0" / "demo")
+    shutil.copy(directory / "pyproject.toml", directory / "demo-1.0")
+    (directory / "demo-1.0" / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    subprocess.run(["tar", "czf", "demo-1.0.tar.gz", "demo-1.0"], cwd=directory, check=True)
+    shutil.rmtree(directory / "demo-1.0")
+
+
+@contextlib.contextmanager
+def _served(directory: Path) -> Iterator[str]:
+    """Serve the files of *directory* on this machine; yield the URL."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - its name there
+            pass
+
+    handler = functools.partial(Handler, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def _linkenv(directory: Path, *words: str) -> dict[str, object]:
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("LINKENV_")}
+    environ |= {"LINKENV_STORE": str(directory.parent / "store"), "GIT_CONFIG_COUNT": "1"}
+    environ |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    command = [sys.executable, "-m", "nox_linkenv", *words]
+    done = subprocess.run(command, cwd=directory, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    found = json.loads(done.stdout[done.stdout.index("{\n") :])
+    assert isinstance(found, dict)
+    return found
+
+
+def _row(situation: Situation, base: Path) -> str:
+    """Ask twice; return the line of the table."""
+    directory = base / "project"
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.rmtree(base / "store", ignore_errors=True)
+    _write(directory, scm=situation.scm)
+    taken: list[float] = []
+    message = ""
+    with _served(directory) as url:
+        for arguments in (situation.arguments, situation.second or situation.arguments):
+            words = [word.replace("URL", url).replace("DIR", str(directory)) for word in arguments]
+            if taken:
+                situation.between(directory)
+            _linkenv(directory, "create", "--json", str(base / "environment"))
+            if "--no-build-isolation" in words:
+                _linkenv(directory, "install", "--json", str(base / "environment"), "--", "setuptools", "wheel")
+            began = time.perf_counter()
+            message = str(_linkenv(directory, "install", "--json", str(base / "environment"), "--", *words)["message"])
+            taken.append(time.perf_counter() - began)
+    message = re.sub(r" of [\d.]+ \w+ ago", "", message.replace(f"{directory}/", "").replace(str(directory), "."))
+    return f"| {situation.name} | {taken[0]:.1f} | {taken[1]:.1f} | {message} |\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--write", action="store_true", help="put the table into docs/reference.md")
+    chosen = parser.parse_args(arguments)
+    table = "| what is installed | first, s | second, s | what the second says |\n|---|---|---|---|\n"
+    with tempfile.TemporaryDirectory() as place:
+        for situation in SITUATIONS:
+            row = _row(situation, Path(place).resolve())
+            print(row, end="", flush=True)
+            table += row
+    if chosen.write:
+        before, _, rest = _DOCUMENT.read_text().partition(BEGIN)
+        _DOCUMENT.write_text(f"{before}{BEGIN}{table}{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    main()
