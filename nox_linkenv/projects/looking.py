@@ -24,12 +24,14 @@ class Watched:
         environ: the variables that pip would run with, whatever the build had.
         tree: of the project, ``None`` where pip makes directories for what it builds.
         inert: absolute paths of directories that do not count.
+        by_pip: whether pip ran the builds, and may have built more than one.
     """
 
     prefix: str
     environ: Mapping[str, str]
     tree: Tree | None
     inert: tuple[str, ...] = field(default=())
+    by_pip: bool = False
 
 
 def temporary_places(environ: Mapping[str, str]) -> Iterator[str]:

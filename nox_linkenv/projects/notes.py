@@ -234,7 +234,7 @@ class _Collector:
         """
         if any(within(plain, place) is not None for place in self.watched.inert):
             return True
-        if self.watched.tree is None and _WHEEL_TO_BE.fullmatch(plain):
+        if self.watched.by_pip and _WHEEL_TO_BE.fullmatch(plain):
             return True
         temporary = [name for place in self.temporary if (name := within(plain, place)) is not None]
         if any(map(_PIPS.fullmatch, temporary)):

@@ -169,8 +169,15 @@ class _LocalRequest:
             BackendError, RefusedError: this is left to pip.
         """
         builds = self._builds()
-        with pip_builds(self.environment, self.keys) as watched:
+        with pip_builds(self.environment, self.keys, self._tree_as_built()) as watched:
             return self._from_pip(builds, watched)
+
+    def _tree_as_built(self) -> Tree | None:
+        """Return the tree of the one project as its build has left it, ``None`` where there are more."""
+        if len(self.key.trees) > 1:
+            return None
+        now = self.keys.again().key
+        return None if isinstance(now, Key | Unkeyable) else now.trees[0]
 
     def _from_pip(self, builds: Sequence[Build], watched: PipBuilds) -> Outcome | LeftToPip:
         with watched.watched():

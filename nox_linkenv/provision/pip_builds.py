@@ -17,6 +17,7 @@ from nox_linkenv.store.temporary import temporary_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
     from nox_linkenv.store import Manifest
@@ -28,10 +29,14 @@ UNSEEN: Final = "what is read while it is built cannot be watched, or changes"
 
 
 @contextlib.contextmanager
-def pip_builds(environment: Environment, keys: RequestKeys) -> Iterator[PipBuilds]:
-    """Prepare to watch the builds of pip in *environment* for the request of *keys*."""
+def pip_builds(environment: Environment, keys: RequestKeys, tree: Tree | None = None) -> Iterator[PipBuilds]:
+    """Prepare to watch the builds of pip in *environment* for the request of *keys*.
+
+    Args:
+        tree: of the one local project, as pip finds it; what is read of it is known by its fingerprint.
+    """
     with temporary_directory(environment.store.layout) as directory:
-        yield PipBuilds(environment, keys, directory)
+        yield PipBuilds(environment, keys, directory, tree)
 
 
 class PipBuilds:
@@ -42,12 +47,13 @@ class PipBuilds:
         lasting: whether the same would come of the same another time.
     """
 
-    def __init__(self, environment: Environment, keys: RequestKeys, directory: str) -> None:
+    def __init__(self, environment: Environment, keys: RequestKeys, directory: str, tree: Tree | None) -> None:
         assert keys.receipt is not None
         facts = keys.receipt.facts
         self.reads = NOTHING
         self.lasting = True
         self._environment = environment
+        self._tree = tree
         self._keys = keys
         self._seen = 0  # notes
         options = [] if keys.arguments is None else [option for _, option, _ in keys.arguments.options]
@@ -78,7 +84,7 @@ class PipBuilds:
             self.lasting = False
             return UNKNOWN
         notes, self._seen = notes[self._seen :], len(notes)
-        watched = Watched(self._environment.prefix, self._keys.request.environ, None)
+        watched = Watched(self._environment.prefix, self._keys.request.environ, self._tree, by_pip=True)
         try:
             reads = reads_of(notes, watched)
         except UnsettledError:

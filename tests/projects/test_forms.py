@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.parity.compare import tree_differences
-from tests.projects.tool import Bench
+from tests.projects.tool import Bench, make_project
 from tests.support.backend import backend_text
 from tests.support.wheels import make_wheel
 
@@ -141,3 +142,16 @@ def test_what_only_pip_knows_goes_to_pip(project: Path, bench: Bench, line: str,
     assert arguments is not None
     with pytest.raises(UnmodelledError, match=says):
         find_projects(arguments, environ={}, directory=str(project), config=PipConfig())
+
+
+@pytest.mark.parametrize("backend", ["flit", "setuptools"])
+def test_a_file_that_names_it_asks_nobody_in_a_fresh_checkout(tmp_path: Path, bench: Bench, backend: str) -> None:
+    project = tmp_path / "project"
+    for _ in range(2):
+        shutil.rmtree(project, ignore_errors=True)
+        make_project(project, backend)
+        (project / "requirements.txt").write_text("-e .[test]\n")
+        bench.calls.clear()
+        bench.install(project, "-r", "requirements.txt")
+    assert bench.calls == []
+    assert bench.run("demo") == "one\n"
