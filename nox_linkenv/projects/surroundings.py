@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
+from nox_linkenv.resolve.inputs import digest, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -287,14 +288,21 @@ def _entries(path: str) -> object:
     return found
 
 
+def _said(path: str) -> object:
+    data = read_file(path)
+    return None if data is None else digest(data)
+
+
 def _tree(path: str) -> object:
-    """Return what tells states of the directory at *path* apart, with all that is in it."""
+    """Return what tells states of the directory at *path* apart, with all that is in it.
+
+    Of the references of a repository, that is what they say: a fresh clone has the same ones in other files.
+    """
+    told = _said if path.endswith(f"{os.sep}.git{os.sep}refs") else functools.partial(_signature, exact=True)
     found: list[object] = []
     for place, directories, files in os.walk(path):
         directories.sort()
-        found += [
-            [path, _signature(path, exact=True)] for path in (os.path.join(place, name) for name in sorted(files))
-        ]
+        found += [[path, told(path)] for path in (os.path.join(place, name) for name in sorted(files))]
         if len(found) > MANY:
             return _names(path)
     return found

@@ -59,13 +59,15 @@ def test_a_fresh_clone_is_built_once(tmp_path: Path, bench: Bench, backend: str,
 
     git(origin, "commit", "-q", "--allow-empty", "-m", "three")
     git(origin, "tag", "v1.2")
+    told_last = ""
     for _ in range(2):
         _clone(origin, project)
         bench.calls.clear()
-        bench.install(project, *arguments)
+        told_last = bench.install(project, *arguments).message
         assert b"1.2" in (project / _FILE).read_bytes()
         assert bench.run("python", "-c", "import demo._version; print(demo._version.version)").strip() == "1.2"
     assert bench.calls == []
+    assert told_last.startswith("reused the build and reused the resolution of "), "it was built again"
 
 
 _BACKEND: Final = """
