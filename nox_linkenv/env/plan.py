@@ -22,12 +22,12 @@ from nox_linkenv.store.notes import rows, string, strings
 from nox_linkenv.wheel.model import EntryPoint, Scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store.manifest import Manifest, StoredFile
 
-__all__ = ["INSTALLER", "RULES", "CollisionError", "Installable", "Plan", "make_plan", "record_row"]
+__all__ = ["INSTALLER", "RULES", "CollisionError", "Installable", "Plan", "in_order", "make_plan", "record_row"]
 
 #: Counts how the rules have changed by which plans are made: a plan of other rules is another plan.
 RULES: Final = 2
@@ -97,7 +97,7 @@ class Plan:
             # Only the rows of what is replaced: the wheel may have one of a file of its own by that name.
             gone = {record_row(name, before[file].encode()) for file, name in ours.items()}
             new = [record_row(name, texts[file].encode()) for file, name in ours.items()]
-            kept = sorted([*(line for line in lines if line not in gone), *new]) if new else lines
+            kept = in_order([*(line for line in lines if line not in gone), *new]) if new else lines
             records.append((path, kept, computed))
         return replace(self, texts=changed, records=records)
 
@@ -169,6 +169,14 @@ def record_row(path: str, content: bytes) -> str:
     return _line((path, f"sha256={digest}", str(len(content))))
 
 
+def in_order(rows: Iterable[str]) -> list[str]:
+    """Return the lines of RECORD in pip's order: by their paths, without the quotation marks that some stand in."""
+    lines = sorted(rows)
+    if lines and lines[0] <= '"\uffff':  # quotation marks come before what paths begin with
+        lines.sort(key=lambda line: next(csv.reader([line])) if line.startswith('"') else line.split(","))
+    return lines
+
+
 def _line(row: tuple[str, str, str]) -> str:
     line = ",".join(row)
     if line.count(",") == 2 and not any(character in line for character in '"\n\r'):
@@ -227,7 +235,7 @@ class _Maker:
         rows, computed = _rows(manifest, root, unlisted, rewritten)
         rows += [record_row(_relative(path, root), content.encode()) for path, content in private.items()]
         computed += [(path, _relative(path, root)) for path, _ in written]
-        self.plan.records.append((f"{info}/RECORD", sorted(rows), computed))
+        self.plan.records.append((f"{info}/RECORD", in_order(rows), computed))
         self.plan.distributions.append((manifest.name, manifest.version, info, manifest.digest, start))
 
     def _claim(self, path: str) -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nox_linkenv.digest import address
 from nox_linkenv.env.interpreter.facts import NAME, PREFIX, fill
-from nox_linkenv.env.plan import INSTALLER, CollisionError, Installable, Plan, make_plan, record_row
+from nox_linkenv.env.plan import INSTALLER, CollisionError, Installable, Plan, in_order, make_plan, record_row
 from nox_linkenv.store import Manifest, StoredFile
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.wheel import EntryPoint, Scheme
@@ -350,6 +350,19 @@ def test_row_of_no_file_and_other_algorithms_stay() -> None:
     wheel = replace(wheel, record=(*wheel.record[1:], ("demo.py", "sha512=abc", "1"), ("gone.py", "sha256=x", "")))
     assert rows(plan_of(wheel))["gone.py"] == ("sha256=x", "")
     assert rows(plan_of(wheel))["demo.py"] == ("sha512=abc", "1")
+
+
+def test_rows_are_in_pips_order() -> None:
+    """By columns: quotation marks are written afterwards."""
+    columns = [
+        ("demo/b", "", ""),
+        ("demo/a,b.py", "", ""),
+        ("demo/a", "b.py", "sha256=x"),
+        ("!", "", ""),
+        ('"', "", ""),
+    ]
+    lines = ["demo/b,,", '"demo/a,b.py",,', "demo/a,b.py,sha256=x", "!,,", '"""",,']
+    assert [tuple(row) for row in csv.reader(in_order(lines))] == sorted(columns)
 
 
 def test_fill() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from nox_linkenv.digest import EMPTY, mtime_of
 from nox_linkenv.env.interpreter.facts import fill
 from nox_linkenv.env.links import Links, is_executable
-from nox_linkenv.env.plan import Plan, record_row
+from nox_linkenv.env.plan import Plan, in_order, record_row
 from nox_linkenv.errors import EnvError, remedy_for
 from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
 from nox_linkenv.regular import open_regular
@@ -152,7 +152,7 @@ class Assembler:
 
     @staticmethod
     def _record(rows: list[str], computed: Sequence[tuple[str, str]], contents: Mapping[str, bytes]) -> bytes:
-        lines = sorted([*rows, *(record_row(row, contents[file]) for file, row in computed)]) if computed else rows
+        lines = in_order([*rows, *(record_row(row, contents[file]) for file, row in computed)]) if computed else rows
         return "".join(f"{line}\n" for line in lines).encode()
 
     def empty(self, files: Iterable[tuple[str, bool]], *, kept: Container[str] = ()) -> None:
