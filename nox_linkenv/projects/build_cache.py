@@ -19,7 +19,7 @@ from nox_linkenv.projects.widening import load_names, widen, wider_key
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, PLANS, object_name, unit_name
-from nox_linkenv.store.notes import optional, rows, string, strings
+from nox_linkenv.store.notes import optional, rows, seconds, string, strings
 from nox_linkenv.store.objects import FILE_MODE
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _build(data: dict[str, Any]) -> Build:
     if not all(is_inside(path) for path, _ in generated):
         raise ValueError("not the path of a file in a project")
     return Build(
-        time=float(data["time"]),
+        time=seconds(data["time"]),
         requirements=tuple(unit_name(PLANS, name) for name in strings(data["requirements"])),
         reads=Reads.from_json(data["reads"]),
         reading=Reading.of(data["reading"]),
@@ -147,7 +147,7 @@ def _build(data: dict[str, Any]) -> Build:
 
 def _resolution(data: dict[str, Any]) -> ProjectResolution:
     reads, reading = Reads.from_json(data["reads"]), Reading.of(data["reading"])
-    return ProjectResolution(float(data["time"]), tuple(map(_part, data["parts"])), reads, reading)
+    return ProjectResolution(seconds(data["time"]), tuple(map(_part, data["parts"])), reads, reading)
 
 
 def _part(data: dict[str, Any]) -> ResolvedPart:

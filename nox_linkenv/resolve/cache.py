@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.resolve.inputs import veiled
 from nox_linkenv.store.layout import PLANS, REQUESTS, RESOLUTIONS, unit_name
-from nox_linkenv.store.notes import optional, rows, string
+from nox_linkenv.store.notes import optional, rows, seconds, string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -126,7 +126,7 @@ def _parse(data: dict[str, Any]) -> CachedResolution | None:
     if "wheels" not in data:
         return None  # what builds have read for answers with this key, which are elsewhere
     return CachedResolution(
-        time=float(data["time"]),
+        time=seconds(data["time"]),
         pinned=bool(data["pinned"]),
         plan=None if data["plan"] is None else unit_name(PLANS, data["plan"]),
         wheels=tuple(WheelSource(*wheel) for wheel in rows(data["wheels"], str, str, str)),

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.store.layout import PAGES
-from nox_linkenv.store.notes import optional, string, strings
+from nox_linkenv.store.notes import optional, seconds, string, strings
 
 if TYPE_CHECKING:
     from nox_linkenv.store import Store
@@ -108,7 +108,7 @@ def _parse(data: list[Any]) -> PageState:
         cert=tuple(strings(cert)) if isinstance(cert, list) else optional(cert),
         insecure=bool(page["insecure"]),
     )
-    return PageState(found, string(identity), string(final), optional(etag), float(time))
+    return PageState(found, string(identity), string(final), optional(etag), seconds(time))
 
 
 def save_state(store: Store, state: PageState) -> None:

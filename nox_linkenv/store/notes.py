@@ -26,6 +26,7 @@ __all__ = [
     "read_note",
     "rows",
     "seal",
+    "seconds",
     "some",
     "string",
     "strings",
@@ -41,6 +42,9 @@ _DIGEST: Final = slice(len(_HEAD), len(_HEAD) + 64)
 _START: Final = _DIGEST.stop + len(_MIDDLE)
 #: What parsers raise on a text that has another shape than theirs, or is nested so deeply that none could read it.
 _SHAPE: Final = (ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError, MemoryError)
+
+#: More seconds than there are between any two times.
+_ENDLESS: Final = 1e15
 
 
 class NoteError(Exception):
@@ -135,6 +139,18 @@ def optional(value: Any) -> str | None:
         TypeError: it is neither.
     """
     return None if value is None else string(value)
+
+
+def seconds(value: Any) -> float:
+    """Return *value*, which is a point of time or a span that can be reckoned with.
+
+    Raises:
+        TypeError, ValueError, OverflowError: it is not; JSON as Python reads it knows infinity, too.
+    """
+    found = float(value)
+    if not -_ENDLESS < found < _ENDLESS:
+        raise ValueError("a time that is none")
+    return found
 
 
 def integers(value: Any) -> list[int]:

@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from nox_linkenv.store.layout import ROOTS
-from nox_linkenv.store.notes import string
+from nox_linkenv.store.notes import seconds, string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _name(prefix: str) -> str:
 
 
 def _parse(data: dict[str, Any]) -> Root:
-    times = float(data["since"]), float(data["until"])
+    times = seconds(data["since"]), seconds(data["until"])
     return Root(string(data["prefix"]), string(data["session"]), *times, int(data["pid"]))
 
 

@@ -246,3 +246,15 @@ def test_all_at_once(place: Place, name: str) -> None:
     # Bytecode that these sessions did not import has not been looked at.
     assert _command(place.site, "verify", "--full", "--repair") == 0
     assert _command(place.site, "verify", "--full") == 0
+
+
+@pytest.mark.parametrize("time", [float("inf"), float("-inf"), float("nan")])
+def test_a_time_that_cannot_be_reckoned_with(place: Place, time: float) -> None:
+    """JSON as Python reads it knows infinity; whoever can write to a store can give the note the right digest."""
+    for kind, names in {"resolution": ("time",), "root": ("since", "until")}.items():
+        for path in KINDS[kind](place):
+            data = note_in(path)
+            write_note(path, {**data, **dict.fromkeys(names, time)})
+    for command in (["envs"], ["info"], ["prune", "--dry-run"]):
+        assert _command(place.site, *command) == 0
+    _check(place)

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nox_linkenv.store.layout import INTERPRETERS
-from nox_linkenv.store.notes import string
+from nox_linkenv.store.notes import seconds, string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,7 +110,7 @@ def load(search: Search, *, now: float, age: float) -> dict[str, Any] | None:
 def _parse(data: dict[str, Any]) -> dict[str, Any]:
     if "\0" in string(data["path"]):
         raise ValueError("not a path")
-    return {**data, "time": float(data["time"]), "seen": data["seen"]}
+    return {**data, "time": seconds(data["time"]), "seen": data["seen"]}
 
 
 def save(search: Search, path: str, *, now: float, details: Mapping[str, object] = MappingProxyType({})) -> None:
