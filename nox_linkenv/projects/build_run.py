@@ -36,6 +36,8 @@ __all__ = ["BuildRun", "Result", "Work"]
 #: Build requirements of some interpreters that read what others read with their standard library, to the same effect.
 _ALIKE: Final = frozenset({"tomli"})
 _PYTHONS: Final = frozenset({"py2", "py3"})
+#: What pip itself sets where it runs pip for the requirements of a build, which no constraint is to reach.
+_UNCONSTRAINED: Final = {"_PIP_IN_BUILD_IGNORE_CONSTRAINTS": "1"}
 #: In the environment of a build: what is no part of the environment itself but of what the build requires.  Where pip
 #: builds, that lies in a directory which is gone afterwards, too.
 _REQUIRED: Final = re.compile(
@@ -52,12 +54,14 @@ class Work:
         requested: the request that it is a part of.
         system: how it is built.
         environ: the variables that its hooks and the installation of what it requires run with.
+        constrained: whether constraints of pip's configuration reach the installation of what it requires.
     """
 
     project: LocalProject
     requested: Requested
     system: BuildSystem
     environ: Mapping[str, str]
+    constrained: bool
 
     @property
     def around(self) -> list[object]:
@@ -67,7 +71,8 @@ class Work:
     def requirements(self, requirements: Sequence[str], directory: str) -> Request:
         """Return the request for *requirements* of the build, made in *directory*."""
         arguments = [*index_arguments(self.requested), "--", *requirements]
-        return Request(tuple(arguments), self.environ, directory)
+        environ = self.environ if self.constrained else {**self.environ, **_UNCONSTRAINED}
+        return Request(tuple(arguments), environ, directory)
 
 
 @dataclass(frozen=True, slots=True)

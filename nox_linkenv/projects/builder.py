@@ -79,9 +79,10 @@ class ProjectBuilder:
         pip = Version(target.receipt.facts.pip)
         if pip < _HOOKS_ONLY and not os.path.isfile(os.path.join(project.path, "pyproject.toml")):
             raise BackendError("its setup.py is run without hooks")
-        dropped = {"PYTHONPATH", "PYTHONHOME"} | ({"PIP_CONSTRAINT"} if pip >= _UNCONSTRAINED else set())
+        constrained = pip < _UNCONSTRAINED
+        dropped = {"PYTHONPATH", "PYTHONHOME"} | (set() if constrained else {"PIP_CONSTRAINT"})
         environ = {name: value for name, value in target.request.environ.items() if name not in dropped}
-        self.work = Work(project, requested, system, environ)
+        self.work = Work(project, requested, system, environ, constrained)
 
     def build(self, tree: Tree) -> Made:
         """Return the build of the project, whose *tree* is known; one process builds while others wait for it.

@@ -152,7 +152,7 @@ def _check(settings: Sequence[tuple[str, str, str]], environ: Mapping[str, str])
     for place, name, _ in settings:
         if place.startswith("PIP_") and name in _SETTINGS:
             raise UnmodelledError(f"{place} decides how distributions are built")
-        if not place.startswith("PIP_") and name in (*_SETTINGS, "constraint", "constraints"):
+        if not place.startswith("PIP_") and name in _SETTINGS:
             raise UnmodelledError(f"{place} sets {name}")
     for name in _GIT:
         if name in environ:

@@ -50,6 +50,7 @@ def project(tmp_path: Path) -> Path:
         make_wheel(wheels, "tinybackend", version, {"tinybackend.py": text.encode()})
     make_wheel(wheels, "other", "1.0", {"other.py": b""})
     (tmp_path / "constraints.txt").write_text("tinybackend==1.0\n")
+    (tmp_path / "pip.conf").write_text(f"[global]\nconstraint = {tmp_path}/constraints.txt\n")
     path = tmp_path / "project"
     path.mkdir()
     (path / "pyproject.toml").write_text(_PYPROJECT)
@@ -72,6 +73,7 @@ def _variables(bench: Bench, more: Mapping[str, str]) -> dict[str, str]:
     [
         pytest.param([], {}, id="nothing", marks=pytest.mark.slow),
         pytest.param([], {"PIP_CONSTRAINT": "{root}/constraints.txt"}, id="PIP_CONSTRAINT", marks=pytest.mark.slow),
+        pytest.param([], {"PIP_CONFIG_FILE": "{root}/pip.conf"}, id="constraint in pip.conf"),
         pytest.param(["-c", "../constraints.txt"], {}, id="-c", marks=pytest.mark.slow),
         pytest.param(["--build-constraint", "../constraints.txt"], {}, id="--build-constraint", marks=pytest.mark.slow),
         pytest.param(
@@ -125,6 +127,18 @@ def test_settings_and_constraints_reach_the_build(project: Path, bench: Bench) -
         assert f"SETTINGS = {wanted!r}\n" in text
         assert "BACKEND = '2.0'" in text
     assert asked == [["fetch"], ["fetch"], ["fetch"], []]
+
+
+def test_a_constraint_in_a_configuration_file_keeps_it_warm(project: Path, bench: Bench) -> None:
+    (bench.root / "constraints.txt").write_text("tinybackend==1.0\nother==1.0\n")
+    environ = _variables(bench, {"PIP_CONFIG_FILE": "{root}/pip.conf"})
+    for calls in (["fetch"], []):
+        bench.install(project, ".", "other", environ=environ)
+        assert bench.calls[:1] == calls
+        bench.calls.clear()
+    (bench.root / "constraints.txt").write_text("other==2.0\n")
+    with pytest.raises(PipFailedError, match=r"other==2\.0"):
+        bench.install(project, ".", "other", environ=environ)
 
 
 def test_without_isolation_the_environment_is_that_of_the_session(project: Path, bench: Bench) -> None:

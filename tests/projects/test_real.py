@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -17,7 +20,7 @@ from tests.support.environment import clean_environment
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
@@ -44,15 +47,25 @@ _PROJECTS: Final = {
 }
 
 
+@pytest.fixture
+def apart() -> Iterator[Path]:
+    """A directory that is not below the one for temporary files: backends list what is above a project.
+
+    Others change that all the time, and a build that has read what was changing is not kept.
+    """
+    with tempfile.TemporaryDirectory(dir="/opt" if os.geteuid() == 0 else Path.home(), prefix="linkenv-") as made:
+        yield Path(os.path.realpath(made))
+
+
 @pytest.mark.parametrize("name", _PROJECTS)
-def test_same_outcome(tmp_path: Path, name: str) -> None:
+def test_same_outcome(apart: Path, name: str) -> None:
     require_python(TARGET)
-    project = _unpack(name, tmp_path)
+    project = _unpack(name, apart)
     arguments, tests, least = _PROJECTS[name]
     (project / "noxfile.py").write_text(
         _NOXFILE.format(python=TARGET, arguments=", ".join(map(repr, arguments)), tests=", ".join(map(repr, tests)))
     )
-    copies = {backend: tmp_path / backend / project.name for backend in ("linked", "virtualenv")}
+    copies = {backend: apart / backend / project.name for backend in ("linked", "virtualenv")}
     for copy in copies.values():
         shutil.copytree(project, copy)
     by_pip = _session(copies["virtualenv"], "virtualenv")
