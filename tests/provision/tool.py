@@ -175,11 +175,11 @@ class Place:
         return Environment(self.prefix, settings or self.site.settings, session=self.name, clock=clock)
 
     def create(self, environment: Environment, *parameters: str) -> None:
-        def by_virtualenv() -> None:
-            assert "--copies" in parameters, "no stored skeleton fits"  # with it, directories above may be unsafe
-            virtualenv(Path(self.prefix), self.site.interpreter, *parameters)
-
-        environment.ensure(str(self.site.interpreter), parameters, by_virtualenv)
+        if "--copies" in parameters:  # directories above may be unsafe: then virtualenv makes it
+            place, interpreter = Path(self.prefix), self.site.interpreter
+            environment.ensure(str(interpreter), parameters, lambda: virtualenv(place, interpreter, *parameters))
+        else:
+            assert environment.create(str(self.site.interpreter), parameters), "no stored skeleton fits"
 
     def install(self, environment: Environment, *arguments: str) -> tuple[Outcome, list[str]]:
         request = Request(arguments, self.site.environ, str(self.site.project))

@@ -57,11 +57,15 @@ def seeded_project(host: Host, steady_path: Path, oracle: Oracle, seeded: Path) 
 
 
 def _one_clear_message(outcome: Outcome, *words: str) -> str:
-    """Check that exactly one line of nox's own holds *words*, that there is no traceback, and return it."""
+    """Check that exactly one line of nox's own holds *words*, that there is no traceback, and return it.
+
+    That virtualenv makes the environment instead of the store is another thing, and told on its own line.
+    """
     assert outcome.code == 1, outcome.output
     assert outcome.report["s"][0] == "failed"
     assert "Traceback" not in outcome.output, outcome.output
-    lines = [line for line in outcome.output.splitlines() if all(word in line for word in words)]
+    told = [line for line in outcome.output.splitlines() if "virtualenv makes the environment" not in line]
+    lines = [line for line in told if all(word in line for word in words)]
     assert len(lines) == 1, outcome.output
     assert "Session s failed." in outcome.output
     return lines[0]
