@@ -134,8 +134,10 @@ def _virtualenv(arguments: list[str]) -> None:
     try:
         virtualenv.session_via_cli(arguments, setup_logging=False).run()
     except (Exception, SystemExit) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        words = " ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))  # between them there may be a traceback
         raise CaptureError(
-            f"virtualenv failed: {error}", path=arguments[0], remedy="See virtualenv's message for what to change."
+            f"virtualenv failed: {words}", path=arguments[0], remedy="See virtualenv's message for what to change."
         ) from error
 
 
