@@ -9,6 +9,7 @@ import itertools
 import lzma
 import os
 import re
+import sys
 import time
 import zipfile
 import zlib
@@ -83,7 +84,9 @@ def look_through(
 
 
 def _machine() -> Iterator[tuple[str, bytes]]:
-    """Yield what tells machines apart, and what this one has there."""
+    """Yield what tells machines apart, and what this one has there; Windows is not asked."""
+    if sys.platform == "win32":
+        return
     for name in ("nodename", "release"):
         value = getattr(os.uname(), name)
         if value and value != "localhost":

@@ -204,13 +204,13 @@ class Surroundings:
 
 def _fact(name: str) -> object:
     """Return what is asked of the process or the machine by *name*, ``None`` where that cannot be told."""
-    if name in ("nodename", "release"):
-        return getattr(os.uname(), name)
     if name == "umask":  # which cannot be asked for without being set
         with contextlib.suppress(OSError), open("/proc/self/status", encoding="utf-8") as stream:
             return next((line for line in stream if line.startswith("Umask:")), None)
         return None
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError):  # some systems do not have it
+        if name in ("nodename", "release"):
+            return getattr(os.uname(), name)
         return sorted(os.sched_getaffinity(0)) if name == "sched_getaffinity" else getattr(os, name)()
     return None
 

@@ -136,14 +136,14 @@ class Environment:
                     return True
             except (CaptureError, StoreUnwritableError) as error:  # virtualenv's own message is the one to show
                 trace("made by virtualenv", reason=str(error))
-                self.not_linked = f"virtualenv makes the environment: {error}"
+                self.not_linked = _in_one_line(f"virtualenv makes the environment: {error}")
         self._clear(None)
         by_virtualenv()
         try:
             self.adopt(interpreter)
         except EnvError as error:  # what is asked of it gets python's own answer
             if not {"--no-pip", "--without-pip"}.intersection(parameters or ()):
-                self.not_linked = f"the environment is left to virtualenv and pip: {error}"
+                self.not_linked = _in_one_line(f"the environment is left to virtualenv and pip: {error}")
             trace("not taken over", reason=str(error))
         return False
 
@@ -410,3 +410,7 @@ class Environment:
         closing = self.end_session(environ, untouched=untouched)
         schedule(self.store, closing.tasks)
         return closing.messages
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from nox_linkenv.resolve.page_client import UnreachableError, pool_for
+from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError, pool_for
 from nox_linkenv.resolve.report import Origin
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["download"]
 
-_PARALLEL: Final = 8
 #: Seconds that one step of an answer may take.
 _STEP: Final = Timeout(connect=5.0, read=5.0)
 _BLOCK: Final = 1 << 18
@@ -62,7 +61,7 @@ def download(wanted: Sequence[Resolved], pages: Sequence[Page], environ: Mapping
                 return
             os.replace(f"{target}.part", target)
 
-    with ThreadPoolExecutor(min(_PARALLEL, len(jobs)), "linkenv-download") as pool:
+    with ThreadPoolExecutor(min(PARALLEL, len(jobs)), "linkenv-download") as pool:
         try:
             list(pool.map(get, jobs))
         except BaseException:  # such as an interrupt: the others are to end, too

@@ -29,10 +29,10 @@ from nox_linkenv.resolve.pages import GONE, Page, PageState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["UnreachableError", "ask_pages", "pool_for"]
+__all__ = ["PARALLEL", "UnreachableError", "ask_pages", "pool_for"]
 
 #: Connections to one server, and pages that are asked for at once.
-_PARALLEL: Final = 8
+PARALLEL: Final = 8
 #: Seconds that one step of an answer may take at most, and how many of them all.  pip is asked then, and waits longer.
 _STEP: Final = 5.0
 _WHOLE: Final = 3
@@ -113,7 +113,7 @@ def ask_pages(
             except Exception as error:  # noqa: BLE001 # whatever it is, there is no answer, and pip is asked
                 found.put(error)
 
-    for _ in range(min(_PARALLEL, len(prepared))):
+    for _ in range(min(PARALLEL, len(prepared))):
         threading.Thread(target=work, name="linkenv-pages", daemon=True).start()
     deadline = time.monotonic() + _WHOLE * patience
     try:
@@ -185,12 +185,12 @@ def pool_for(page: Page, environ: Mapping[str, str]) -> urllib3.PoolManager:
 def _pool(way: _Way) -> urllib3.PoolManager:
     context = _context(way)
     if way.proxy is None:
-        pool = urllib3.PoolManager(10, maxsize=_PARALLEL, ssl_context=context, retries=_RETRIES)
+        pool = urllib3.PoolManager(10, maxsize=PARALLEL, ssl_context=context, retries=_RETRIES)
     else:
         user = urlsplit(way.proxy)
         headers = make_headers(proxy_basic_auth=_basic(user.username, user.password)) if user.username else None
         pool = urllib3.ProxyManager(
-            _bare(way.proxy), 10, proxy_headers=headers, maxsize=_PARALLEL, ssl_context=context, retries=_RETRIES
+            _bare(way.proxy), 10, proxy_headers=headers, maxsize=PARALLEL, ssl_context=context, retries=_RETRIES
         )
     if context.verify_mode is ssl.CERT_NONE:
         pool.pool_classes_by_scheme = {**pool.pool_classes_by_scheme, "https": _SilentPool}

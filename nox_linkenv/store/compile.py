@@ -101,6 +101,7 @@ def store_bytecode(layout: Layout, tag: str, pycs: Mapping[str, str]) -> None:
         pycs: address of the object -> path of the pyc.
     """
     known = bytecode_of([layout], tag, pycs)
+    make_directory(layout.staging)
     for addr, path in pycs.items():
         with open(path, "rb") as stream:
             content = stream.read()

@@ -114,7 +114,7 @@ class LinkedEnv(VirtualEnv):
         with reported():
             self.linked.ensure(interpreter, self.venv_params or (), self._by_virtualenv)
         if self.linked.not_linked is not None:
-            logger.warning("linked: " + " ".join(self.linked.not_linked.split()))
+            logger.warning(f"linked: {self.linked.not_linked}")
         return True
 
     def _reusable(self) -> bool:

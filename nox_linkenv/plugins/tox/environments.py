@@ -116,7 +116,7 @@ class LinkedEnv(CachedVirtualenv, ABC):
         except LinkenvError as error:
             raise Fail(str(error)) from error
         if self.linked.not_linked is not None:
-            logging.warning("linked: %s", " ".join(self.linked.not_linked.split()))
+            logging.warning("linked: %s", self.linked.not_linked)
 
     def parameters(self) -> list[str] | None:
         """Return the parameters that tox gives virtualenv, ``None`` where only virtualenv itself knows what they do."""
