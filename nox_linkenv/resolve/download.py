@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError, pool_for
+from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError, patience_of, pool_for
 from nox_linkenv.resolve.report import Origin
 
 if TYPE_CHECKING:
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["download"]
 
-#: Seconds that one step of an answer may take.
-_STEP: Final = Timeout(connect=5.0, read=5.0)
 _BLOCK: Final = 1 << 18
 
 
@@ -72,8 +70,9 @@ def download(wanted: Sequence[Resolved], pages: Sequence[Page], environ: Mapping
 def _get(item: Resolved, way: Page, environ: Mapping[str, str], path: str, over: threading.Event) -> bool:
     """Write the wheel *item* to *path*; return whether it is the one that pip means."""
     headers = {"User-Agent": "nox-linkenv", "Accept-Encoding": "identity"}
-    pool = pool_for(way, environ)
-    response = pool.request("GET", way.url, headers=headers, preload_content=False, timeout=_STEP)
+    pool, patience = pool_for(way, environ), patience_of(environ)
+    timeout = Timeout(connect=patience, read=patience)
+    response = pool.request("GET", way.url, headers=headers, preload_content=False, timeout=timeout)
     digest = hashlib.sha256()
     try:
         if response.status != 200:

@@ -29,7 +29,7 @@ from nox_linkenv.resolve.pages import GONE, Page, PageState
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-__all__ = ["PARALLEL", "UnreachableError", "ask_pages", "pool_for"]
+__all__ = ["PARALLEL", "UnreachableError", "ask_pages", "patience_of", "pool_for"]
 
 #: Connections to one server, and pages that are asked for at once.
 PARALLEL: Final = 8
@@ -97,7 +97,7 @@ def ask_pages(
             it was taken here.
     """
     prepared = [(state, pool_for(state.page, environ), _headers(state, environ, indexes)) for state in states]
-    patience = _patience(environ)
+    patience = patience_of(environ)
     waiting = iter(prepared)
     found: queue.SimpleQueue[PageState | Exception] = queue.SimpleQueue()
     over = threading.Event()
@@ -129,7 +129,7 @@ def ask_pages(
         over.set()
 
 
-def _patience(environ: Mapping[str, str]) -> float:
+def patience_of(environ: Mapping[str, str]) -> float:
     """Return the seconds that one step of an answer may take: never more than pip would wait."""
     for name in ("PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"):
         with contextlib.suppress(KeyError, ValueError):
