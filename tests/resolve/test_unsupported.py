@@ -49,12 +49,19 @@ def test_an_option_and_a_variable(option: str) -> None:
     assert configures_builds(_arguments("demo"), {"PIP_CONFIG_SETTINGS": "a=1"}, PipConfig())
 
 
-@pytest.mark.parametrize("text", ["[global]\nbuild-constraint = c.txt\n", "[install]\nconstraints = c.txt\n"])
+@pytest.mark.parametrize("text", ["[global]\nbuild-constraint = c.txt\n", "[install]\nno-build-isolation = yes\n"])
 def test_a_setting_that_decides_how_a_project_is_built(text: str, tmp_path: Path) -> None:
     (tmp_path / "project").mkdir()
     config = PipConfig((("pip.conf", text),))
     with pytest.raises(UnmodelledError, match=r"pip\.conf sets"):
         find_projects(_arguments("./project"), environ={}, directory=str(tmp_path), config=config)
+
+
+@pytest.mark.parametrize("text", ["[install]\nconstraint = c.txt\n", "[global]\nconstraints = c.txt\n"])
+def test_a_constraint_does_not(text: str, tmp_path: Path) -> None:
+    (tmp_path / "project").mkdir()
+    config = PipConfig((("pip.conf", text),))
+    assert find_projects(_arguments("./project"), environ={}, directory=str(tmp_path), config=config) is not None
 
 
 def test_a_blank_in_the_url_of_a_commit_is_quoted() -> None:
