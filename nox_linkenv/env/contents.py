@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
 __all__ = ["Content", "contents"]
+
+#: Packages of setuptools that are not named like it.
+_OF_SETUPTOOLS: Final = frozenset({"_distutils_hack", "pkg_resources"})
 
 
 class Content(NamedTuple):
@@ -58,10 +61,12 @@ def contents(
         if not isinstance(plan, Plan):
             continue
         gone = {canonicalize_name(entry[0]) for entry in plan.distributions if _is_gone(f"{prefix}/{entry[2]}")}
-        current = [at for at in _current(plan, replaced | gone) if plan.links.paths[at] not in taken]
+        current, paths = _current(plan, replaced | gone), plan.links.paths
+        if taken:
+            current = [at for at in current if paths[at] not in taken]
         yield Content(name, plan.links, [path for path, _ in plan.empty], current)
         replaced.update(canonicalize_name(entry[0]) for entry in plan.distributions)
-        taken.update(plan.links.paths)
+        taken.update(paths)
     if receipt.skeleton is not None:
         skeleton = read.get(receipt.skeleton) or store.load(receipt.skeleton, Skeleton.from_json)
         if not isinstance(skeleton, Skeleton):
@@ -82,15 +87,19 @@ def _is_gone(metadata: str) -> bool:
     return not os.path.lexists(f"{metadata}/RECORD")
 
 
-def _current(plan: Plan, replaced: set[str]) -> Iterator[int]:
-    """Yield the positions of the links of distributions that are not among *replaced*."""
+def _current(plan: Plan, replaced: set[str]) -> list[int]:
+    """Return the positions of the links of distributions that are not among *replaced*."""
     starts = [entry[4] for entry in plan.distributions] + [len(plan.links.paths)]
+    current: list[int] = []
     for entry, start, end in zip(plan.distributions, starts, starts[1:], strict=False):
         if canonicalize_name(entry[0]) not in replaced:
-            yield from range(start, end)
+            current.extend(range(start, end))
+    return current
 
 
 def _under(path: str, names: tuple[str, ...]) -> bool:
     """Return whether *path* lies in a package or metadata directory named like one of the replaced seeds."""
     parts = path.split("/")
-    return any(part.partition("-")[0] in names or part in ("_distutils_hack", "pkg_resources") for part in parts)
+    if not _OF_SETUPTOOLS.isdisjoint(parts):
+        return True
+    return bool(names) and any(part.partition("-")[0] in names for part in parts)

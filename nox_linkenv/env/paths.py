@@ -7,6 +7,7 @@ treated like one that cannot be read: it is made anew.
 from __future__ import annotations
 
 import os
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ __all__ = ["OWN", "check_paths", "check_sources", "is_below"]
 OWN: Final = ".linkenv"
 #: Parts that a path must not have, and what a path ends with whose last part may be one of them.
 _BAD: Final = frozenset({"", ".", ".."})
-_ENDS: Final = frozenset({"", ".", "/"})
+_ENDS: Final = frozenset({".", "/"})
+_last_character: Final = itemgetter(-1)
 
 
 def is_below(path: str) -> bool:
@@ -61,7 +63,7 @@ def check_paths(
         # What is in a known directory is sound but for its last part; most often one look at the last characters tells.
         if not known.issuperset(folders or [path.rpartition("/")[0] for path in paths]) or not taken.isdisjoint(paths):
             raise ValueError("a file lies where none may")
-        if not _ENDS.isdisjoint({path[-1:] for path in paths}) and not all(map(is_below, paths)):
+        if not _ENDS.isdisjoint(map(_last_character, paths)) and not all(map(is_below, paths)):
             raise ValueError("a path has a part that is no name")
         _check_characters("\n".join(paths))
         folders = None
