@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.bytecode import index_bytecode, sources
-from nox_linkenv.env.plan import RULES, CollisionError, Installable, Plan, make_plan
+from nox_linkenv.env.planning import RULES, CollisionError, Installable, make_plan
 from nox_linkenv.errors import UnsupportedWheelError
 from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.surroundings import READ
@@ -39,6 +39,7 @@ from nox_linkenv.store.layout import PLANS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nox_linkenv.env.plan import Plan
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.projects.sdist_cache import SourceBuilds
     from nox_linkenv.provision.environment import Environment

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.plan import Installable
+from nox_linkenv.env.planning import Installable
 from nox_linkenv.errors import OfflineError, ResolutionError
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.provision.answer import (

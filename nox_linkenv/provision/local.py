@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
-from nox_linkenv.env.plan import Installable
+from nox_linkenv.env.planning import Installable
 from nox_linkenv.errors import ResolutionError, WheelError
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write

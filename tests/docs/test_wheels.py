@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from nox_linkenv.env.plan import CollisionError, Installable, make_plan
+from nox_linkenv.env.planning import CollisionError, Installable, make_plan
 from nox_linkenv.errors import UnsupportedWheelError, WheelError
 from nox_linkenv.store import Store
 from tests.docs.pages import PROJECT

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.env.assembly.assembler import Assembler, write_private
-from nox_linkenv.env.plan import Installable, make_plan
+from nox_linkenv.env.planning import Installable, make_plan
 from nox_linkenv.errors import EnvError
 from nox_linkenv.store import Store
 from tests.env.tool import FACTS
@@ -57,7 +57,7 @@ def test_environment_of_one_wheel(tmp_path: Path, store_dir: Path) -> None:
     assert [(site / name).stat().st_nlink for name in private] == [1] * 4
     with (site / "demo-1.0.dist-info/RECORD").open(newline="") as stream:
         record = {row[0]: row[1:] for row in csv.reader(stream)}
-    from nox_linkenv.env.plan import record_row
+    from nox_linkenv.env.record import record_row
 
     for name, columns in record.items():
         if not name.endswith("/RECORD"):

@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 
 from nox_linkenv.digest import address
 from nox_linkenv.env.interpreter.facts import NAME, PREFIX, fill
-from nox_linkenv.env.plan import INSTALLER, CollisionError, Installable, Plan, in_order, make_plan, record_row
+from nox_linkenv.env.plan import Plan
+from nox_linkenv.env.planning import INSTALLER, CollisionError, Installable, make_plan
+from nox_linkenv.env.record import in_order, record_row
 from nox_linkenv.store import Manifest, StoredFile
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.wheel import EntryPoint, Scheme

@@ -29,6 +29,7 @@ NOX_WARM: Final = frozenset(
         "nox_linkenv.env.paths",
         "nox_linkenv.env.plan",
         "nox_linkenv.env.receipt",
+        "nox_linkenv.env.record",
         "nox_linkenv.env.skeleton",
         "nox_linkenv.env.stat_signature",
         "nox_linkenv.errors",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from nox_linkenv.digest import EMPTY, mtime_of
 from nox_linkenv.env.interpreter.facts import fill
 from nox_linkenv.env.links import Links, is_executable
-from nox_linkenv.env.plan import Plan, in_order, record_row
+from nox_linkenv.env.record import in_order, record_row
 from nox_linkenv.errors import EnvError, remedy_for
 from nox_linkenv.linking import SYMLINK_REFUSALS, LinkMode, LinkReport, Operations, link_files
 from nox_linkenv.regular import open_regular
@@ -21,6 +21,7 @@ from nox_linkenv.store.objects import is_whole, owner_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
+    from nox_linkenv.env.plan import Plan
     from nox_linkenv.env.skeleton import Skeleton
     from nox_linkenv.store.layout import Layout
 
