@@ -80,13 +80,7 @@ def compile_objects(
         processes = [_start(python, work[part::jobs], environ) for part in range(jobs)]
         for process in processes:
             process.wait()
-        done = 0
-        for addr in missing:
-            staged = f"{staging}/{addr}"
-            with contextlib.suppress(FileNotFoundError):
-                _publish(layout, tag, addr, staged)
-                done += 1
-        return done
+        return _publish(layout, tag, {addr: f"{staging}/{addr}" for addr in missing})
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -102,6 +96,7 @@ def store_bytecode(layout: Layout, tag: str, pycs: Mapping[str, str]) -> None:
     """
     known = bytecode_of([layout], tag, pycs)
     make_directory(layout.staging)
+    staged: dict[str, str] = {}
     for addr, path in pycs.items():
         with open(path, "rb") as stream:
             content = stream.read()
@@ -109,23 +104,31 @@ def store_bytecode(layout: Layout, tag: str, pycs: Mapping[str, str]) -> None:
         source = os.path.getsize(layout.object(addr)).to_bytes(4, "little")
         if addr in known or magic.hex() != tag.rpartition("-")[2] or flags != bytes(4) or size != source:
             continue
-        staged = staging_name(layout.staging)
-        with create(staged) as stream:
+        staged[addr] = staging_name(layout.staging)
+        with create(staged[addr]) as stream:
             stream.write(magic + flags + mtime_of(addr).to_bytes(4, "little") + content[12:])
-        _publish(layout, tag, addr, staged)
+    _publish(layout, tag, staged)
 
 
-def _publish(layout: Layout, tag: str, addr: str, staged: str) -> None:
-    """Publish the pyc *staged* of the object *addr*.
+def _publish(layout: Layout, tag: str, pycs: Mapping[str, str]) -> int:
+    """Publish the pycs that were staged and are there, by the addresses of their objects; return how many these are.
 
-    Raises:
-        FileNotFoundError: it is not there.
+    Nothing but the disk's word tells a truncated pyc from a whole one after a loss of power, so all are on the disk
+    before one has its name.  They are sent there together, because then one commit of the file system serves them all.
     """
-    finish(staged, executable=False, mtime=mtime_of(addr))
-    with open(staged, "rb") as stream:
-        os.fsync(stream.fileno())  # nobody waits, and nothing else tells a truncated pyc from a whole one
-        digest = file_digest(stream)
-    publish(staged, f"{layout.base}/{bytecode_name(tag, addr, digest)}")
+    there = []
+    for addr, staged in pycs.items():
+        with contextlib.suppress(FileNotFoundError):
+            finish(staged, executable=False, mtime=mtime_of(addr))
+            there.append(addr)
+    for addr in there:
+        with open(pycs[addr], "rb") as stream:
+            os.fsync(stream.fileno())
+    for addr in there:
+        with open(pycs[addr], "rb") as stream:
+            digest = file_digest(stream)
+        publish(pycs[addr], f"{layout.base}/{bytecode_name(tag, addr, digest)}")
+    return len(there)
 
 
 class StoredBytecode(NamedTuple):
