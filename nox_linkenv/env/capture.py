@@ -76,16 +76,16 @@ def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skelet
     """
     with scratch(store.layout, "place-one/name-one") as base:
         first, second = f"{base}/place-one/name-one", f"{base}/place-two/name-two"
-        for place in (first, second):
-            _virtualenv([place, "-p", interpreter, "--no-periodic-update", *parameters])
+        _make(first, interpreter, parameters)
         one = dict(_entries(first))
-        if not fits(first) or {path: _filled(entry, second) for path, entry in one.items()} != {
-            path: _filled(entry, second) for path, entry in _entries(second)
-        }:
-            return None
         identity = _identity(interpreter, parameters, one)
         with ThreadPoolExecutor(1) as pool:  # pip works for a second, and another core has nothing to do
             learning = pool.submit(remembered_facts, store, identity, lambda: learn(first, base, undo=False))
+            _make(second, interpreter, parameters)
+            if not fits(first) or {path: _filled(entry, second) for path, entry in one.items()} != {
+                path: _filled(entry, second) for path, entry in _entries(second)
+            }:
+                return None
             shutil.rmtree(second)
             with writing(store.layout):
                 _put_objects(store, first, one)
@@ -125,19 +125,21 @@ def _filled(entry: _Entry, prefix: str) -> _Entry:
     )
 
 
-def _virtualenv(arguments: list[str]) -> None:
+def _make(place: str, interpreter: str, parameters: Sequence[str]) -> None:
     """Run virtualenv in this process, keeping its log out of the host's."""
     import virtualenv
 
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
-        virtualenv.session_via_cli(arguments, setup_logging=False).run()
+        virtualenv.session_via_cli(
+            [place, "-p", interpreter, "--no-periodic-update", *parameters], setup_logging=False
+        ).run()
     except (Exception, SystemExit) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         words = " ".join(dict.fromkeys([*lines[:1], *lines[-1:]]))  # between them there may be a traceback
         raise CaptureError(
-            f"virtualenv failed: {words}", path=arguments[0], remedy="See virtualenv's message for what to change."
+            f"virtualenv failed: {words}", path=place, remedy="See virtualenv's message for what to change."
         ) from error
 
 
