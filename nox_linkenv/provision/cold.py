@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
@@ -20,6 +20,8 @@ from nox_linkenv.provision.answer import (
 )
 from nox_linkenv.provision.delegate import delegate, install_editable
 from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
+from nox_linkenv.resolve.at_hand import wheels_at_hand
+from nox_linkenv.resolve.cache import Reading
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.inputs import changed
 from nox_linkenv.resolve.key import Key, Unkeyable
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.pip import Pip
 
 __all__ = ["install_cold"]
+
+#: What is said of a request that nothing but the files which it names decides.
+_AT_HAND: Final = "took the wheels at hand, as nothing else is to be installed"
 
 
 def install_cold(
@@ -83,6 +88,10 @@ def _install_answered(
     assert receipt is not None
     assert arguments is not None
     message = f"asked pip: {reason_to_ask(environment.store, keys, key)}"
+    if answered is None and isinstance(key, Key):
+        at_hand = wheels_at_hand(request, arguments, key, keys.config, receipt.facts)
+        if at_hand is not None and (key.replaces or not environment.replaced([item.name for item in at_hand])):
+            message, answered = _AT_HAND, PipAnswer(at_hand, Reading())
     if answered is None:
         try:
             with builds.watched():
