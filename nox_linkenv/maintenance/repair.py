@@ -10,6 +10,7 @@ from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import donor_of, read_receipt
 from nox_linkenv.errors import DamagedObjectError
 from nox_linkenv.resolve.fetch import fetch_again
+from nox_linkenv.store.layout import object_name
 from nox_linkenv.store.objects import discard as discard_object
 from nox_linkenv.store.roots import Root, find_roots
 
@@ -42,22 +43,37 @@ def discard(store: Store, damaged: Links) -> str:
 
 
 def repair(
-    store: Store, damaged: Links, wheels: Sequence[WheelSource], arguments: Arguments, pip: Pip, *, offline: bool
+    store: Store,
+    plan: str,
+    damaged: Links,
+    wheels: Sequence[WheelSource],
+    arguments: Arguments,
+    pip: Pip,
+    *,
+    offline: bool,
 ) -> str:
     """Store the wheels anew which the *damaged* objects belong to, and return a line that says what was found.
 
+    Args:
+        plan: name of the stored plan, of *wheels*, that *damaged* is from.
+
     Raises:
-        DamagedObjectError: a wheel cannot be had again.
+        DamagedObjectError: a wheel cannot be had again, or none of them has such a file.
     """
     wanted = set(damaged.sources)
     found = discard(store, damaged)
-    concerned = []
+    sources = {}
     for wheel in wheels:
         manifest = store.manifest(wheel.digest)
-        if manifest is None or any(
-            store.layout.object(file.address).endswith(tuple(wanted)) for file in manifest.files
-        ):
-            concerned.append(wheel)
+        sources[wheel] = wanted if manifest is None else {object_name(file.address) for file in manifest.files}
+    if not wanted <= set().union(*sources.values()):
+        store.drop(plan)
+        raise DamagedObjectError(
+            f"A stored plan has a file that none of its wheels has (it is for {damaged.paths[0]})",
+            path=f"{store.layout.base}/{plan}",
+            remedy="Run again: the plan is out of the store, and will be made anew.",
+        )
+    concerned = [wheel for wheel in wheels if not wanted.isdisjoint(sources[wheel])]
     if offline or not fetch_again(store, concerned, arguments, pip):
         address = damaged.sources[0].removeprefix("objects/").replace("/", "")
         raise DamagedObjectError(

@@ -305,7 +305,8 @@ class Environment:
         if damaged.paths:
             from nox_linkenv.maintenance.repair import link_again, repair
 
-            notes.append(repair(self.store, damaged, resolution.wheels, arguments, pip, offline=self.settings.offline))
+            offline = self.settings.offline
+            notes.append(repair(self.store, name, damaged, resolution.wheels, arguments, pip, offline=offline))
             link_again(self.assembler, linked, report)
         self.assembler.private(plan, contents=contents, kept=result.kept)
         self.assembler.touch(receipt.facts.site_packages)

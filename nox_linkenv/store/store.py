@@ -291,6 +291,11 @@ class Store:
             if os.path.lexists(aside):
                 put_aside(aside, layer.staging)
 
+    def drop(self, name: str) -> None:
+        """Remove the note *name* from this store, if it is there and the store can be written."""
+        with contextlib.suppress(OSError):
+            os.unlink(f"{self.layout.base}/{name}")
+
     def find(self, name: str) -> str | None:
         """Return the path of the file *name* (relative to the format directory) where it is, or ``None``."""
         for layer in self.layers:

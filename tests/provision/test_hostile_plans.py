@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from nox_linkenv.errors import DamagedObjectError
 from tests.provision.tool import Site, site
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET, directory_of
@@ -101,6 +102,20 @@ def test_a_hostile_plan_is_made_anew(here: Site, change: Callable[[Any], None]) 
     assert not os.path.lexists(outside)
     assert precious.read_text() == "precious"
     assert done.messages[0] == "asked pip: what is stored for its answer cannot be used"
+    assert place.run("import pack.a; print(pack.a.a)") == "1"
+
+
+@pytest.mark.parametrize("source", [f"objects/00/{'0' * 62}", "objects//srv/precious", "objects/pack/a.py/x"])
+def test_a_plan_with_a_file_that_no_wheel_has_is_told_once(here: Site, source: str) -> None:
+    place = here.place(f"env{len(source)}")  # no older environment to take the file over from
+    path = _plan(here)
+    plan = note_in(path)
+    plan["links"]["sources"][0] = source
+    write_note(path, plan)
+    with pytest.raises(DamagedObjectError, match="has a file that none of its wheels has") as caught:
+        place.session(["demo"])
+    assert caught.value.path == path
+    assert place.session(["demo"]).messages[0] == "asked pip: what is stored for its answer cannot be used"
     assert place.run("import pack.a; print(pack.a.a)") == "1"
 
 
