@@ -52,11 +52,18 @@ def refuse_links(layout: Layout) -> None:
     Two files are looked at, and made anew, where they are used.
 
     Raises:
-        StoreError: one is.
+        StoreError: one is, or what is there cannot be looked at.
     """
     found = [path for path in (layout.base, layout.throwaway) if os.path.islink(path)]
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(layout.base) as entries:
-        found += [entry.path for entry in entries if entry.is_symlink() and entry.name not in (PROBE, DISCARDED)]
+    try:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(layout.base) as entries:
+            found += [entry.path for entry in entries if entry.is_symlink() and entry.name not in (PROBE, DISCARDED)]
+    except OSError as error:
+        raise StoreError(
+            f"The store cannot be read ({error.strerror})",
+            path=layout.base,
+            remedy="Give yourself permission to read it, or point LINKENV_STORE at another directory.",
+        ) from error
     if found:
         raise StoreError(
             "A part of the store is a link to another place, where nothing is written or removed",

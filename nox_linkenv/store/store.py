@@ -78,7 +78,7 @@ class Store:
         refuse_links(store.layout)
         if reason or found != FORMAT or not os.path.isdir(store.layout.staging):
             try:
-                with writing(store.layout):
+                with writing(store.layout, made=found is not None):
                     make_store(store.layout)
             except StoreUnwritableError:
                 if found is None:
@@ -318,8 +318,12 @@ def _renew(path: str) -> None:
 
 
 @contextlib.contextmanager
-def writing(layout: Layout) -> Iterator[None]:
-    """Turn the operating system's refusals to write into errors that say what to do."""
+def writing(layout: Layout, *, made: bool = True) -> Iterator[None]:
+    """Turn the operating system's refusals to write into errors that say what to do.
+
+    Args:
+        made: whether the store was there before.
+    """
     try:
         yield
     except OSError as error:
@@ -336,6 +340,12 @@ def writing(layout: Layout) -> Iterator[None]:
                 remedy=f"{remedy_for(error)} Or point LINKENV_STORE at another directory."
                 if error.errno in _OBSTRUCTED
                 else "Give yourself write permission there, or point LINKENV_STORE at a directory of your own.",
+            ) from error
+        if not made:
+            raise StoreUnwritableError(
+                f"The store cannot be made ({error.strerror})",
+                path=error.filename or layout.root,
+                remedy="Point LINKENV_STORE at a directory that can be made.",
             ) from error
         if not os.path.isdir(layout.staging):  # whatever the system says of that
             raise gone(layout) from error

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nox_linkenv.errors import StoreFormatError, StoreUnwritableError
+from nox_linkenv.errors import StoreError, StoreFormatError, StoreUnwritableError
 from nox_linkenv.store import Store
 from tests.store.tool import listing
 
@@ -155,3 +155,14 @@ def test_note_that_cannot_be_published_leaves_the_old_one(store_dir: Path) -> No
         store.publish("a.json", '"second \u00e9"')
     assert store.load("a.json", str) == "first"
     assert not list(Path(store.layout.staging).iterdir())
+
+
+@pytest.mark.parametrize("place", ["/proc/none/store", f"{'n' * 250}/{'n' * 260}"])
+def test_a_store_that_cannot_be_made_is_told_so(place: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreUnwritableError, match="cannot be made"):
+        Store.open(tmp_path / place)
+
+
+def test_a_store_that_cannot_be_looked_at_is_told_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"cannot be read \(File name too long\)"):
+        Store.open(tmp_path / ("n" * 300))
