@@ -102,7 +102,7 @@ def installed_pip(prefix: str, facts: Facts) -> InstalledPip | None:
 def _listed(directory: str) -> list[str]:
     try:
         return os.listdir(directory)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
 
 

@@ -9,15 +9,16 @@ import time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.errors import StoreBusyError, StoreFormatError, StoreUnwritableError, WheelError, remedy_for
+from nox_linkenv.errors import StoreFormatError, StoreUnwritableError, WheelError, remedy_for
 from nox_linkenv.regular import IrregularError, read_regular
 from nox_linkenv.store.description import described, formats, make_store, refuse_links
-from nox_linkenv.store.files import make_shared, publish_bytes, put_aside, staging_name
+from nox_linkenv.store.files import publish_bytes, put_aside, staging_name
 from nox_linkenv.store.layout import ASIDE, FORMAT, WHEELS, Layout
 from nox_linkenv.store.notes import NoteError, parse_note, read_note, seal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from nox_linkenv.store.manifest import Manifest
@@ -152,55 +153,23 @@ class Store:
             self.publish(WHEELS.file(actual), manifest.dumps())
         return manifest
 
-    @contextlib.contextmanager
-    def locked(self, *, exclusive: bool = False) -> Iterator[None]:
+    def locked(self, *, exclusive: bool = False) -> AbstractContextManager[None]:
         """Hold the store's lock: shared to add, exclusive to remove."""
-        from filelock import ReadWriteLock
+        from nox_linkenv.store.locks import hold
 
-        make_shared(self.layout.lock("store"))
-        lock = ReadWriteLock(self.layout.lock("store"))
-        with lock.write_lock() if exclusive else lock.read_lock():
-            yield
+        return hold(self.layout, exclusive=exclusive)
 
-    @contextlib.contextmanager
-    def removing(self, *, within: float) -> Iterator[None]:
-        """Hold the exclusive lock for a moment.  Who waits for it keeps others from adding, so the wait is short.
+    def removing(self, *, within: float) -> AbstractContextManager[None]:
+        """Hold the exclusive lock for a moment; see :func:`nox_linkenv.store.locks.hold_to_remove`."""
+        from nox_linkenv.store.locks import hold_to_remove
 
-        Args:
-            within: seconds after which it is given up.
+        return hold_to_remove(self.layout, within=within)
 
-        Raises:
-            StoreBusyError: somebody has been adding all the time.
-        """
-        from filelock import ReadWriteLock, Timeout
-
-        lock = ReadWriteLock(self.layout.lock("store"))
-        deadline = time.monotonic() + within
-        while True:
-            try:
-                lock.acquire_write(timeout=0.2)
-                break
-            except Timeout as error:
-                if time.monotonic() > deadline:
-                    raise StoreBusyError(
-                        "The store is being added to all the time",
-                        path=self.layout.root,
-                        remedy="Run the command again later; it goes on where it was.",
-                    ) from error
-                time.sleep(0.3)
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @contextlib.contextmanager
-    def locked_for(self, name: str) -> Iterator[None]:
+    def locked_for(self, name: str) -> AbstractContextManager[None]:
         """Hold the lock of one piece of work, so that others who want the same wait for it instead of doing it too."""
-        from filelock import FileLock
+        from nox_linkenv.store.locks import hold_for
 
-        make_shared(self.layout.lock(name[:32]))
-        with FileLock(self.layout.lock(name[:32])):
-            yield
+        return hold_for(self.layout, name)
 
     def publish(self, name: str, text: str) -> None:
         """Write the note *name* (relative to the format directory), whole or not at all.

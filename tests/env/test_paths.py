@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.paths import check_paths, check_sources
+from tests.env.tool import FACTS
 
 _HASH = f"{'0' * 62}"
 
@@ -65,3 +67,11 @@ def test_sound_sources() -> None:
 def test_sources_elsewhere(source: str) -> None:
     with pytest.raises(ValueError):
         check_sources([f"objects/00/{_HASH}", source])
+
+
+@pytest.mark.parametrize("place", ["../out", "/out", "lib/../out", ".linkenv", ".linkenv/receipt.json"])
+def test_facts_that_lead_out(place: str) -> None:
+    data = FACTS.to_json()
+    assert Facts.from_json(data) == FACTS
+    with pytest.raises(ValueError, match="facts name a place"):
+        Facts.from_json({**data, "schemes": {**data["schemes"], "purelib": place}})

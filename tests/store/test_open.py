@@ -166,3 +166,16 @@ def test_a_store_that_cannot_be_made_is_told_so(place: str, tmp_path: Path) -> N
 def test_a_store_that_cannot_be_looked_at_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot be read \(File name too long\)"):
         Store.open(tmp_path / ("n" * 300))
+
+
+@pytest.mark.parametrize("content", [b"[" * 300_000, b"no database at all", bytes(5000)])
+def test_a_damaged_lock_is_told(content: bytes, tmp_path: Path) -> None:
+    store = Store.open(tmp_path)
+    Path(store.layout.lock("store")).write_bytes(content)
+    for hold in (store.locked(), store.locked(exclusive=True), store.removing(within=5)):
+        with pytest.raises(StoreError, match="lock of the store is damaged") as caught, hold:
+            pass
+        assert str(caught.value.path) == store.layout.lock("store")
+    os.unlink(store.layout.lock("store"))
+    with store.locked():
+        pass

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.env.paths import is_below
+from nox_linkenv.env.paths import OWN, is_below
 from nox_linkenv.store.notes import string
 from nox_linkenv.wheel.model import Scheme
 
@@ -69,6 +69,8 @@ class Facts:
         schemes = {scheme: string(data["schemes"][scheme.value]) for scheme in Scheme}
         facts = cls(**texts, schemes=schemes)
         names = [path for path in facts.schemes.values() if path]
+        if any(f"{path}/".startswith(f"{OWN}/") for path in names):
+            raise ValueError("facts name a place among our own notes")
         if not all(map(is_below, [*names, facts.tag, facts.cache_tag])) or "/" in facts.tag + facts.cache_tag:
             raise ValueError("facts name a place outside of the environment or of the store")
         return facts
