@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 import time
 from typing import TYPE_CHECKING
@@ -88,11 +89,13 @@ def _intact(layout: Layout) -> Iterator[None]:
     """
     try:
         yield
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, OSError) as error:
+        path = layout.lock("store")
+        odd = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
+        if isinstance(error, sqlite3.OperationalError) or (isinstance(error, OSError) and not odd):
+            raise  # it is locked, or the system refuses
         raise StoreError(
-            f"The lock of the store is damaged ({error})",
-            path=layout.lock("store"),
-            remedy="Remove that file while nothing uses the store; it is made anew.",
+            f"The lock of the store is damaged ({'it is no file' if odd else error})",
+            path=path,
+            remedy="Remove it while nothing uses the store; it is made anew.",
         ) from error

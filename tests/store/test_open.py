@@ -168,10 +168,14 @@ def test_a_store_that_cannot_be_looked_at_is_told_so(tmp_path: Path) -> None:
         Store.open(tmp_path / ("n" * 300))
 
 
-@pytest.mark.parametrize("content", [b"[" * 300_000, b"no database at all", bytes(5000)])
-def test_a_damaged_lock_is_told(content: bytes, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"[" * 300_000, b"no database at all", bytes(5000), None])
+def test_a_damaged_lock_is_told(content: bytes | None, tmp_path: Path) -> None:
     store = Store.open(tmp_path)
-    Path(store.layout.lock("store")).write_bytes(content)
+    Path(store.layout.lock("store")).unlink(missing_ok=True)
+    if content is None:
+        os.mkfifo(store.layout.lock("store"))
+    else:
+        Path(store.layout.lock("store")).write_bytes(content)
     for hold in (store.locked(), store.locked(exclusive=True), store.removing(within=5)):
         with pytest.raises(StoreError, match="lock of the store is damaged") as caught, hold:
             pass
