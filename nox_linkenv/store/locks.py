@@ -29,8 +29,8 @@ def hold(layout: Layout, *, exclusive: bool = False) -> Iterator[None]:
         StoreError: it is damaged.
     """
     make_shared(layout.lock("store"))
-    lock = ReadWriteLock(layout.lock("store"))
     with _intact(layout):
+        lock = ReadWriteLock(layout.lock("store"))
         if exclusive:
             lock.acquire_write()
         else:
@@ -52,7 +52,8 @@ def hold_to_remove(layout: Layout, *, within: float) -> Iterator[None]:
         StoreBusyError: somebody has been adding all the time.
         StoreError: the lock is damaged.
     """
-    lock = ReadWriteLock(layout.lock("store"))
+    with _intact(layout):
+        lock = ReadWriteLock(layout.lock("store"))
     deadline = time.monotonic() + within
     while True:
         try:
