@@ -59,6 +59,8 @@ class Build:
         refused: why the wheel must not be used, in one clause; empty where it may.
         reading: what pip read to resolve its requirements.
         generated: what it writes into the project.
+        origin: real path of the checkout that a build for other ones was made of, empty where it is for this one.
+        above: names which were in no directory above that checkout, and must not be there.
     """
 
     time: float
@@ -70,6 +72,8 @@ class Build:
     refused: str = ""
     reading: Reading = UNKNOWN
     generated: Generated = ()
+    origin: str = ""
+    above: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,14 @@ class ProjectResolution:
         parts: all that it would install, in its order.
         reads: what was read by pip's builds of what is no local project.
         reading: what pip read for it.
+        above: of one for other checkouts, names which must be in no directory above.
     """
 
     time: float
     parts: tuple[ResolvedPart, ...]
     reads: Reads = NOTHING
     reading: Reading = UNKNOWN
+    above: tuple[str, ...] = ()
 
 
 def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
@@ -141,13 +147,16 @@ def _build(data: dict[str, Any]) -> Build:
         reads=Reads.from_json(data["reads"]),
         reading=Reading.of(data["reading"]),
         generated=generated,
+        origin=string(data.get("origin", "")),
+        above=tuple(strings(data.get("above", []))),
         **texts,
     )
 
 
 def _resolution(data: dict[str, Any]) -> ProjectResolution:
     reads, reading = Reads.from_json(data["reads"]), Reading.of(data["reading"])
-    return ProjectResolution(seconds(data["time"]), tuple(map(_part, data["parts"])), reads, reading)
+    above = tuple(strings(data.get("above", [])))
+    return ProjectResolution(seconds(data["time"]), tuple(map(_part, data["parts"])), reads, reading, above)
 
 
 def _part(data: dict[str, Any]) -> ResolvedPart:

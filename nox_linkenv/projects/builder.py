@@ -13,6 +13,7 @@ from nox_linkenv.env.temporary import scratch
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, digest_of, load_build, write
 from nox_linkenv.projects.build_run import BuildRun, Result, Work
+from nox_linkenv.projects.elsewhere import moved_build, shared_build
 from nox_linkenv.projects.generated import Generated, generated_files, write_again
 from nox_linkenv.projects.key import look
 from nox_linkenv.projects.product import tells_when_or_where
@@ -99,7 +100,7 @@ class ProjectBuilder:
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
             shown = now if exact else self.target.pinned_tree(tree) or now
-            known = known or self._load(context, shown)
+            known = known or self._load(context, shown) or self._moved(context, shown)
             if (holding := self._holding(known, shown)) is not None:
                 return Made(_usable(holding), new=False, exact=exact)
             with scratch(self.store.layout, "env") as directory:
@@ -121,11 +122,30 @@ class ProjectBuilder:
                 for digest in {tree.digest for tree in trees}:
                     for place in filter(None, (context, None if kept else result.portable)):
                         write(self.store, digest_of([place, digest]), result.build, surroundings)
+                    self._share(result.build, tree, digest)
         build = _usable(result.build)
         return Made(build, new=known is None or known.wheel != build.wheel, exact=exact and quiet)
 
     def _load(self, context: str, tree: Tree) -> Build | None:
         return load_build(self.store, digest_of([context, tree.digest]), self.target.surroundings())
+
+    def _share(self, build: Build, tree: Tree, digest: str) -> None:
+        """Keep *build* of the *tree* with this *digest* for other checkouts, if it may serve them."""
+        shared = tree.declarative and shared_build(self.store, build, self.project.path, self.target.prefix)
+        if shared:
+            key = digest_of([self._context(anywhere=True), digest])
+            write(self.store, key, shared, self.target.surroundings())
+
+    def _moved(self, context: str, tree: Tree) -> Build | None:
+        """Return the build of another checkout that says the same as *tree*, as that of this one, and keep it."""
+        if not tree.declarative or not self.work.system.keyable:
+            return None
+        surroundings = self.target.surroundings()
+        found = load_build(self.store, digest_of([self._context(anywhere=True), tree.digest]), surroundings)
+        moved = None if found is None else moved_build(self.store, found, self.project.path)
+        if moved is not None:
+            write(self.store, digest_of([context, tree.digest]), moved, surroundings)
+        return moved
 
     def _holding(self, build: Build | None, tree: Tree) -> Build | None:
         """Return *build* of *tree* if its requirements are still resolved as they were, with the time of the last time.
@@ -148,8 +168,12 @@ class ProjectBuilder:
     def _look(self) -> Tree:
         return look(self.store, self.project, self.target.prefix)
 
-    def _context(self) -> str:
-        """Return a digest of all that the build depends on besides the tree, as far as it is known beforehand."""
+    def _context(self, *, anywhere: bool = False) -> str:
+        """Return a digest of all that the build depends on besides the tree, as far as it is known beforehand.
+
+        Args:
+            anywhere: whether its path is left out.
+        """
         request = self.work.requirements(self.work.system.requires, self.target.request.directory)
         arguments = parse(request.arguments)
         assert arguments is not None
@@ -165,7 +189,8 @@ class ProjectBuilder:
         )
         if isinstance(key, Unkeyable):
             raise BackendError(f"its requirements cannot be keyed: {key.reason}")
-        return digest_of([key.digest, *self.work.around, self.target.receipt.interpreter])
+        around = ["anywhere", *self.work.around[1:]] if anywhere else self.work.around
+        return digest_of([key.digest, *around, self.target.receipt.interpreter])
 
 
 def _usable(build: Build) -> Build:

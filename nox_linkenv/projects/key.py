@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nox_linkenv.projects.build_cache import digest_of
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError, fingerprint
+from nox_linkenv.projects.looking import within
 from nox_linkenv.projects.requirements import LocalProject, Requested, UnmodelledError, find_projects
 from nox_linkenv.resolve.key import Key, Unkeyable, request_key
 
@@ -32,12 +33,14 @@ class ProjectKey:
         full: all.
         requested: the request, taken apart.
         trees: of its projects, in their order.
+        anywhere: a digest of all but the trees and where the projects lie; ``None`` where the request itself says that.
     """
 
     base: Key
     full: Key
     requested: Requested
     trees: tuple[Tree, ...]
+    anywhere: str | None = None
 
 
 def project_key(
@@ -78,11 +81,21 @@ def project_key(
         if isinstance(base, Unkeyable):
             return base
         paths = [project.path for project in requested.projects]
+        anywhere = _anywhere(base, requested, os.path.realpath(request.directory))
         base = replace(base, digest=digest_of([base.digest, paths]), pinned=False)
         trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:
         return Unkeyable(f"the local project is not built here: {error}")
-    return ProjectKey(base, full_key(base, trees), requested, trees)
+    return ProjectKey(base, full_key(base, trees), requested, trees, anywhere)
+
+
+def _anywhere(base: Key, requested: Requested, directory: str) -> str | None:
+    """Return a digest of *base* and of the places of the projects in the real path *directory*."""
+    projects = requested.projects
+    if any(project.url or os.path.isabs(project.named) for project in projects):
+        return None
+    places = [within(project.path, directory) for project in projects]
+    return None if None in places else digest_of(["anywhere", base.digest, places])
 
 
 def full_key(base: Key, trees: Sequence[Tree]) -> Key:

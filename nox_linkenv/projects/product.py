@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["Product", "look_through", "tells_when_or_where"]
+__all__ = ["Product", "look_through", "tells_when_or_where", "unpacked"]
 
 #: Bytes that are looked through at most; what is larger is taken to hold anything.
 _MANY: Final = 1 << 30
@@ -113,10 +113,10 @@ def _contents(store: Store, manifest: Manifest, sources: Collection[str]) -> Ite
             yield None
             return
         with open(found, "rb") as stream:
-            yield from _unpacked(stream.read(), _DEPTH)
+            yield from unpacked(stream.read(), _DEPTH)
 
 
-def _unpacked(content: bytes, depth: int) -> Iterator[bytes | None]:
+def unpacked(content: bytes, depth: int) -> Iterator[bytes | None]:
     """Yield *content*, and what it holds where it is compressed."""
     yield content
     if depth == 0:
@@ -124,10 +124,10 @@ def _unpacked(content: bytes, depth: int) -> Iterator[bytes | None]:
     for beginning, decompress in _COMPRESSED.items():
         if content.startswith(beginning):
             try:
-                unpacked = decompress(content)
+                plain = decompress(content)
             except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
                 continue  # it only begins like that
-            yield from _unpacked(unpacked, depth - 1)
+            yield from unpacked(plain, depth - 1)
     if content.startswith(b"PK\x03\x04"):
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -135,7 +135,7 @@ def _unpacked(content: bytes, depth: int) -> Iterator[bytes | None]:
         except (OSError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error):
             return
         for part in parts:
-            yield from _unpacked(part, depth - 1)
+            yield from unpacked(part, depth - 1)
 
 
 class _When:

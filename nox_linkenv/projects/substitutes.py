@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 from urllib.request import pathname2url
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.requirements import LocalProject, Requested
     from nox_linkenv.resolve.report import Resolved
 
-__all__ = ["read_report_for", "with_substitutes"]
+__all__ = ["direct_url_for", "read_report_for", "with_substitutes"]
 
 
 def with_substitutes(requested: Requested, wheels: Mapping[LocalProject, str]) -> list[str] | None:
@@ -64,10 +64,20 @@ def _as_project(item: Resolved, projects: Mapping[str, LocalProject], directory:
     project = projects.get(item.path or "")
     if project is None:
         return item
+    origin = Origin.EDITABLE if project.editable else Origin.DIRECTORY
+    return replace(
+        item, url=_url(project, directory), origin=origin, sha256=None, direct_url=direct_url_for(project, directory)
+    )
+
+
+def direct_url_for(project: LocalProject, directory: str) -> str:
+    """Return the ``direct_url.json`` that pip, run in *directory*, writes for *project*."""
+    dir_info = {"editable": True} if project.editable else {}
+    return json.dumps({"dir_info": dir_info, "url": _url(project, directory)}, sort_keys=True)
+
+
+def _url(project: LocalProject, directory: str) -> str:
     # As pip makes it: of the path as it was named, without "..", with links in it as they are.
     path = os.path.normpath(os.path.join(os.path.realpath(directory), project.named))
     # Since Python 3.14 the empty authority is in what pathname2url returns, before that it is not.
-    url = project.url or urljoin("file://", pathname2url(path))
-    info: dict[str, Any] = {"dir_info": {"editable": True} if project.editable else {}, "url": url}
-    origin = Origin.EDITABLE if project.editable else Origin.DIRECTORY
-    return replace(item, url=url, origin=origin, sha256=None, direct_url=json.dumps(info, sort_keys=True))
+    return project.url or urljoin("file://", pathname2url(path))

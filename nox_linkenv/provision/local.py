@@ -22,8 +22,10 @@ from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
 from nox_linkenv.projects.build_target import BuildTarget
 from nox_linkenv.projects.builder import ProjectBuilder, unchanged_but_products
+from nox_linkenv.projects.elsewhere import moved_resolution, shared_resolution
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.generated import places
+from nox_linkenv.projects.looking import within
 from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
@@ -142,6 +144,8 @@ class _LocalRequest:
     def from_cache(self) -> Outcome | None:
         """Build, and take all else from memory; ``None`` where pip must be asked."""
         known = load_project_resolution(self.store, self.key.base.digest, self.keys.surroundings())
+        here = known is not None
+        known = known or self._of_another_checkout()
         since = None if known is None else self.keys.holds_since(known.time, known.reading)
         if known is None or since is None:
             return None
@@ -160,7 +164,14 @@ class _LocalRequest:
         renewed = since != known.time
         found = replace(known, time=since, parts=tuple(parts))
         message = f"{did} and {'renewed' if renewed else 'reused'} the resolution of {age}"
-        return self._install(found, builds, message, new=renewed)
+        return self._install(found, builds, message, new=renewed or not here)
+
+    def _of_another_checkout(self) -> ProjectResolution | None:
+        """Return what pip has answered to the same request in another checkout, as it would answer in this one."""
+        if self.key.anywhere is None:
+            return None
+        found = load_project_resolution(self.store, self.key.anywhere, self.keys.surroundings())
+        return found and moved_resolution(found, self.key.requested, self.keys.request.directory)
 
     def from_pip(self) -> Outcome | LeftToPip:
         """Ask pip, and build.
@@ -173,11 +184,13 @@ class _LocalRequest:
             return self._from_pip(builds, watched)
 
     def _tree_as_built(self) -> Tree | None:
-        """Return the tree of the one project as its build has left it, ``None`` where there are more."""
-        if len(self.key.trees) > 1:
-            return None
+        """Return the tree which all projects lie in, as their builds have left it; ``None`` where there is none."""
         now = self.keys.again().key
-        return None if isinstance(now, Key | Unkeyable) else now.trees[0]
+        if isinstance(now, Key | Unkeyable):
+            return None
+        return next(
+            (tree for tree in now.trees if all(within(part.root, tree.root) is not None for part in now.trees)), None
+        )
 
     def _from_pip(self, builds: Sequence[Build], watched: PipBuilds) -> Outcome | LeftToPip:
         with watched.watched():
@@ -315,7 +328,12 @@ class _LocalRequest:
         if not all(unchanged_but_products(*pair, self.generated.get(pair[0].project, ())) for pair in trees):
             return ()
         if asked is not None:
-            write(self.store, self.key.base.digest, asked, self.keys.surroundings())
+            surroundings = self.keys.surroundings()
+            write(self.store, self.key.base.digest, asked, surroundings)
+            where = self.keys.request.directory, self.environment.prefix
+            shared = self.key.anywhere and shared_resolution(asked, self.key.requested, *where)
+            if self.key.anywhere and shared:
+                write(self.store, self.key.anywhere, shared, surroundings)
         if any(self.generated.values()):
             # To be written again with the build, which the request alone does not lead to.
             save_inputs(self.store, self.keys.place, self.key.full.inputs)

@@ -1,0 +1,144 @@
+"""Two checkouts of one project share what was built and answered; each has what pip makes of it, path by path."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from tests.parity.compare import tree_differences
+from tests.projects.tool import Bench, make_project
+from tests.support.backend import IN_TREE, backend_text
+from tests.support.capabilities import require_python
+from tests.support.interpreters import TARGET
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_DECLARATIVE: Final = ("flit", "hatchling", "pdm", "poetry", "setuptools", "uv")
+_HOOKS: Final[list[str]] = []
+_EXACT: Final = """
+[tool.hatch.build]
+dev-mode-exact = true
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _audit() -> None:
+    """Note each call of a hook of a backend, on whatever way it is started."""
+
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen" and isinstance(arguments[1], list):
+            _HOOKS.extend(str(word) for word in arguments[1] if word in ("build_wheel", "build_editable"))
+
+    sys.addaudithook(note)
+
+
+@pytest.fixture
+def hooks() -> Iterator[list[str]]:
+    _HOOKS.clear()
+    yield _HOOKS
+    _HOOKS.clear()
+
+
+@pytest.fixture
+def here(tmp_path: Path, root: Path) -> Bench:
+    """A bench with a store of its own, which begins as the one that all tests fill."""
+    bench = Bench(tmp_path, require_python(TARGET))
+    if (root / "store").exists():
+        shutil.copytree(root / "store", tmp_path / "store", symlinks=True)
+    return bench
+
+
+def _same_as_by_pip(bench: Bench, project: Path, *arguments: str) -> list[str]:
+    """Return where the environment of *bench* differs from what pip makes of a fresh one."""
+    linked = bench.tree()
+    return tree_differences(bench.tree_by_pip(project, *arguments), linked)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize(
+    ("backend", "arguments"),
+    [
+        pytest.param(backend, words, id=f"{backend} {' '.join(words)}", marks=() if often else pytest.mark.slow)
+        for backend in _DECLARATIVE
+        for words in (["."], ["-e", "."], ["-r", "local.txt"])
+        for often in [(backend, words[0]) in (("flit", "-e"), ("setuptools", "-r"))]
+        if (backend, words) != ("poetry", ["."])  # it asks git, which may be configured above the checkout
+    ],
+)
+def test_a_second_checkout_builds_nothing_and_asks_nobody(
+    here: Bench, tmp_path: Path, hooks: list[str], backend: str, arguments: list[str]
+) -> None:
+    first = make_project(tmp_path / "first", backend)
+    (first / "local.txt").write_text("-e .[test]\n")
+    here.install(first, *arguments)
+    leavings = shutil.ignore_patterns("*.egg-info", "build")
+    second = shutil.copytree(first, tmp_path / "further" / "down" / "second", ignore=leavings)
+    here.calls.clear()
+    hooks.clear()
+    outcome = here.install(second, *arguments)
+    assert (here.calls, hooks) == ([], []), outcome.message
+    assert outcome.message.startswith("reused the build and reused the resolution")
+    assert here.run("demo") == "one\n"
+    assert here.install(second, *arguments).message.startswith("reused the resolution")
+    assert _same_as_by_pip(here, second, *arguments) == []
+
+
+@pytest.mark.network
+def test_what_lies_above_counts(here: Bench, tmp_path: Path, hooks: list[str]) -> None:
+    """Hatchling looks upwards for what is to be ignored."""
+    first = make_project(tmp_path / "first", "hatchling")
+    here.install(first, ".")
+    above = tmp_path / "above"
+    second = shutil.copytree(first, above / "second")
+    (above / ".hgignore").write_text("syntax: glob\ndata.txt\n")
+    hooks.clear()
+    here.install(second, ".")
+    assert hooks == ["build_wheel"]
+    assert _same_as_by_pip(here, second, ".") == []
+    third = shutil.copytree(first, tmp_path / "others" / "third")
+    hooks.clear()
+    here.install(third, ".")
+    assert hooks == []
+    (tmp_path / "others" / ".hgignore").write_text("syntax: glob\ndata.txt\n")
+    hooks.clear()
+    here.install(third, ".")
+    assert hooks == ["build_wheel"], "it was not there when it was put in the place of the first"
+
+
+@pytest.mark.network
+def test_an_editable_that_names_its_place_elsewhere_is_built(here: Bench, tmp_path: Path, hooks: list[str]) -> None:
+    first = make_project(tmp_path / "first", "hatchling")
+    with (first / "pyproject.toml").open("a") as stream:
+        stream.write(_EXACT)
+    here.install(first, "-e", ".")
+    second = shutil.copytree(first, tmp_path / "second")
+    hooks.clear()
+    here.install(second, "-e", ".")
+    assert hooks == ["build_editable"]
+    assert _same_as_by_pip(here, second, "-e", ".") == []
+
+
+def test_code_of_the_project_may_read_where_it_is(here: Bench, tmp_path: Path) -> None:
+    """What its build makes is asked for in each checkout; pip's answer holds as long as its metadata are the same."""
+    hooks = """
+
+    def build_wheel(directory, config_settings=None, metadata_directory=None):
+        place = os.path.basename(os.getcwd())
+        version = "1.0" if place != "third" else "3.0"
+        return write_wheel(directory, "demo", version, {"demo.py": f"PLACE = {place!r}\\n"})
+    """
+    for number, place in enumerate(("first", "second", "third")):
+        project = tmp_path / place
+        project.mkdir()
+        (project / "pyproject.toml").write_text(IN_TREE)
+        (project / "backend.py").write_text(backend_text(hooks))
+        here.calls.clear()
+        here.install(project, ".")
+        assert here.run("python", "-c", "import demo; print(demo.PLACE)") == f"{place}\n"
+        assert bool(here.calls) is (number != 1)
+    assert "Version: 3.0" in here.run("python", "-m", "pip", "show", "demo")
