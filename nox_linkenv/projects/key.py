@@ -33,7 +33,7 @@ class ProjectKey:
         full: all.
         requested: the request, taken apart.
         trees: of its projects, in their order.
-        anywhere: a digest of all but the trees and where the projects lie; ``None`` where the request itself says that.
+        anywhere: a digest of all but where the projects lie; ``None`` where the request itself says that.
     """
 
     base: Key
@@ -81,21 +81,22 @@ def project_key(
         if isinstance(base, Unkeyable):
             return base
         paths = [project.path for project in requested.projects]
-        anywhere = _anywhere(base, requested, os.path.realpath(request.directory))
+        without_places = base.digest
         base = replace(base, digest=digest_of([base.digest, paths]), pinned=False)
         trees = tuple(look(project) for project in requested.projects)
     except (UnmodelledError, UnknownTreeError) as error:
         return Unkeyable(f"the local project is not built here: {error}")
+    anywhere = _anywhere(without_places, requested, trees, os.path.realpath(request.directory))
     return ProjectKey(base, full_key(base, trees), requested, trees, anywhere)
 
 
-def _anywhere(base: Key, requested: Requested, directory: str) -> str | None:
-    """Return a digest of *base* and of the places of the projects in the real path *directory*."""
+def _anywhere(base: str, requested: Requested, trees: Sequence[Tree], directory: str) -> str | None:
+    """Return a digest of *base*, of the *trees*, and of the places of the projects in the real path *directory*."""
     projects = requested.projects
     if any(project.url or os.path.isabs(project.named) for project in projects):
         return None
     places = [within(project.path, directory) for project in projects]
-    return None if None in places else digest_of(["anywhere", base.digest, places])
+    return None if None in places else digest_of(["anywhere", base, places, [tree.digest for tree in trees]])
 
 
 def full_key(base: Key, trees: Sequence[Tree]) -> Key:
