@@ -58,7 +58,7 @@ def _placeless(reads: Reads, place: str, prefix: str) -> tuple[Reads, frozenset[
     above = set(and_above(place)) - {place}
     names: set[str] = set()
     kept: dict[str, frozenset[str]] = {}
-    for kind in ("files", "states", "lists", "scans", "trees", "archives"):
+    for kind in ("files", "states", "lists", "scans", "metadata", "trees", "archives"):
         paths: Collection[str] = getattr(reads, kind)
         inside = {path for path in paths if within(path, place) is not None}
         beside = {path for path in paths if os.path.dirname(path) in above} - above - inside

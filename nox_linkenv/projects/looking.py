@@ -12,7 +12,17 @@ if TYPE_CHECKING:
 
     from nox_linkenv.projects.fingerprint import Tree
 
-__all__ = ["Watched", "and_above", "is_same", "plain_path", "signature", "source_of", "temporary_places", "within"]
+__all__ = [
+    "Watched",
+    "and_above",
+    "is_same",
+    "metadata_in",
+    "plain_path",
+    "signature",
+    "source_of",
+    "temporary_places",
+    "within",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,14 @@ def signature(path: str) -> object:
     except (OSError, ValueError):
         return None
     return found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino
+
+
+def metadata_in(path: str) -> tuple[str, ...]:
+    """Return the names of what setuptools has left of metadata in the directory at *path*."""
+    try:
+        return tuple(sorted(name for name in os.listdir(path) if name.endswith(".egg-info")))
+    except OSError:
+        return ()
 
 
 def is_same(before: object, now: object, *, content: bool) -> bool:

@@ -12,6 +12,7 @@ from nox_linkenv.projects.looking import (
     Watched,
     and_above,
     is_same,
+    metadata_in,
     plain_path,
     signature,
     source_of,
@@ -40,6 +41,7 @@ class Kind(enum.Enum):
     STATE = "state"  # path, what stood there
     LIST = "list"  # path, what stood there
     SCAN = "scan"  # path, what stood there; kinds, sizes and times of what is in it may have been read, too
+    METADATA = "metadata"  # path, names of what setuptools has left of metadata in it
     MADE = "made"  # path
     LINK = "link"  # path, what it leads to
     FACT = "fact"  # what was asked of the process or the machine
@@ -106,7 +108,7 @@ def made_in(notes: Iterable[Note]) -> frozenset[str]:
 class _Collector:
     def __init__(self, watched: Watched) -> None:
         self.watched = watched
-        names = ("variables", "programs", "files", "states", "lists", "scans", "trees", "facts")
+        names = ("variables", "programs", "files", "states", "lists", "scans", "trees", "facts", "metadata")
         self.sets: dict[str, set[str]] = {name: set() for name in names}
         self.flags: set[str] = set()
         self.made: set[str] = set()
@@ -138,6 +140,8 @@ class _Collector:
             self.links[link] = os.path.normpath(os.path.join(os.path.dirname(link), str(about[1])))
         elif kind is Kind.FACT:
             self.sets["facts"].add(str(about[0]))
+        elif kind is Kind.METADATA:
+            self._look_for_metadata(str(about[0]), about[1])
         elif kind in (Kind.FILE, Kind.STATE, Kind.LIST, Kind.SCAN):
             self.look(kind, str(about[0]), about[1])
         elif kind in (Kind.NATIVE, Kind.EXTENSION, Kind.CALL):
@@ -208,6 +212,16 @@ class _Collector:
         if any(within(plain, place) is not None for place in self.temporary):
             self.sets["variables"] |= _TEMPORARY
         self.sets[f"{kind.value}s"].add(path)
+
+    def _look_for_metadata(self, path: str, seen: object) -> None:
+        """Take in that the directory at *path* was listed for the sake of metadata, of which there was *seen*."""
+        plain = plain_path(path)
+        tree = self.watched.tree
+        if self.is_own(plain) or (tree is not None and within(plain, tree.root) is not None):
+            return
+        if metadata_in(path) != seen:
+            raise UnsettledError(f"{path} changed while it was built")
+        self.sets["metadata"].add(path)
 
     def look_at(self, path: str, *, content: bool) -> None:
         """Take in that what is at *path* counts, with its *content* or only as it looks."""

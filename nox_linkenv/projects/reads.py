@@ -28,6 +28,7 @@ class Reads:
         states: absolute paths at which was looked what stands there.
         lists: absolute paths of directories whose names were read.
         scans: the same, where kinds, sizes and times of what is in them may have been read.
+        metadata: absolute paths of directories of which it was read what setuptools has left of metadata in them.
         trees: absolute paths of directories that a foreign program was given.
         facts: what was asked of the process or the machine, by the names of functions of :mod:`os`, or of the fields of
             :func:`os.uname`.
@@ -49,6 +50,7 @@ class Reads:
     states: frozenset[str] = frozenset()
     lists: frozenset[str] = frozenset()
     scans: frozenset[str] = frozenset()
+    metadata: frozenset[str] = frozenset()
     trees: frozenset[str] = frozenset()
     facts: frozenset[str] = frozenset()
     archives: frozenset[str] = frozenset()

@@ -38,6 +38,9 @@ _IDLE = {
 }
 #: What has the hooks of a build backend called (pyproject-hooks, and pep517 before it).
 _HOOKS = ("_PYPROJECT_HOOKS_BUILD_BACKEND", "PEP517_BUILD_BACKEND")
+#: Goes through the directories above a project, up to the root, for ``.egg-info``; modules that lie between.
+_SEEKER = "setuptools_scm._integration._discover"
+_LISTING = ("os", "posixpath", "genericpath", "pathlib", "pathlib._local", "pathlib._abc", "pathlib._os")
 #: Functions of :mod:`os` that say something of the process or the machine.
 _FACTS = (
     "cpu_count", "process_cpu_count", "sched_getaffinity", "umask", "getuid", "geteuid", "getgid", "getegid",
@@ -223,7 +226,18 @@ class _Recorder:
 
     def looked_at(self, arguments: _Arguments, keywords: _Keywords) -> None:
         path = arguments[0] if arguments else keywords.get("path", keywords.get("fd"))
-        self.safely(self.path, "state", path, keywords.get("dir_fd"))
+        if not self.is_passed_over(path):
+            self.safely(self.path, "state", path, keywords.get("dir_fd"))
+
+    def is_passed_over(self, path: object) -> bool:
+        """Return whether *path* is one of those that are no metadata, whatever stands there."""
+        try:
+            name = os.fspath(path)  # type: ignore[call-overload]
+        except TypeError:
+            return False
+        if not isinstance(name, str) or name.endswith(".egg-info"):
+            return False
+        return "metadata" + (name.rpartition("/")[0] or "/") in self.noted and _seeks_metadata()
 
     def opened_within(self, arguments: _Arguments, keywords: _Keywords) -> None:
         if keywords.get("dir_fd") is not None:  # of which the event says nothing
@@ -250,10 +264,26 @@ class _Recorder:
             self.path("file", path)
 
     def listed(self, path: object = None) -> None:
-        self.path("list", path)
+        if not self.looked_for_metadata(path):
+            self.path("list", path)
 
     def scanned(self, path: object = None) -> None:
-        self.path("scan", path)
+        if not self.looked_for_metadata(path):
+            self.path("scan", path)
+
+    def looked_for_metadata(self, path: object) -> bool:
+        """Note the names of metadata in the directory at *path*, where that is all that it is listed for."""
+        if not _seeks_metadata():
+            return False
+        name = self.named(path)
+        if name is not None and "metadata" + name not in self.noted:
+            self.noted.add("metadata" + name)  # listing it is noted, too
+            try:
+                found = tuple(sorted(entry for entry in os.listdir(name) if entry.endswith(".egg-info")))
+            except OSError:
+                found = ()
+            self.note("metadata", name, found)
+        return True
 
     def made(self, path: object, within: object = None) -> None:
         name = self.named(path, within)
@@ -473,6 +503,17 @@ def _reader() -> tuple[FrameType | None, str]:
             return frame, module
         frame = frame.f_back
     return None, ""
+
+
+def _seeks_metadata() -> bool:
+    """Return whether at this moment a directory is looked through for metadata, and for nothing else."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
+        if frame.f_globals.get("_HOOKS") is not _HOOKS and module not in _LISTING:
+            return bool(module == _SEEKER)
+        frame = frame.f_back
+    return False
 
 
 def _given(descriptor: object) -> object:

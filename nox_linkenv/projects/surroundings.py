@@ -18,6 +18,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
+from nox_linkenv.projects.looking import metadata_in
 from nox_linkenv.resolve.inputs import digest, read_file
 
 if TYPE_CHECKING:
@@ -133,6 +134,7 @@ class Surroundings:
         yield from ((path, _content(path)) for path in sorted(reads.files))
         yield from ((f"what is at {path}", _state(path)) for path in sorted(reads.states))
         yield from ((f"the list of {path}", _names(path)) for path in sorted(reads.lists))
+        yield from ((f"the metadata in {path}", metadata_in(path)) for path in sorted(reads.metadata))
         yield from ((f"what is in {path}", _entries(path)) for path in sorted(reads.scans))
         yield from ((f"the content of {path}", _tree(path)) for path in sorted(reads.trees))
         yield from ((f"what os.{name} says", _fact(name)) for name in sorted(reads.facts))

@@ -255,3 +255,39 @@ def test_a_killed_build_leaves_nothing(project: _Project, bench: Bench) -> None:
 
 def _leavings(bench: Bench) -> list[Path]:
     return list((bench.root / "store" / "v2" / "staging").iterdir())
+
+
+_SEEKER = """
+from pathlib import Path
+
+def seek(path: Path) -> list:
+    for candidate in path.iterdir() if path.is_dir() else []:
+        if candidate.is_dir() and candidate.name.endswith(".egg-info"):
+            return [candidate.name]
+    return []
+"""
+
+
+def test_what_is_beside_a_project_counts_where_it_is_looked_for(project: _Project, bench: Bench) -> None:
+    """As setuptools-scm goes through all directories above a project, in which anything may come and go."""
+    package = project.path / "setuptools_scm" / "_integration"
+    package.mkdir(parents=True)
+    (package / "_discover.py").write_text(_SEEKER)
+    imported = "from pathlib import Path; from setuptools_scm._integration._discover import seek"
+    project.set(hook=f"{imported}; place = Path.cwd().parent; print(seek(place))")
+    bench.install(project.path, ".")
+    assert project.builds > 0
+    beside = project.path.parent
+    (beside / "directory").mkdir()
+    (beside / "file.txt").write_text("x")
+    bench.install(project.path, ".")
+    assert project.builds == 0
+    (beside / "demo.egg-info").mkdir()
+    bench.install(project.path, ".")
+    assert project.builds > 0
+    project.set(hook="print(os.listdir('..'))")
+    bench.install(project.path, ".")
+    assert project.builds > 0
+    (beside / "another").mkdir()
+    bench.install(project.path, ".")
+    assert project.builds > 0
