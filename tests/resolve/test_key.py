@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -873,3 +874,24 @@ def test_another_password_is_another_key(project: Project, way: str) -> None:
 
     assert len({key(password) for password in ("one", "two", "p@ss:word", "p@ss:other")}) == 4
     assert key("one") == key("one")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("./dist/big-1.0-py3-none-any.whl",), ("--no-index", "--find-links", "dist", "big")],
+    ids=["path", "links"],
+)
+def test_a_large_archive_that_is_written_over_in_place(project: Project, arguments: tuple[str, ...]) -> None:
+    """Too large to be read each time: it has the size, the date and the inode that it had, and another content."""
+    path = project.write("dist/big-1.0-py3-none-any.whl")
+    os.truncate(path, 65 << 20)  # takes no room on the disk
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    before, was = project.key(*arguments), path.stat()
+    assert project.key(*arguments) == before
+    time.sleep(0.02)  # the clock of a file system goes in steps
+    with path.open("r+b") as stream:
+        stream.write(b"PK")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    now = path.stat()
+    assert (now.st_size, now.st_mtime_ns, now.st_ino) == (was.st_size, was.st_mtime_ns, was.st_ino)
+    assert project.key(*arguments).digest != before.digest
