@@ -144,13 +144,19 @@ def test_what_only_pip_knows_goes_to_pip(project: Path, bench: Bench, line: str,
         find_projects(arguments, environ={}, directory=str(project), config=PipConfig())
 
 
-@pytest.mark.parametrize("backend", ["flit", "setuptools"])
-def test_a_file_that_names_it_asks_nobody_in_a_fresh_checkout(tmp_path: Path, bench: Bench, backend: str) -> None:
+@pytest.mark.parametrize(("backend", "more"), [("flit", ""), ("setuptools", "-e ./sub\n")])
+def test_a_file_that_names_it_asks_nobody_in_a_fresh_checkout(
+    tmp_path: Path, bench: Bench, backend: str, more: str
+) -> None:
     project = tmp_path / "project"
     for _ in range(2):
         shutil.rmtree(project, ignore_errors=True)
         make_project(project, backend)
-        (project / "requirements.txt").write_text("-e .[test]\n")
+        make_project(project / "sub", "flit")
+        metadata = project / "sub" / "pyproject.toml"
+        metadata.write_text(metadata.read_text().replace("demo", "sub"))
+        (project / "sub" / "src" / "demo").rename(project / "sub" / "src" / "sub")
+        (project / "requirements.txt").write_text(f"-e .[test]\n{more}")
         bench.calls.clear()
         bench.install(project, "-r", "requirements.txt")
     assert bench.calls == []
