@@ -21,6 +21,12 @@ DESCRIPTION: Final = (
     "Compare sizes, modification times and modes of what is stored with what they have to be, and name what is "
     "damaged, missing, foreign or left over. Exit code 1 when something stays broken."
 )
+_REMEDY: Final = "linkenv verify --repair puts right what it can; sessions repair what they come across."
+#: Size and time may say nothing about what has been found: then only those who hash come across it.
+_FULL_REMEDY: Final = (
+    "linkenv verify --full --repair puts right what it can; sessions repair what size or time gives away, and with the "
+    "setting verify what only its content does."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,5 +84,5 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         f"{verified.objects} objects {how}, {verified.bytecode} files of bytecode, {verified.manifests} wheels: {found}"
     )
     if broken and not arguments.repair:
-        output.line("linkenv verify --repair puts right what it can; sessions repair what they come across.")
+        output.line(_FULL_REMEDY if arguments.full else _REMEDY)
     return 1 if broken else 0
