@@ -13,12 +13,13 @@ place of a directory, nothing is taken over.
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import stat
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.env.assembly.assembler import EMPTY_MTIME
 from nox_linkenv.env.stat_signature import expected_signatures, owned_signature_of, signature_of, signatures_below
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from nox_linkenv.env.links import Links
 
 __all__ = ["Leftover", "Private", "take_over"]
+
+#: A name that no file has.
+_NOTHING: Final = ".linkenv-nothing"
 
 
 class Private(NamedTuple):
@@ -90,8 +94,9 @@ def take_over(
         sites = []
         for root in roots:
             with contextlib.suppress(OSError):
-                there = _until(opened, open_below(root, at=old))
-                sites.append(_Site(f"{root}/", there, _until(opened, open_below(root, at=new))))
+                there, here = _until(opened, open_below(root, at=old)), _until(opened, open_below(root, at=new))
+                if _can_move(there, here):
+                    sites.append(_Site(f"{root}/", there, here))
         return _Taking(donor.state, old, new, sites, links, private, owner).run()
 
 
@@ -99,6 +104,18 @@ def _until(stack: contextlib.ExitStack, descriptor: int) -> int:
     """Have *descriptor* closed with the *stack*, and return it."""
     stack.callback(os.close, descriptor)
     return descriptor
+
+
+def _can_move(old: int, new: int) -> bool:
+    """Return whether files can be moved from one open directory to another: both may be on one device and two mounts.
+
+    The system compares the mounts before it looks for the file (rename(2), EXDEV).
+    """
+    try:
+        os.rename(_NOTHING, _NOTHING, src_dir_fd=old, dst_dir_fd=new)
+    except OSError as error:
+        return error.errno != errno.EXDEV
+    return True
 
 
 class _Site(NamedTuple):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-__all__ = ["mounted", "remount"]
+
+__all__ = ["bound", "mounted", "remount"]
 
 
 @contextmanager
@@ -23,6 +24,19 @@ def mounted(place: Path, options: str) -> Iterator[None]:
         yield
     finally:
         _patiently("umount", str(place))
+
+
+@contextmanager
+def bound(source: Path, place: Path, *, below: Path) -> Iterator[None]:
+    """Mount the directory *source* at *place*, too, and unmount it wherever *below* that has been moved to."""
+    subprocess.run(["mount", "--bind", str(source), str(place)], check=True)
+    try:
+        yield
+    finally:
+        targets = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+        for target in targets:
+            if Path(target).is_relative_to(below):
+                _patiently("umount", target)
 
 
 def remount(place: Path, options: str) -> None:
