@@ -99,6 +99,8 @@ class Skeleton:
             folders=skeleton.links.folders(),
         )
         check_sources([source for _, source in skeleton.copies])
+        if not all(target and "\0" not in target for _, target in skeleton.symlinks):
+            raise ValueError("a link leads to nothing that has a name")
         return skeleton
 
 
