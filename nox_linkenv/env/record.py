@@ -11,13 +11,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["in_order", "record_line", "record_row"]
+__all__ = ["in_order", "record_digest", "record_line", "record_row"]
 
 
 def record_row(path: str, content: bytes) -> str:
     """Return a line of RECORD, without its end (recording installed projects, "The RECORD file")."""
-    digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
-    return record_line((path, f"sha256={digest}", str(len(content))))
+    return record_line((path, record_digest(content), str(len(content))))
+
+
+def record_digest(content: bytes) -> str:
+    """Return the second field of a row: the digest of a file with this *content*."""
+    return f"sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()}"
 
 
 def in_order(rows: Iterable[str]) -> list[str]:

@@ -7,9 +7,7 @@ has read.
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import os
 import re
@@ -18,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.env.record import record_digest, record_row
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, keep_archive
 from nox_linkenv.projects.looking import and_above, within
 from nox_linkenv.projects.product import unpacked
@@ -236,13 +235,9 @@ def _rows(record: bytes, contents: Mapping[str, bytes], changed: Mapping[str, by
         row = next(csv.reader(io.StringIO(line)), [])
         if not row or row[0] not in changed:
             continue
-        if row[1:] != [_digest(contents[row[0]]), str(len(contents[row[0]]))] or row[0] not in left:
+        if row[1:] != [record_digest(contents[row[0]]), str(len(contents[row[0]]))] or row[0] not in left:
             return None
         end = line[len(line.rstrip("\r\n")) :]
-        lines[at] = f"{row[0]},{_digest(changed[row[0]])},{len(changed[row[0]])}{end}"
+        lines[at] = record_row(row[0], changed[row[0]]) + end
         left.discard(row[0])
     return None if left else "".join(lines).encode()
-
-
-def _digest(content: bytes) -> str:
-    return f"sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b'=').decode()}"

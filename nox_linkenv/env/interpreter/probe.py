@@ -6,9 +6,7 @@ distributors.  So pip installs one small wheel, and what it made of it is the an
 
 from __future__ import annotations
 
-import base64
 import contextlib
-import hashlib
 import json
 import os
 import subprocess
@@ -17,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.interpreter.facts import PREFIX, Facts
+from nox_linkenv.env.record import record_row
 from nox_linkenv.errors import EnvError
 from nox_linkenv.wheel.model import Scheme
 
@@ -155,10 +154,7 @@ def _make_probe(scratch: Path) -> Path:
     }
     for scheme, name in _FILES.items():
         files[f"{_NAME}-0.data/{scheme.value}/{name}"] = "#!python\nprint()\n"
-    rows = [
-        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b'=').decode()},{len(text)}"
-        for name, text in files.items()
-    ]
+    rows = [record_row(name, text.encode()) for name, text in files.items()]
     files[f"{info}/RECORD"] = "\n".join([*rows, f"{info}/RECORD,,", ""])
     path = scratch / f"{_NAME}-0-py3-none-any.whl"
     with zipfile.ZipFile(path, "w") as archive:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import csv
-import hashlib
 import io
 import os
 import re
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING
 from nox_linkenv.env.assembly.apply import LinkApplier, stored_plan
 from nox_linkenv.env.assembly.assembler import write_private
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, remove_receipt
+from nox_linkenv.env.record import record_digest
 
 if TYPE_CHECKING:
     from nox_linkenv.provision.environment import Environment
@@ -88,8 +87,7 @@ class _Copying:
             if name in self.rewritten and len(row) == 3 and row[1].startswith("sha256="):
                 with open(f"{self.target}/{name}", "rb") as content:
                     data = content.read()
-                digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-                row[1:] = [f"sha256={digest}", str(len(data))]
+                row[1:] = [record_digest(data), str(len(data))]
                 changed = True
         if changed:
             text = io.StringIO(newline="")
