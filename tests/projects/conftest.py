@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -11,8 +12,10 @@ from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+_HOOKS: Final[list[str]] = []
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,22 @@ def steady_bench(root: Path, steady_path: Path) -> Callable[[str], Bench]:
 @pytest.fixture
 def bench(root: Path) -> Bench:
     return Bench(root, require_python(TARGET))
+
+
+@pytest.fixture(scope="session")
+def _audited() -> None:
+    """Note each call of a hook of a backend, on whatever way it is started."""
+
+    def note(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen" and isinstance(arguments[1], list):
+            _HOOKS.extend(str(word) for word in arguments[1] if word in ("build_wheel", "build_editable"))
+
+    sys.addaudithook(note)
+
+
+@pytest.fixture
+def hooks(_audited: None) -> Iterator[list[str]]:
+    """The hooks that build wheels which have been called in this test."""
+    _HOOKS.clear()
+    yield _HOOKS
+    _HOOKS.clear()

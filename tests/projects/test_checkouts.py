@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,33 +14,13 @@ from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 _DECLARATIVE: Final = ("flit", "hatchling", "pdm", "poetry", "setuptools", "uv")
-_HOOKS: Final[list[str]] = []
 _EXACT: Final = """
 [tool.hatch.build]
 dev-mode-exact = true
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _audit() -> None:
-    """Note each call of a hook of a backend, on whatever way it is started."""
-
-    def note(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "subprocess.Popen" and isinstance(arguments[1], list):
-            _HOOKS.extend(str(word) for word in arguments[1] if word in ("build_wheel", "build_editable"))
-
-    sys.addaudithook(note)
-
-
-@pytest.fixture
-def hooks() -> Iterator[list[str]]:
-    _HOOKS.clear()
-    yield _HOOKS
-    _HOOKS.clear()
 
 
 @pytest.fixture

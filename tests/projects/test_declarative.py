@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
 import zipfile
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +22,6 @@ from tests.support.environment import clean_environment
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.network
@@ -34,26 +32,6 @@ import sys, pyproject_hooks
 caller = pyproject_hooks.BuildBackendHookCaller(sys.argv[1], sys.argv[2])
 getattr(caller, sys.argv[3])(sys.argv[4])
 """
-_HOOKS: Final[list[str]] = []
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _audit() -> None:
-    """Note each call of a hook of a backend, on whatever way it is started."""
-
-    def note(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "subprocess.Popen":
-            words = [str(word) for word in arguments[1]] if isinstance(arguments[1], list) else []
-            _HOOKS.extend(word for word in words if word in ("build_wheel", "build_editable"))
-
-    sys.addaudithook(note)
-
-
-@pytest.fixture
-def hooks() -> Iterator[list[str]]:
-    _HOOKS.clear()
-    yield _HOOKS
-    _HOOKS.clear()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
