@@ -126,7 +126,7 @@ def _filled(entry: _Entry, prefix: str) -> _Entry:
 
 
 def _make(place: str, interpreter: str, parameters: Sequence[str]) -> None:
-    """Run virtualenv in this process, keeping its log out of the host's."""
+    """Let virtualenv make an environment at *place*: in this process, with its log kept out of the host's."""
     import virtualenv
 
     for name in _LOGGERS:

@@ -140,11 +140,10 @@ class ProjectBuilder:
         """Return the build of another checkout that says the same as *tree*, as that of this one, and keep it."""
         if not tree.declarative or not self.work.system.keyable:
             return None
-        surroundings = self.target.surroundings()
-        found = load_build(self.store, digest_of([self._context(anywhere=True), tree.digest]), surroundings)
+        found = self._load(self._context(anywhere=True), tree)
         moved = None if found is None else moved_build(self.store, found, self.project.path)
         if moved is not None:
-            write(self.store, digest_of([context, tree.digest]), moved, surroundings)
+            write(self.store, digest_of([context, tree.digest]), moved, self.target.surroundings())
         return moved
 
     def _holding(self, build: Build | None, tree: Tree) -> Build | None:

@@ -117,8 +117,10 @@ def moved_build(store: Store, build: Build, place: str) -> Build | None:
         OSError, LinkenvError: the store cannot be written.
     """
     reads = _none_above(build.above, place)
-    members = _members(store, build, build.origin, place) if reads is not None else None
-    if reads is None or members is None:
+    if reads is None:
+        return None
+    members = _members(store, build, build.origin, place)
+    if members is None:
         return None
     found = replace(build, reads=build.reads | reads, origin="", above=())
     if not members:

@@ -9,7 +9,7 @@ from nox_linkenv.projects.listed import Listed, UnmodelledError, read_listed
 from nox_linkenv.projects.named import LocalProject, local_project
 from nox_linkenv.resolve.inputs import UnkeyableError
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
-from nox_linkenv.resolve.pip_config import PipConfig, setting_name, settings_in
+from nox_linkenv.resolve.pip_config import PipConfig, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +83,10 @@ def find_projects(
             others.options.append((kind, option, value))
         else:
             order.append(project)
-    settings = _settings(environ, config)
+    try:
+        settings = settings_of(environ, config)
+    except UnkeyableError as error:
+        raise UnmodelledError(error.reason) from None
     listed = read_listed(arguments, environ, directory, indexes=_adds_indexes(arguments, settings))
     named = [item for item in order if isinstance(item, LocalProject)]
     projects = [*named, *listed.projects.values()]
@@ -131,21 +134,6 @@ def _config(arguments: Arguments) -> dict[str, str | list[str]]:
         else:
             config[name] = [*([before] if isinstance(before, str) else before), setting]
     return config
-
-
-def _settings(environ: Mapping[str, str], config: PipConfig) -> list[tuple[str, str, str]]:
-    """Return pip's settings: the variable or the file that has each, its name, and its value."""
-    found = [
-        (variable, setting_name(variable[4:]), value)
-        for variable, value in environ.items()
-        if value and variable.startswith("PIP_")
-    ]
-    try:
-        for path, text in config.files():
-            found += [(path, name, value) for name, value in settings_in(path, text)]
-    except UnkeyableError as error:
-        raise UnmodelledError(error.reason) from None
-    return found
 
 
 def _check(settings: Sequence[tuple[str, str, str]], environ: Mapping[str, str]) -> None:

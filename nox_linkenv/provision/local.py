@@ -330,10 +330,11 @@ class _LocalRequest:
         if asked is not None:
             surroundings = self.keys.surroundings()
             write(self.store, self.key.base.digest, asked, surroundings)
-            where = self.keys.request.directory, self.environment.prefix
-            shared = self.key.anywhere and shared_resolution(asked, self.key.requested, *where)
-            if self.key.anywhere and shared:
-                write(self.store, self.key.anywhere, shared, surroundings)
+            if self.key.anywhere is not None:
+                directory, prefix = self.keys.request.directory, self.environment.prefix
+                shared = shared_resolution(asked, self.key.requested, directory, prefix)
+                if shared is not None:
+                    write(self.store, self.key.anywhere, shared, surroundings)
         if any(self.generated.values()):
             # To be written again with the build, which the request alone does not lead to.
             save_inputs(self.store, self.keys.place, self.key.full.inputs)

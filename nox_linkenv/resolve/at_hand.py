@@ -6,6 +6,7 @@ installed decides anything then.  What of it is not plain is left to pip.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import zipfile
@@ -19,9 +20,9 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 from packaging.version import Version
 
 from nox_linkenv.resolve.archives import direct_url_of
-from nox_linkenv.resolve.inputs import UnkeyableError, digest, read_file
+from nox_linkenv.resolve.inputs import UnkeyableError, read_file
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
-from nox_linkenv.resolve.pip_config import HARMLESS, PipConfig, setting_name, settings_in
+from nox_linkenv.resolve.pip_config import HARMLESS, PipConfig, settings_of
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, logical_lines, parse_line
 from nox_linkenv.resolve.specifiers import file_named
@@ -103,12 +104,7 @@ def _constrained(request: Request, arguments: Arguments, config: PipConfig) -> s
             files.append(value)
         elif (kind is not Kind.OUTPUT and option not in _OPTIONS) or option in _TOLD:
             raise _ForPipError
-    settings = [
-        (setting_name(name[4:]), value) for name, value in request.environ.items() if name.startswith("PIP_") and value
-    ]
-    for path, text in config.files():
-        settings += settings_in(path, text)
-    for setting, value in settings:
+    for _, setting, value in settings_of(request.environ, config):
         if setting in _CONSTRAINTS:
             files += value.split()
         elif setting not in _SETTINGS or setting == "verbose":
@@ -164,8 +160,6 @@ def _wheel(path: str, facts: Interpreter) -> Resolved:
         raise _ForPipError
     direct_url = direct_url_of(path, _DIRECT_URL)
     assert direct_url is not None
-    sha256 = digest(read_file(path) or b"")
-    url = re.search(r'"url": "([^"\\]*)"', direct_url)
-    if url is None:
-        raise _ForPipError
-    return Resolved(fields["Name"], fields["Version"], url[1], Origin.WHEEL, sha256, True, direct_url, (), None)
+    about = json.loads(direct_url)
+    sha256 = about["archive_info"]["hashes"]["sha256"]
+    return Resolved(fields["Name"], fields["Version"], about["url"], Origin.WHEEL, sha256, True, direct_url, (), None)

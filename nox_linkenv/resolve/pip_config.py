@@ -11,7 +11,7 @@ from nox_linkenv.resolve.inputs import UnkeyableError, read_file
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["HARMLESS", "PipConfig", "keeps_wheels", "read_config", "setting_name", "settings_in"]
+__all__ = ["HARMLESS", "PipConfig", "keeps_wheels", "read_config", "setting_name", "settings_in", "settings_of"]
 
 #: Settings of pip that do not change its answer, as in ``PIP_NO_COLOR``.
 HARMLESS: Final = frozenset(
@@ -117,6 +117,22 @@ def settings_in(path: str, text: str) -> Iterator[tuple[str, str]]:
         if parser.has_section(section):
             for name, value in parser.items(section):
                 yield setting_name(name), value
+
+
+def settings_of(environ: Mapping[str, str], config: PipConfig) -> list[tuple[str, str, str]]:
+    """Return pip's settings: the variable or the file that has each, its name, and its value; variables come first.
+
+    Raises:
+        UnkeyableError: a configuration file is none.
+    """
+    found = [
+        (variable, setting_name(variable[4:]), value)
+        for variable, value in environ.items()
+        if value and variable.startswith("PIP_")
+    ]
+    for path, text in config.files():
+        found += [(path, name, value) for name, value in settings_in(path, text)]
+    return found
 
 
 def keeps_wheels(options: Iterable[str], environ: Mapping[str, str], config: PipConfig) -> bool:
