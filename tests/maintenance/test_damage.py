@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from nox_linkenv.cli import main
 from nox_linkenv.store.notes import NoteError
+from tests.maintenance.tool import no_hang, run_linkenv
 from tests.provision.tool import changed_objects
 from tests.support.notes import note_in, write_note
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.provision.tool import Place, Site
 
@@ -29,8 +26,6 @@ _FILES: Final = {
     "tiny/empty.py": b"",
     "tiny-1.0.data/scripts/hello": b"#!python\nprint('hello')\n",
 }
-#: Seconds after which something hangs.
-_LONG: Final = 20
 _LISTS: Final = ".cpython-"
 
 
@@ -168,26 +163,6 @@ def place(here: Site) -> Place:
     return place
 
 
-@contextlib.contextmanager
-def _no_hang() -> Iterator[None]:
-    def late(*_: object) -> None:
-        raise AssertionError("it hangs")  # no error of the system, which may be expected
-
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(_LONG)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def _command(site: Site, *arguments: str) -> int:
-    """Run ``linkenv`` in this process, which shows its tracebacks, and return its exit code."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), _no_hang():
-        return main([arguments[0], "--store", str(site.store), *arguments[1:]])
-
-
 def _damage(place: Place, kind: str, damage: Callable[[Path], None]) -> int:
     victims = KINDS[kind](place)
     for path in victims:
@@ -198,7 +173,7 @@ def _damage(place: Place, kind: str, damage: Callable[[Path], None]) -> int:
 
 def _check(place: Place) -> None:
     """Make the environment once more, which has to be the right one."""
-    with _no_hang():
+    with no_hang():
         done = place.session(["tiny"], run="import tiny.other, tiny.empty, pip")
     assert place.run("import tiny; print(tiny.VERSION)") == "good"
     assert (place.packages / "tiny" / "data.txt").read_bytes() == _FILES["tiny/data.txt"]
@@ -212,14 +187,14 @@ def _cell(place: Place, kind: str, name: str) -> None:
     assert _damage(place, kind, damage), f"there is no {kind}"
     if name not in ("unreadable", "mistyped"):  # whose digest is right
         if kind in _VERIFIED:
-            assert _command(place.site, "verify") == 1
+            assert run_linkenv(place.site, "verify") == 1
         if kind in _VERIFIED_BY_CONTENT:
-            assert _command(place.site, "verify", "--full") == 1
+            assert run_linkenv(place.site, "verify", "--full") == 1
     for command in (["envs"], ["info"], ["du"], ["prune", "--dry-run"]):
-        assert _command(place.site, *command) == 0, command
+        assert run_linkenv(place.site, *command) == 0, command
     _damage(place, kind, damage)  # what was found has been dropped
     if kind in ("object", "bytecode") and name == "flipped":  # its date is as before: this is what verifying is for
-        assert _command(place.site, "verify", "--full", "--repair") == 0
+        assert run_linkenv(place.site, "verify", "--full", "--repair") == 0
     _check(place)
     _check(place)
 
@@ -239,13 +214,13 @@ def test_all_at_once(place: Place, name: str) -> None:
         if kind not in ("object", "bytecode") or name != "flipped":
             _damage(place, kind, DAMAGES[name])
     for command in (["envs"], ["info"], ["verify", "--full"], ["prune", "--dry-run"]):
-        _command(place.site, *command)
+        run_linkenv(place.site, *command)
     _check(place)
     _check(place)
     assert changed_objects(place.site.base) == []
     # Bytecode that these sessions did not import has not been looked at.
-    assert _command(place.site, "verify", "--full", "--repair") == 0
-    assert _command(place.site, "verify", "--full") == 0
+    assert run_linkenv(place.site, "verify", "--full", "--repair") == 0
+    assert run_linkenv(place.site, "verify", "--full") == 0
 
 
 @pytest.mark.parametrize("time", [float("inf"), float("-inf"), float("nan")])
@@ -256,5 +231,5 @@ def test_a_time_that_cannot_be_reckoned_with(place: Place, time: float) -> None:
             data = note_in(path)
             write_note(path, {**data, **dict.fromkeys(names, time)})
     for command in (["envs"], ["info"], ["prune", "--dry-run"]):
-        assert _command(place.site, *command) == 0
+        assert run_linkenv(place.site, *command) == 0
     _check(place)

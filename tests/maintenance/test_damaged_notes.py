@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.maintenance.test_damage import DAMAGES, _command, _no_hang
+from tests.maintenance.test_damage import DAMAGES
+from tests.maintenance.tool import no_hang, run_linkenv
 from tests.projects.readers import CASES, World
 from tests.provision.tool import Place, Site, site
 from tests.support.capabilities import require_python
@@ -80,11 +81,11 @@ def _place(here: Site) -> Place:
 
 
 def _sessions(here: Site) -> None:
-    with _no_hang():
+    with no_hang():
         done = _place(here).session(["app"], [str(here.root / "world/around/project")])
         assert len(done.outcomes) == 2
         _place(here).run("import app, demo")
-    with _no_hang():
+    with no_hang():
         here.place("sdist").session([str(here.root / "world" / "links" / "demo-1.0.tar.gz")])
         here.place("sdist").run("import demo")
 
@@ -104,7 +105,7 @@ def _commands(here: Site) -> None:
         ["prune", "--dry-run"],
         ["prune", "--unused", "--grace", "0s"],
     ):
-        assert _command(here, *command) in (0, 1), command
+        assert run_linkenv(here, *command) in (0, 1), command
 
 
 def _changed(data: Any, value: object, depth: int) -> Any:
