@@ -46,11 +46,7 @@ class Distribution(NamedTuple):
 def find_distributions(prefix: str, facts: Facts) -> Iterator[Distribution]:
     """Yield the distributions in the site-packages of the environment at *prefix*."""
     for directory in facts.site_packages:
-        try:
-            entries = sorted(os.listdir(f"{prefix}/{directory}"))
-        except FileNotFoundError:
-            continue
-        for entry in entries:
+        for entry in sorted(_listed(f"{prefix}/{directory}")):
             stem, suffix = os.path.splitext(entry)
             info = f"{directory}/{entry}"
             if suffix == ".dist-info":
@@ -100,6 +96,7 @@ def installed_pip(prefix: str, facts: Facts) -> InstalledPip | None:
 
 
 def _listed(directory: str) -> list[str]:
+    """Return the names in *directory*, none where there is none."""
     try:
         return os.listdir(directory)
     except (FileNotFoundError, NotADirectoryError):
@@ -120,7 +117,7 @@ def installed_digest(prefix: str, facts: Facts) -> str | None:
     for directory in facts.site_packages:
         found.extend(
             [name, *_stamp(f"{prefix}/{directory}/{name}")]
-            for name in sorted(os.listdir(f"{prefix}/{directory}"))
+            for name in sorted(_listed(f"{prefix}/{directory}"))
             if name.endswith((".dist-info", ".egg-info", ".egg", ".egg-link"))
         )
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.installed import Distribution, find_distributions, installed_digest, uninstall
 from nox_linkenv.env.interpreter.probe import learn
 from nox_linkenv.errors import EnvError
-from tests.env.tool import Listing, listing, pip, virtualenv
+from tests.env.tool import FACTS, Listing, listing, pip, virtualenv
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
 from tests.support.interpreters import TARGET, usual
@@ -305,3 +305,13 @@ def test_small_environment(place: Place, tmp_path: Path) -> None:
     config = place.prefix / "pyvenv.cfg"
     config.write_text(config.read_text().replace("site-packages = false", "site-packages = true"))
     assert digest() is None
+
+
+@pytest.mark.parametrize("stands", [None, "lib"])
+def test_where_no_packages_can_be_nothing_is_installed(tmp_path: Path, stands: str | None) -> None:
+    """A damaged note may say that they are where there is nothing, or a file."""
+    (tmp_path / "pyvenv.cfg").write_text("include-system-site-packages = false\n")
+    if stands is not None:
+        (tmp_path / stands).write_text("")
+    assert installed_digest(str(tmp_path), FACTS) is not None
+    assert list(find_distributions(str(tmp_path), FACTS)) == []
