@@ -61,8 +61,11 @@ class Outcome:
 
     @property
     def text(self) -> str:
-        """The output: backend names, durations, addresses and our lines on requests and changed files aside."""
-        text = re.sub(r"^nox > (linked: |The session ).*\n", "", self.output, flags=re.MULTILINE)
+        """The output: backend names, durations, addresses, our lines on requests and changed files, a missing uv aside.
+
+        nox looks for uv when it makes an environment of its own backend, and says so where there is none.
+        """
+        text = re.sub(r"^nox > (linked: |The session |uv binary not found).*\n", "", self.output, flags=re.MULTILINE)
         text = re.sub(r"\((virtualenv|linked)\)", "(BACKEND)", text)
         text = text.replace("Re-using", "Reusing")
         text = re.sub(r"(successful|Ran \w+ sessions)\b.*", r"\1", re.sub("0x[0-9a-f]+", "0x", text))
