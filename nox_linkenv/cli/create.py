@@ -9,7 +9,7 @@ from nox_linkenv.cli.options import settings_of
 from nox_linkenv.cli.run import add_contents, requested
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.errors import EnvError
-from nox_linkenv.provision.ephemeral import Throwaway
+from nox_linkenv.provision.ephemeral import ShellPolicy, Throwaway
 from nox_linkenv.store.directories import is_directory
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     occupied = os.path.lexists(prefix) and (not os.path.isdir(prefix) or bool(os.listdir(prefix)))
     if occupied and not arguments.force and not is_directory(f"{prefix}/{DIRECTORY}"):
         raise EnvError("Something else stands there", path=prefix, remedy="Name another place, or use --force.")
-    environment = Throwaway.make(prefix, settings, arguments.python, session=os.path.basename(prefix))
+    policy = ShellPolicy(quiet=output.json)
+    environment = Throwaway.make(prefix, settings, arguments.python, session=os.path.basename(prefix), policy=policy)
     outcome = environment.install(requested(arguments))
     environment.end()
     receipt = environment.linked.receipt
@@ -55,6 +56,6 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     for warning in () if outcome is None else outcome.warnings:
         output.warn(warning)
     if outcome is not None:
-        output.line(f"linked: {outcome.message}")
+        output.line(f"linked: {outcome.summary()}")
     output.line(prefix)
     return 0

@@ -9,7 +9,7 @@ from nox_linkenv.cli.options import settings_of
 from nox_linkenv.env.activation import activated
 from nox_linkenv.errors import EnvError
 from nox_linkenv.provision.environment import Environment
-from nox_linkenv.provision.ephemeral import Throwaway
+from nox_linkenv.provision.ephemeral import ShellPolicy, Throwaway
 
 if TYPE_CHECKING:
     import argparse
@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Install."""
     prefix = os.path.realpath(arguments.env)
-    linked = Environment(prefix, settings_of(arguments), session=os.path.basename(prefix))
+    policy = ShellPolicy(quiet=output.json)
+    linked = Environment(prefix, settings_of(arguments), session=os.path.basename(prefix), policy=policy)
     if linked.receipt is None:
         raise EnvError(
             "This is no finished environment of nox-linkenv", path=prefix, remedy="Make it with linkenv create."
@@ -54,5 +55,5 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         output.warn(warning)
     for name, version in sorted(outcome.installed):
         output.line(f"{name} {version}")
-    output.line(f"linked: {outcome.message}")
+    output.line(f"linked: {outcome.summary()}")
     return 0

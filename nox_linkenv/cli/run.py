@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.options import settings_of
 from nox_linkenv.errors import EnvError
-from nox_linkenv.provision.ephemeral import throwaway
+from nox_linkenv.provision.ephemeral import ShellPolicy, throwaway
 
 if TYPE_CHECKING:
     import argparse
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     wanted = requested(arguments)
     if not wanted:
         _check_program(arguments.command[0])
-    with throwaway(settings, arguments.python, session="linkenv run") as environment:
+    policy = ShellPolicy(quiet=output.json)
+    with throwaway(settings, arguments.python, session="linkenv run", policy=policy) as environment:
         outcome = environment.install(wanted)
         for warning in () if outcome is None else outcome.warnings:
             output.warn(warning)

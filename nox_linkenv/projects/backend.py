@@ -12,6 +12,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from nox_linkenv.progress import doing
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -156,17 +158,18 @@ class Backend:
             raise BackendError(f"its backend failed in {hook}: {error}") from error
 
     def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        done = subprocess.run(
-            list(cmd),
-            cwd=cwd,
-            env={**self.environ, **(extra_environ or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        with doing(f"building {os.path.basename(self.project)}"):
+            done = subprocess.run(
+                list(cmd),
+                cwd=cwd,
+                env={**self.environ, **(extra_environ or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         self.output.append(done.stdout)
         if done.returncode != 0:
             raise subprocess.CalledProcessError(done.returncode, list(cmd), done.stdout)

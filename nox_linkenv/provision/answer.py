@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from nox_linkenv.env.bytecode import index_bytecode, sources
 from nox_linkenv.env.planning import RULES, CollisionError, Installable, make_plan
 from nox_linkenv.errors import UnsupportedWheelError
+from nox_linkenv.progress import doing
 from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.surroundings import READ
 from nox_linkenv.projects.widening import load_names, widen
@@ -148,7 +149,8 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
     if not wheels:
         rest = "" if answer.names else "; nothing to install"
         return Outcome((), f"{answer.message}{rest}", resolved=answer.time, reading=answer.reading)
-    return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
+    with doing(f"linking {len(plan.links.paths)} files"):
+        return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
 
 
 def _archives(key: Key, plan: Plan) -> dict[str, str] | None:

@@ -13,6 +13,7 @@ from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.skeleton import creator, has_pip_only, skeleton_name, stored_skeleton
 from nox_linkenv.errors import EnvError
+from nox_linkenv.progress import doing
 from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
@@ -119,13 +120,14 @@ class _BuildPip:
 
     def _run(self, arguments: Sequence[str], record: str | None) -> bool:
         environ: Mapping[str, str] = self.request.environ
-        done = subprocess.run(
-            observed([*pip_command(self.python), *arguments], record),
-            cwd=self.request.directory,
-            env=dict(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
+        with doing("asking pip what the build requires (resolving)"):
+            done = subprocess.run(
+                observed([*pip_command(self.python), *arguments], record),
+                cwd=self.request.directory,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                check=False,
+            )
         return done.returncode == 0

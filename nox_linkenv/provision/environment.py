@@ -334,8 +334,11 @@ class Environment:
         self, name: str, interpreter: str, parameters: Sequence[str], *, again: bool = False
     ) -> Skeleton | None:
         from nox_linkenv.env.capture import capture_as
+        from nox_linkenv.progress import doing, shown
 
-        return capture_as(name, self.store, interpreter, parameters, again=again)
+        what = f"capturing what virtualenv makes for {os.path.basename(interpreter)}"
+        with shown(self.policy.display()), doing(what):
+            return capture_as(name, self.store, interpreter, parameters, again=again)
 
     def _finish(self, receipt: Receipt) -> None:
         self.began = self.clock()

@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -15,9 +16,11 @@ from nox_linkenv.env.interpreter.discovery import find_interpreter
 from nox_linkenv.env.interpreter.isolated import module_command, pip_command
 from nox_linkenv.env.temporary import scratch_place
 from nox_linkenv.errors import EnvError, ResolutionError
+from nox_linkenv.progress import ASKING, INSTALLING, display_on, doing
 from nox_linkenv.provision.cleanup import remove_environment
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.installer import install
+from nox_linkenv.provision.policy import Policy
 from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
 from nox_linkenv.store.temporary import temporary_name
@@ -27,12 +30,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nox_linkenv.config import Settings
+    from nox_linkenv.progress import Display
 
-__all__ = ["ShellPip", "Throwaway", "throwaway"]
+__all__ = ["ShellPip", "ShellPolicy", "Throwaway", "throwaway"]
 
 _QUIET: Final = ("--disable-pip-version-check",)
 #: What virtualenv imports.
 _VIRTUALENV: Final = ("distlib", "filelock", "platformdirs", "python_discovery")
+
+
+class ShellPolicy(Policy):
+    """What is being done is shown on standard error, where that does no harm.
+
+    Args:
+        quiet: whether nothing is.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def display(self) -> Display | None:
+        return None if self._quiet else display_on(sys.stderr, lambda line: sys.stderr.write(f"{line}\n"))
 
 
 class ShellPip:
@@ -59,17 +77,18 @@ class ShellPip:
 
     def _run(self, arguments: Sequence[str], record: str | None, *, quiet: bool) -> None:
         command = [*pip_command(f"{self.prefix}/bin/python"), arguments[0], *_QUIET, *arguments[1:]]
-        done = subprocess.run(
-            observed(command, record),
-            env=dict(self.request.environ),
-            cwd=self.request.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        with nullcontext() if quiet else doing(ASKING if record else INSTALLING):
+            done = subprocess.run(
+                observed(command, record),
+                env=dict(self.request.environ),
+                cwd=self.request.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                check=False,
+            )
         if done.returncode != 0:
             if not quiet:
                 sys.stderr.write(done.stdout)
@@ -89,7 +108,9 @@ class Throwaway:
     environ: dict[str, str]
 
     @classmethod
-    def make(cls, prefix: str, settings: Settings, python: str | None, *, session: str) -> Throwaway:
+    def make(
+        cls, prefix: str, settings: Settings, python: str | None, *, session: str, policy: Policy | None = None
+    ) -> Throwaway:
         """Make a bare environment at *prefix*, replacing what stands there.
 
         Args:
@@ -98,7 +119,7 @@ class Throwaway:
         Raises:
             EnvError: there is no such interpreter, or none can be made of it.
         """
-        linked = Environment(prefix, settings, session=session)
+        linked = Environment(prefix, settings, session=session, policy=policy)
         interpreter = find_interpreter(python, linked.store, age=settings.resolution_age)
         linked.ensure(interpreter, (), lambda: _by_virtualenv(prefix, interpreter))
         return cls(linked, activated(prefix))
@@ -136,12 +157,14 @@ class Throwaway:
 
 
 @contextlib.contextmanager
-def throwaway(settings: Settings, python: str | None, *, session: str) -> Iterator[Throwaway]:
+def throwaway(
+    settings: Settings, python: str | None, *, session: str, policy: Policy | None = None
+) -> Iterator[Throwaway]:
     """Make an environment that is gone when the context ends; its files are removed after this process."""
     prefix = f"{scratch_place(open_store(settings).layout)}/{temporary_name()}"
     environment = None
     try:
-        environment = Throwaway.make(prefix, settings, python, session=session)
+        environment = Throwaway.make(prefix, settings, python, session=session, policy=policy)
         yield environment
     finally:
         if environment is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -29,12 +30,13 @@ def install(environment: Environment, request: Request, pip: Pip) -> Outcome:
         LinkenvError: a wheel was refused, or the store or the environment cannot be written.
         Whatever *pip* raises where pip fails.
     """
+    began = time.perf_counter()
     environment.check()
     with environment.policy.installing(request):
         keys = RequestKeys(environment, request)
         outcome = _as_before(environment, keys, pip) or _anew(environment, keys, pip)
     told = environment.store.told()
-    return replace(outcome, warnings=(*told, *outcome.warnings)) if told else outcome
+    return replace(outcome, warnings=(*told, *outcome.warnings), seconds=time.perf_counter() - began)
 
 
 def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome | None:
@@ -106,15 +108,17 @@ def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
     A project may have to be built for that, in an environment that has its requirements installed by this very module:
     so :func:`install` is handed down.
     """
+    from nox_linkenv.progress import shown
     from nox_linkenv.provision.cold import install_cold
 
-    key, answered = keys.key, None
-    if not isinstance(key, Key | Unkeyable):
-        from nox_linkenv.provision.build_environment import build_environments
-        from nox_linkenv.provision.local import install_local
+    with shown(environment.policy.display()):
+        key, answered = keys.key, None
+        if not isinstance(key, Key | Unkeyable):
+            from nox_linkenv.provision.build_environment import build_environments
+            from nox_linkenv.provision.local import install_local
 
-        found = install_local(environment, keys, key, pip, build_environments(environment, install))
-        if isinstance(found, Outcome):
-            return found
-        key, answered = Unkeyable(found.reason), found.answered
-    return install_cold(environment, keys, key, pip, answered=answered)
+            found = install_local(environment, keys, key, pip, build_environments(environment, install))
+            if isinstance(found, Outcome):
+                return found
+            key, answered = Unkeyable(found.reason), found.answered
+        return install_cold(environment, keys, key, pip, answered=answered)

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.planning import Installable
 from nox_linkenv.errors import ResolutionError, WheelError
+from nox_linkenv.progress import ASKING, doing
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
 from nox_linkenv.projects.build_target import BuildTarget
@@ -256,7 +257,8 @@ class _LocalRequest:
             return None
 
         def run(options: Sequence[str], *, record: str) -> bool:
-            return self.pip.fetch(["install", *options, *arguments], record=record)
+            with doing(ASKING):
+                return self.pip.fetch(["install", *options, *arguments], record=record)
 
         return self._dry_run.run(run, lambda text: read_report_for(text, wheels, self.keys.request.directory))
 

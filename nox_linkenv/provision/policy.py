@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.progress import Display
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject
     from nox_linkenv.resolve.request import Request
@@ -62,6 +63,10 @@ class Policy:
     def registers(self, receipt: Receipt) -> bool:
         """Return whether the store is told of the environment with *receipt*, so that pruning keeps what it needs."""
         return True
+
+    def display(self) -> Display | None:
+        """Return where to show what is being done while the user waits; asked for only where that may take long."""
+        return None
 
     def installing(self, request: Request) -> AbstractContextManager[None]:
         """Return what is to be held while *request* is answered."""

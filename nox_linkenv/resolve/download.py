@@ -12,20 +12,22 @@ import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
+from nox_linkenv.progress import doing, megabytes
 from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError, patience_of, pool_for
 from nox_linkenv.resolve.report import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from nox_linkenv.progress import Step
     from nox_linkenv.resolve.pages import Page
     from nox_linkenv.resolve.report import Resolved
 
@@ -54,12 +56,16 @@ def download(wanted: Sequence[Resolved], pages: Sequence[Page], environ: Mapping
     def get(job: tuple[Resolved, Page]) -> None:
         item, way = job
         target = directory / item.file_name
-        with contextlib.suppress(OSError, HTTPError, UnreachableError, ValueError):
-            if not _get(item, way, environ, f"{target}.part", over):
+        with contextlib.suppress(OSError, HTTPError, UnreachableError, ValueError), traffic.of(item) as came:
+            if not _get(item, way, environ, f"{target}.part", over, came):
                 return
             os.replace(f"{target}.part", target)
 
-    with ThreadPoolExecutor(min(PARALLEL, len(jobs)), "linkenv-download") as pool:
+    with (
+        doing("downloading wheels") as step,
+        ThreadPoolExecutor(min(PARALLEL, len(jobs)), "linkenv-download") as pool,
+    ):
+        traffic = _Traffic(step, len(jobs))
         try:
             list(pool.map(get, jobs))
         except BaseException:  # such as an interrupt: the others are to end, too
@@ -67,7 +73,68 @@ def download(wanted: Sequence[Resolved], pages: Sequence[Page], environ: Mapping
             raise
 
 
-def _get(item: Resolved, way: Page, environ: Mapping[str, str], path: str, over: threading.Event) -> bool:
+@dataclass(slots=True)
+class _Transfer:
+    """One wheel that is coming.
+
+    Attributes:
+        name: of its distribution.
+        come: bytes that are here.
+        size: bytes that it has, as far as the server says it.
+    """
+
+    name: str
+    come: int = 0
+    size: int = 0
+
+
+class _Traffic:
+    """What is coming, as it is shown.
+
+    Args:
+        step: that shows it.
+        count: how many wheels there are to have.
+    """
+
+    def __init__(self, step: Step, count: int) -> None:
+        self._step = step
+        self._count = count
+        self._coming: list[_Transfer] = []
+        self._ended: list[_Transfer] = []
+
+    @contextlib.contextmanager
+    def of(self, item: Resolved) -> Iterator[Callable[[int, int], None]]:
+        """Yield what takes how many bytes of the wheel *item* have come now, and how many there are."""
+        transfer = _Transfer(item.name)
+
+        def came(number: int, size: int) -> None:
+            transfer.come += number
+            transfer.size = size
+            self._tell()
+
+        self._coming.append(transfer)
+        try:
+            yield came
+        finally:
+            self._ended.append(transfer)
+            self._coming.remove(transfer)
+            self._tell()
+
+    def _tell(self) -> None:
+        coming, ended = list(self._coming), list(self._ended)
+        come = sum(transfer.come for transfer in (*coming, *ended))
+        names = ", ".join(f"{each.name} {megabytes(each.come)} of {megabytes(each.size)}" for each in coming)
+        self._step.text = f"downloading wheels: {len(ended)} of {self._count}, {megabytes(come)}; {names}".rstrip("; ")
+
+
+def _get(
+    item: Resolved,
+    way: Page,
+    environ: Mapping[str, str],
+    path: str,
+    over: threading.Event,
+    came: Callable[[int, int], None],
+) -> bool:
     """Write the wheel *item* to *path*; return whether it is the one that pip means."""
     headers = {"User-Agent": "nox-linkenv", "Accept-Encoding": "identity"}
     pool, patience = pool_for(way, environ), patience_of(environ)
@@ -77,12 +144,15 @@ def _get(item: Resolved, way: Page, environ: Mapping[str, str], path: str, over:
     try:
         if response.status != 200:
             return False
+        length = response.headers.get("Content-Length", "")
+        size = int(length) if length.isdecimal() else 0
         with open(path, "xb") as stream:
             for block in response.stream(_BLOCK, decode_content=False):
                 if over.is_set():
                     return False
                 digest.update(block)
                 stream.write(block)
+                came(len(block), size)
     finally:
         response.close()
     return digest.hexdigest() == item.sha256

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from nox_linkenv.errors import UnsupportedWheelError, WheelError
+from nox_linkenv.progress import doing
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.store.temporary import temporary_directory
@@ -70,7 +71,10 @@ def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, dir
     requirements.write_text("".join(f"{requirement}\n" for _, requirement in missing), encoding="utf-8")
     wheels = directory / "wheels"
     command = ["wheel", "--no-deps", "--disable-pip-version-check", "--progress-bar", "off", "-w", str(wheels)]
-    if not pip.fetch([*command, *arguments.again(Kind.INDEX, Kind.BUILD), "-r", str(requirements)]):
+    names = [name for name, _ in missing]
+    with doing(f"pip downloads or builds {', '.join(names[:3])}{f' and {len(names) - 3} more' * (len(names) > 3)}"):
+        got = pip.fetch([*command, *arguments.again(Kind.INDEX, Kind.BUILD), "-r", str(requirements)])
+    if not got:
         return None
     by_name = {str(parse_wheel_filename(path.name)[0]): path for path in wheels.glob("*.whl")}
     if any(canonicalize_name(name) not in by_name for name, _ in missing):
@@ -129,8 +133,9 @@ def _store_all(
 
     added: dict[str, Manifest] = {}
     refused: list[WheelError] = []
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for item, result in zip(items, pool.map(add, items), strict=True):
+    with doing("storing wheels") as step, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for number, (item, result) in enumerate(zip(items, pool.map(add, items), strict=True), 1):
+            step.text = f"storing wheels: {number} of {len(items)} are stored"
             if isinstance(result, WheelError):
                 refused.append(result)
             else:

@@ -37,6 +37,7 @@ class Outcome:
         warnings: lines about files that were copied or had to be repaired.
         resolved: when pip gave the answer, in seconds since the epoch; ``None`` where pip did all by itself.
         reading: what pip read for it; ``None`` where pip did all by itself.
+        seconds: that it took.
     """
 
     installed: tuple[tuple[str, str], ...]
@@ -44,3 +45,10 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     resolved: float | None = None
     reading: Reading | None = None
+    seconds: float = 0.0
+
+    def summary(self) -> str:
+        """Return :attr:`message` with how much was linked and how long it took."""
+        count = len(self.installed)
+        linked = f"{count} distribution{'s' * (count != 1)}, " if count else ""
+        return f"{self.message} ({linked}{self.seconds:.{1 if self.seconds >= 1 else 2}f} s)"

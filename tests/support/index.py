@@ -59,6 +59,7 @@ class Index:
         users: ``user:password`` of those who are let in; everyone where there is none.
         redirect: whether pages are at another URL.
         delay: seconds that each page takes.
+        pause: seconds between the halves of a file.
         short: whether the end of every page is kept back, and the connection closed.
         on_page: called with the project's name after its page was read, before it is sent.
     """
@@ -79,6 +80,7 @@ class Index:
     users: frozenset[str] = frozenset()
     redirect: bool = False
     delay: float = 0.0
+    pause: float = 0.0
     short: bool = False
     on_page: Callable[[str], object] = lambda name: None
 
@@ -193,9 +195,17 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self._answer(404, b"no such file")
         else:
-            self._answer(200, found.content if name == file else found.metadata)
+            self._answer(200, found.content if name == file else found.metadata, pause=self.index.pause)
 
-    def _answer(self, status: int, content: bytes, headers: dict[str, str] | None = None, *, keep: int = 0) -> None:
+    def _answer(
+        self,
+        status: int,
+        content: bytes,
+        headers: dict[str, str] | None = None,
+        *,
+        keep: int = 0,
+        pause: float = 0.0,
+    ) -> None:
         with contextlib.suppress(ConnectionError):  # who asked has gone
             self.send_response(status)
             for name, value in (headers or {}).items():
@@ -204,7 +214,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(content[: len(content) - keep])
+                half = len(content) // 2 if pause else 0
+                self.wfile.write(content[:half])
+                time.sleep(pause)
+                self.wfile.write(content[half : len(content) - keep])
                 self.close_connection = keep > 0
                 self.index.sent += len(content)
 

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import os
 import shutil
+import sys
 import time
 import weakref
 from collections.abc import Sequence
@@ -20,10 +21,13 @@ from nox_linkenv.config import load_settings, misspelt_variables
 from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.policy import Policy
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
+
+    from nox_linkenv.progress import Display
 
 __all__ = ["BACKEND", "LinkedEnv", "reported"]
 
@@ -74,7 +78,8 @@ class LinkedEnv(VirtualEnv):
                 settings = load_settings(directory=os.getcwd())
                 _warn_of_misspelt_variables()
                 name = os.path.basename(self.location)
-                self._linked = Environment(self.location.replace(os.sep, "/"), settings, session=name)
+                prefix = self.location.replace(os.sep, "/")
+                self._linked = Environment(prefix, settings, session=name, policy=_NoxPolicy())
         return self._linked
 
     @property
@@ -174,6 +179,15 @@ class LinkedEnv(VirtualEnv):
 
         if not self.reuse_existing and wants_removal(self.linked.settings.cleanup, success=success):
             remove_environment(self.linked.store, self.linked.prefix)
+
+
+class _NoxPolicy(Policy):
+    """What is being done is shown where nox writes its own lines."""
+
+    def display(self) -> Display | None:
+        from nox_linkenv.progress import display_on
+
+        return display_on(sys.stderr, logger.info)
 
 
 def _is_news(record: logging.LogRecord) -> bool:

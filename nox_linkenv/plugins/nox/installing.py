@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import nox.command
@@ -48,7 +49,7 @@ def install(
     )
     with reported():
         outcome = install_request(environment.linked, request, _SessionPip(command, beginning, options, run))
-    logger.info(f"linked: {outcome.message}")
+    logger.info(f"linked: {outcome.summary()}")
     for warning in outcome.warnings:
         logger.warning(warning)
     if outcome.installed:
@@ -81,20 +82,17 @@ class _SessionPip:
 
     def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's own command through nox, whose messages it makes, with *arguments* added behind its back."""
+        from nox_linkenv.progress import ASKING
         from nox_linkenv.resolve.pip import observed
 
         codes = []
 
         def asking(command: Sequence[str], **options: Any) -> tuple[int, str]:
-            code, output = popen(observed([*self._by_python(command), *arguments], record), **options)
+            code, output = self._shown(ASKING, observed([*self._by_python(command), *arguments], record), options)
             codes.append(code)
             return code, output if code else ""
 
-        nox.command.popen = asking  # type: ignore[assignment, attr-defined]
-        try:
-            self.run(self.command, **{**self.options, "log": False})
-        finally:
-            nox.command.popen = popen  # type: ignore[attr-defined]
+        self._run(self.command, asking)
         return codes[-1] == 0
 
     def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
@@ -105,8 +103,27 @@ class _SessionPip:
         return code == 0
 
     def install(self, arguments: Sequence[str]) -> bool:
-        options = {**self.options, "log": False}
-        return bool(self.run((*self.command[: self.beginning], *arguments), **options))
+        from nox_linkenv.progress import INSTALLING
+
+        def installing(command: Sequence[str], **options: Any) -> tuple[int, str]:
+            return self._shown(INSTALLING, command, options)
+
+        return bool(self._run((*self.command[: self.beginning], *arguments), installing))
+
+    def _run(self, command: Sequence[str], started: Callable[..., tuple[int, str]]) -> str | bool:
+        """Run *command* through nox, which starts the process by *started*."""
+        nox.command.popen = started  # type: ignore[attr-defined]
+        try:
+            return self.run(command, **{**self.options, "log": False})
+        finally:
+            nox.command.popen = popen  # type: ignore[attr-defined]
+
+    def _shown(self, what: str, command: Sequence[str], options: Mapping[str, Any]) -> tuple[int, str]:
+        """Run *command* as nox does; it is shown what it does, unless it shows that itself."""
+        from nox_linkenv.progress import doing
+
+        with doing(what) if self.options.get("silent") else nullcontext():
+            return popen(command, **options)
 
     def _by_python(self, command: Sequence[str]) -> list[str]:
         """Return *command*, as nox would run it, with the interpreter in front where it begins with the script."""

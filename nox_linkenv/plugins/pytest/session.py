@@ -136,7 +136,7 @@ class Session:
         """Say what pip would have said, and what became of the request."""
         if outcome.installed:
             print("Successfully installed", *sorted(f"{name}-{version}" for name, version in outcome.installed))  # noqa: T201
-        print(f"linked: {outcome.message}")  # noqa: T201
+        print(f"linked: {outcome.summary()}")  # noqa: T201
         for warning in outcome.warnings:
             print(warning, file=sys.stderr)  # noqa: T201
         self.journal.answers.append(outcome.message.partition(":")[0].partition(" of ")[0])

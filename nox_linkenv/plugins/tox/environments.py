@@ -43,6 +43,10 @@ _SET_BY_TOX: Final = {
 }
 
 
+#: Up to this verbosity tox shows no output of installs.
+_OUTPUT_HIDDEN: Final = 3
+
+
 class LinkedEnv(CachedVirtualenv, ABC):
     """What run and package environments have in common."""
 
@@ -70,7 +74,7 @@ class LinkedEnv(CachedVirtualenv, ABC):
             from nox_linkenv.provision.environment import Environment
 
             prefix = str(self.env_dir).replace(os.sep, "/")
-            self._policy = ToxPolicy()
+            self._policy = ToxPolicy(quiet=not self._is_alone())
             try:
                 self._linked = Environment(prefix, read_settings(self.conf), session=self.name, policy=self._policy)
                 warn_of_misspelt(self.conf)
@@ -141,6 +145,11 @@ class LinkedEnv(CachedVirtualenv, ABC):
             return self.linked
         logging.info("linked: left to the install_command, which does not begin as pip's install does here")
         return None
+
+    def _is_alone(self) -> bool:
+        """Return whether nothing but tox's own lines is seen: no output of pip, no spinner, no other environment's."""
+        shown = logging.getLogger().isEnabledFor(logging.WARNING) and self.options.verbosity <= _OUTPUT_HIDDEN
+        return shown and getattr(self.options, "parallel", 0) == 0
 
     def _untouched(self) -> bool:
         """Return whether nothing has run in the environment since it was made, file by file, of what was looked at."""

@@ -199,10 +199,12 @@ class _Status(ExecuteStatus):
 
     def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         """Run the user's command with *arguments* added."""
+        from nox_linkenv.progress import ASKING, doing
         from nox_linkenv.resolve.pip import observed
 
         out = _Asked(self._say)
-        code = self._run(observed([*self._request.cmd, *arguments], record), out, self._err)
+        with doing(ASKING):
+            code = self._run(observed([*self._request.cmd, *arguments], record), out, self._err)
         out.finish()
         if code != 0:
             raise _FailedError(code)
@@ -220,7 +222,10 @@ class _Status(ExecuteStatus):
 
     def install(self, arguments: Sequence[str]) -> bool:
         """Run the user's command with other *arguments*."""
-        code = self._run([*self._beginning, *arguments], self._out, self._err)
+        from nox_linkenv.progress import INSTALLING, doing
+
+        with doing(INSTALLING):
+            code = self._run([*self._beginning, *arguments], self._out, self._err)
         if code != 0:
             raise _FailedError(code)
         return True
@@ -238,8 +243,8 @@ class _Status(ExecuteStatus):
             return 1
         installed = " ".join(f"{name}-{version}" for name, version in outcome.installed)
         lines = [f"Successfully installed {installed}"] if installed else []  # as pip says it
-        self._say("".join(f"{line}\n" for line in [*lines, f"linked: {outcome.message}"]).encode())
-        logging.info("linked: %s", outcome.message)
+        self._say("".join(f"{line}\n" for line in [*lines, f"linked: {outcome.summary()}"]).encode())
+        logging.info("linked: %s", outcome.summary())
         for warning in outcome.warnings:
             logging.warning(warning)
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, remove_receipt
@@ -14,6 +15,7 @@ from nox_linkenv.store.trash import donor_name, put_away, trash_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from nox_linkenv.progress import Display
     from nox_linkenv.provision.environment import Environment
 
 __all__ = ["ToxPolicy"]
@@ -37,10 +39,20 @@ _PARTS: Final = (
 
 
 class ToxPolicy(Policy):
-    """The directory of an environment is never replaced as a whole."""
+    """The directory of an environment is never replaced as a whole.
 
-    def __init__(self) -> None:
+    Args:
+        quiet: whether it is not shown what is being done.
+    """
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
         self._former: tuple[Receipt, str] | None = None
+
+    def display(self) -> Display | None:
+        from nox_linkenv.progress import display_on
+
+        return None if self._quiet else display_on(sys.stderr, None)
 
     def put_aside(self, environment: Environment) -> None:
         """Move away what stands there, when tox is about to remove it: the new environment may take over from it."""
