@@ -6,6 +6,7 @@ installed decides anything then.  What of it is not plain is left to pip.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from nox_linkenv.resolve.pip_config import HARMLESS, PipConfig, settings_of
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, logical_lines, parse_line
 from nox_linkenv.resolve.specifiers import file_named
+from nox_linkenv.wheel.metadata import FIELDS_LIMIT, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +62,10 @@ _CONSTRAINTS: Final = ("constraint", "constraints")
 _PLAIN: Final = re.compile(
     r"[A-Za-z0-9_.]+-\d[A-Za-z0-9_.!+]*(?:-\d[A-Za-z0-9_.]*)?-(?:py2\.py3|py3|py3\.py2)-none-any\.whl", re.ASCII
 )
+
+
+#: Characters that are read at once.
+_BLOCK: Final = 1 << 16
 
 
 class _ForPipError(Exception):
@@ -148,7 +154,10 @@ def _wheel(path: str, facts: Interpreter) -> Resolved:
                 for member in archive.namelist()
                 if member.count("/") == 1 and member.endswith(".dist-info/METADATA")
             ]
-            text = archive.read(metadata).decode("utf-8")
+            with io.TextIOWrapper(archive.open(metadata), "utf-8", newline="") as stream:
+                text = fields_of(iter(lambda: stream.read(_BLOCK), ""))
+        if len(text) > FIELDS_LIMIT:
+            raise _ForPipError
         fields = Parser().parsestr(text, headersonly=True)
         needs, pythons = fields.get_all("Requires-Python", []), SpecifierSet(fields.get("Requires-Python", ""))
         same = canonicalize_name(fields["Name"]) == name and Version(fields["Version"]) == version

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from nox_linkenv.errors import ResolutionError
 from nox_linkenv.resolve.download import download
 from nox_linkenv.resolve.fetch import store_downloaded, wheels_to_have
 from nox_linkenv.resolve.pages import load_state
@@ -28,6 +29,8 @@ __all__ = ["DryRun", "PipAnswer"]
 
 #: Bytes that a report of pip takes at least; of hundreds of distributions it takes some megabytes.
 _REPORT_SIZE: Final = 1 << 18
+#: Bytes that one may have; to read it takes several times as much memory.
+_MOST: Final = 32 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class DryRun:
         """Return what pip would install, ``None`` where it failed and that was allowed.
 
         Raises:
-            ResolutionError: its report cannot be read.
+            ResolutionError: its report cannot be read, or is too large for that.
             Whatever *pip* raises where pip fails.
         """
         return self.run(pip.ask, parse_report)
@@ -94,6 +97,11 @@ class DryRun:
                 raise
             if not ran or not report.exists():
                 return None
+            if report.stat().st_size > _MOST:
+                raise ResolutionError(
+                    f"pip's installation report is larger than {_MOST} bytes",
+                    remedy="Install the distribution with the very long metadata by itself.",
+                )
             resolved = parse(report.read_text(encoding="utf-8"))
             reading = note_reading(self._store, record, self._environ, self._config, resolved)
             return PipAnswer(resolved, reading, self._have(resolved, reading, Path(directory, "wheels")))

@@ -15,11 +15,13 @@ from .model import EntryPoint
 from .refusal import refusal, unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["Identity", "WheelText", "entry_points", "name_and_version", "parse_wheel_text"]
+__all__ = ["FIELDS_LIMIT", "Identity", "WheelText", "entry_points", "fields_of", "name_and_version", "parse_wheel_text"]
 
+#: Characters; more than any honest fields of METADATA, whose description may stand among them.
+FIELDS_LIMIT: Final = 4 << 20
 _SUPPORTED_MAJOR: Final = 1
 #: What all versions of pip's script generator understand in the same way: in a name, and in a value, where dotted
 #: names on both sides of one colon are followed by extras.
@@ -29,6 +31,8 @@ _VALUE: Final = re.compile(
 )
 #: What importlib.metadata of Python 3.15 takes for an entry point of any group; older ones take anything.
 _REFERENCE: Final = re.compile(r"[\w.]+\s*(:\s*[\w.]+\s*)?(\[.*\]\s*)?$")
+#: What ends the fields of a message (RFC 5322 section 2.1).
+_EMPTY_LINE: Final = re.compile(r"(?:\A|\n|\r)(?:\r\n|\n|\r)")
 _GROUPS: Final = {"console_scripts": False, "gui_scripts": True}
 
 
@@ -64,6 +68,21 @@ class Identity:
         """Whether *directory*, like ``foo-bar-1.0.data``, is this wheel's; any hyphen may end the name, as for pip."""
         stem = directory.rpartition(".")[0]
         return any(self.is_named(stem[:at], stem[at + 1 :]) for at, character in enumerate(stem) if character == "-")
+
+
+def fields_of(blocks: Iterable[str]) -> str:
+    """Return the fields of METADATA out of its text in *blocks*, all of which are taken.
+
+    What follows the fields, which may be long, is not kept.  Where more than `FIELDS_LIMIT` is returned, it is not all.
+    """
+    kept = ""
+    ended = False
+    for block in blocks:
+        if not ended:
+            start = max(0, len(kept) - 2)
+            kept += block
+            ended = len(kept) > FIELDS_LIMIT or _EMPTY_LINE.search(kept, start) is not None
+    return kept
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import copy
 import hashlib
 import stat
@@ -27,8 +28,8 @@ _UNHASHED: Final = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 _DIST_INFO: Final = ".dist-info"
 _DATA: Final = ".data"
 _SITE: Final = frozenset({Scheme.PURELIB, Scheme.PLATLIB})
-#: Bytes; more than any honest METADATA or RECORD, and little enough to be held in memory.
-_TEXT_LIMIT: Final = 64 << 20
+#: Bytes that are held in memory, many times over once they are read; no honest wheel has as many.
+_LIMITS: Final = {"RECORD": 16 << 20, "WHEEL": 1 << 20, "entry_points.txt": 1 << 20}
 
 
 class Wheel:
@@ -79,7 +80,7 @@ class Wheel:
         )
         text = metadata.parse_wheel_text(self._text("WHEEL", required=True), path)
         self.root_is_purelib, self.tags = text.root_is_purelib, text.tags
-        self.name, self.version = metadata.name_and_version(self._text("METADATA", required=True), identity, path)
+        self.name, self.version = metadata.name_and_version(self._fields(), identity, path)
         self.entry_points = metadata.entry_points(self._text("entry_points.txt", required=False), path)
         self.files = tuple(self._file(self._infos[name]) for name in self._expected)
 
@@ -161,12 +162,30 @@ class Wheel:
             if required:
                 raise unsupported(self.path, f"has no {member}")
             return ""
-        if info.file_size > _TEXT_LIMIT:
-            raise refusal(self.path, f"is larger than {_TEXT_LIMIT} bytes", member=member)
+        if info.file_size > _LIMITS[name]:
+            raise unsupported(self.path, f"is larger than {_LIMITS[name]} bytes", member=member)
+        return "".join(self._decoded(info))
+
+    def _fields(self) -> str:
+        """Return the fields of METADATA."""
+        member = f"{self.dist_info}/METADATA"
+        info = self._infos.get(member)
+        if info is None:
+            raise unsupported(self.path, f"has no {member}")
+        text = metadata.fields_of(self._decoded(info))
+        if len(text) > metadata.FIELDS_LIMIT:
+            raise unsupported(self.path, f"has more than {metadata.FIELDS_LIMIT} characters of fields", member=member)
+        return text
+
+    def _decoded(self, info: zipfile.ZipInfo) -> Iterator[str]:
+        """Yield the text of a member of ``.dist-info`` in blocks; it has been verified once the last one is."""
+        decoder = codecs.getincrementaldecoder("utf-8")()
         try:
-            return b"".join(self._blocks(info, self._expected.get(member, ()))).decode("utf-8")
+            for block in self._blocks(info, self._expected.get(info.filename, ())):
+                yield decoder.decode(block)
+            yield decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            raise unsupported(self.path, f"is not UTF-8 ({error.reason})", member=member) from error
+            raise unsupported(self.path, f"is not UTF-8 ({error.reason})", member=info.filename) from error
 
     def _is_info(self, name: str, which: Collection[str]) -> bool:
         directory, _, rest = name.partition("/")

@@ -36,6 +36,7 @@ _WHEELS: Final = {
     "two `.data` directories": ("second-data", "other-data"),
     "a path that is a file and a directory": ("file-and-directory",),
     "METADATA of another version": ("other-version",),
+    "more than 4 MiB of fields": ("long-record",),
     "no WHEEL, no RECORD": ("no-wheel", "no-record", "future"),
     "another hash than RECORD states": ("forged", "metadata-hash"),
     "a symbolic link": ("symlink", "device", "fifo"),

@@ -19,18 +19,26 @@ _LIMIT: Final = 200 << 20
 _STORE: Final = """
 import sys
 from pathlib import Path
+from nox_linkenv.errors import UnsupportedWheelError
 from nox_linkenv.store import Store
-manifest = Store.open(sys.argv[1]).add(Path(sys.argv[2]))
+try:
+    size = sum(file.size for file in Store.open(sys.argv[1]).add(Path(sys.argv[2])).files)
+except UnsupportedWheelError:
+    size = 0
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-print(int(status["VmHWM"].split()[0]) * 1024, sum(file.size for file in manifest.files))
+print(int(status["VmHWM"].split()[0]) * 1024, size)
 """
+_METADATA: Final = b"Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n"
 
 # getrusage would count the memory of this process too: a child that is started by vfork inherits its peak.
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
 
 
 def peak(store: Path, wheel: Path) -> tuple[int, int]:
-    """Store *wheel* in a process of its own; return its peak memory and the size of the wheel's files in bytes."""
+    """Store *wheel* in a process of its own; return its peak memory and the size of the wheel's files in bytes.
+
+    The size is 0 where it is left to pip.
+    """
     done = subprocess.run(
         [sys.executable, "-c", _STORE, str(store), str(wheel)],
         check=True,
@@ -76,4 +84,35 @@ def test_adding_again_streams_too(tmp_path: Path, store_dir: Path) -> None:
     wheel = make_wheel(tmp_path, files={"demo/large.bin": bytes(220 << 20)})
     peak(store_dir, wheel)
     memory, _ = peak(store_dir, wheel)
+    assert memory < _LIMIT
+
+
+def test_long_description(tmp_path: Path, store_dir: Path) -> None:
+    wheel = make_wheel(tmp_path, metadata=_METADATA + b"\n" + b"It is long.\n" * 8_000_000)
+    memory, size = peak(store_dir, wheel)
+    assert size > 90 << 20
+    assert memory < _LIMIT
+
+
+def test_too_many_fields(tmp_path: Path, store_dir: Path) -> None:
+    wheel = make_wheel(tmp_path, metadata=_METADATA + b"Classifier: It is long\n" * 2_000_000)
+    memory, size = peak(store_dir, wheel)
+    assert size == 0
+    assert memory < _LIMIT
+
+
+@pytest.mark.parametrize(("mebibytes", "stored"), [(15, True), (17, False), (60, False)])
+def test_long_record(tmp_path: Path, store_dir: Path, mebibytes: int, stored: bool) -> None:
+    row = "demo/a/path/of/some/length/{:09d}.py,sha256=47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU,0\n"
+    count = (mebibytes << 20) // len(row.format(0))
+    wheel = make_wheel(tmp_path, record="".join(map(row.format, range(count))).encode())
+    memory, size = peak(store_dir, wheel)
+    assert (size > 0) is stored
+    assert memory < _LIMIT
+
+
+def test_too_many_entry_points(tmp_path: Path, store_dir: Path) -> None:
+    lines = "".join(f"script{number} = demo:main\n" for number in range(200_000))
+    memory, size = peak(store_dir, make_wheel(tmp_path, entry_points=f"[console_scripts]\n{lines}"))
+    assert size == 0
     assert memory < _LIMIT

@@ -142,6 +142,11 @@ def _with_wrappers(directory: Path) -> Path:
 
 
 #: What becomes of these is for pip to say; two of them can be read, and are found out when a plan is made.
+def _with_long_record(directory: Path) -> Path:
+    more = "".join(f"demo/a/path/of/some/length/{number:09d}.py,,\n" for number in range(400_000))
+    return make_wheel(directory, record=f"demo.py,,\n{_INFO}/RECORD,,\n{more}".encode())
+
+
 LEFT: Final[list[OddWheel]] = [
     OddWheel("here", _files("./demo.py"), r"'\.' in its path"),
     OddWheel("absolute-data", _files("demo-1.0.data/data//etc/demo"), "'' in its path"),
@@ -157,6 +162,7 @@ LEFT: Final[list[OddWheel]] = [
     OddWheel("second-data", _files("demo-1.0.data/data/x", "Demo-1.0.data/data/y"), r"more than one \.data"),
     OddWheel("file-and-directory", _files("demo", "demo/more.py")),
     OddWheel("below-record", _files(f"{_INFO}/RECORD/more")),
+    OddWheel("long-record", _with_long_record, "RECORD' of the wheel is larger"),
     OddWheel("other-data", _files("more-1.0.data/data/x"), r"\.data directory of another"),
     OddWheel("second-dist-info", _files("more-1.0.dist-info/METADATA"), r"not one \.dist-info directory but 2"),
     OddWheel("second-dist-info-case", _files("demo-1.0.DIST-INFO/x"), r"not one \.dist-info directory but 2"),
