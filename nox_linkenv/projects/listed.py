@@ -13,7 +13,7 @@ from nox_linkenv.projects.named import LocalProject, local_project
 from nox_linkenv.resolve.inputs import UnkeyableError, read_file
 from nox_linkenv.resolve.pip_arguments import Kind
 from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_lock, logical_lines, parse_line
-from nox_linkenv.resolve.specifiers import file_named, without_extras
+from nox_linkenv.resolve.specifiers import bare, file_named, is_remote, without_extras
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,12 @@ _INHERITED: Final = {
     "--trusted-host": Kind.INDEX,
     "--no-binary": Kind.BUILD,
     "--only-binary": Kind.BUILD,
-    "--pre": Kind.CHOICE,
-    "--prefer-binary": Kind.CHOICE,
+    "--pre": Kind.INDEX,
+    "--prefer-binary": Kind.INDEX,
 }
 #: Options that put indexes in the place of others: they mean the same where there are no others.
 _INDEXES: Final = ("-i", "--index-url", "--pypi-url")
+_HASHES: Final = (Option.HASH, Option.NO_REQUIRE_HASHES)
 _FILES: Final = (Option.REQUIREMENT_FILE, Option.CONSTRAINT_FILE)
 
 
@@ -50,27 +51,35 @@ class Listed:
     Attributes:
         projects: the projects, by what is written of them.
         options: what builds inherit, as among the arguments.
+        remote: URLs of files on servers, without user names and passwords: only pip has seen what they say.
     """
 
     projects: dict[str, LocalProject] = field(default_factory=dict)
     options: list[tuple[Kind, str, str | None]] = field(default_factory=list)
+    remote: set[str] = field(default_factory=set)
 
 
-def read_listed(arguments: Arguments, environ: Mapping[str, str], directory: str, *, indexes: bool) -> Listed:
+def read_listed(
+    arguments: Arguments, environ: Mapping[str, str], directory: str, *, indexes: bool, projects: bool = True
+) -> Listed:
     """Return what the files that *arguments* name say, with those which they name in turn.
 
     Args:
         environ: the variables that pip would run with.
         directory: absolute path of the directory that pip would run in.
         indexes: whether indexes are named elsewhere beside the one, or none is to be asked.
+        projects: whether local projects are looked for, and hashes, which stand against them.
 
     Raises:
         UnmodelledError: something in a file decides how projects are built.
     """
-    reader = _Reader(environ, directory, indexes)
+    reader = _Reader(environ, directory, indexes, projects)
     try:
         for kind, _, value in arguments.options:
             if kind in (Kind.REQUIREMENT_FILE, Kind.CONSTRAINT_FILE) and value is not None:
+                if is_remote(value):
+                    reader.found.remote.add(bare(value))
+                    continue
                 if kind is Kind.REQUIREMENT_FILE and is_lock(without_extras(value)):
                     continue
                 reader.read(file_named(value, directory), (), constraint=kind is Kind.CONSTRAINT_FILE)
@@ -83,10 +92,11 @@ def read_listed(arguments: Arguments, environ: Mapping[str, str], directory: str
 
 
 class _Reader:
-    def __init__(self, environ: Mapping[str, str], directory: str, indexes: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], directory: str, indexes: bool, projects: bool) -> None:
         self.environ = environ
         self.directory = directory
         self.indexes = indexes
+        self.projects = projects
         self.found = Listed()
 
     def read(self, path: str, readers: tuple[str, ...], *, constraint: bool) -> None:
@@ -96,13 +106,15 @@ class _Reader:
         shown = os.path.relpath(path, self.directory) if path.startswith(f"{self.directory}{os.sep}") else path
         for raw in logical_lines(decode(data, self.environ, shown)):
             line = parse_line(expand(raw, self.environ, set()), shown)
-            if not constraint:
+            if self.projects and not constraint:
                 self._project(line, shown)
             for (option, value), name in zip(line.options, line.names, strict=True):
-                if option in _FILES and value is not None:
+                if option in _FILES and value is not None and is_remote(value):
+                    self.found.remote.add(bare(value))
+                elif option in _FILES and value is not None:
                     nested = file_named(value, os.path.dirname(path))
                     self.read(nested, (*readers, path), constraint=option is Option.CONSTRAINT_FILE)
-                elif option is not Option.EDITABLE:
+                elif option is not Option.EDITABLE and (self.projects or option not in _HASHES):
                     self._inherit(name, option, value, path, shown)
 
     def _project(self, line: Line, shown: str) -> None:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Final
 from nox_linkenv.projects.listed import Listed, UnmodelledError, read_listed
 from nox_linkenv.projects.named import LocalProject, local_project
 from nox_linkenv.resolve.inputs import UnkeyableError
+from nox_linkenv.resolve.key import MORE
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.pip_config import PipConfig, settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["LocalProject", "Requested", "UnmodelledError", "find_projects", "index_arguments"]
+__all__ = ["LocalProject", "Requested", "UnmodelledError", "find_projects", "index_arguments", "with_listed"]
 
 #: Settings of pip under which builds, or the installation of what they need, go another way than the modelled one.
 _SETTINGS: Final = (
@@ -145,6 +146,28 @@ def _check(settings: Sequence[tuple[str, str, str]], environ: Mapping[str, str])
     for name in _GIT:
         if name in environ:
             raise UnmodelledError(f"{name} is set")
+
+
+def with_listed(
+    arguments: Arguments,
+    environ: Mapping[str, str],
+    directory: str,
+    settings: Sequence[tuple[str, str, str]],
+    plain: frozenset[str],
+) -> Arguments:
+    """Return *arguments* with the options of their requirement files that builds inherit, such as ``--find-links``.
+
+    Args:
+        settings: of pip, from variables and configuration files.
+        plain: URLs of requirement files on servers that say no more than versions.
+
+    Raises:
+        UnmodelledError: something in a file decides how distributions are built, in a way that only pip knows.
+    """
+    listed = read_listed(arguments, environ, directory, indexes=_adds_indexes(arguments, settings), projects=False)
+    if not plain.issuperset(listed.remote):
+        raise UnmodelledError(f"{min(listed.remote - plain)} {MORE}, and something is built")
+    return Arguments(arguments.requirements, [*arguments.options, *listed.options])
 
 
 def _adds_indexes(arguments: Arguments, settings: Sequence[tuple[str, str, str]]) -> bool:

@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.planning import Installable
 from nox_linkenv.errors import OfflineError, ResolutionError
+from nox_linkenv.projects.requirements import UnmodelledError, with_listed
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.provision.answer import (
     Answer,
@@ -23,8 +24,9 @@ from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
 from nox_linkenv.resolve.at_hand import wheels_at_hand
 from nox_linkenv.resolve.cache import Reading
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
-from nox_linkenv.resolve.inputs import changed
-from nox_linkenv.resolve.key import Key, Unkeyable
+from nox_linkenv.resolve.inputs import UnkeyableError, changed
+from nox_linkenv.resolve.key import MORE, Key, Unkeyable
+from nox_linkenv.resolve.pip_config import settings_of
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.resolve.unsupported import configures_builds, unsupported
@@ -108,9 +110,16 @@ def _install_answered(
     editable = [item for item in resolved if item.origin is Origin.EDITABLE]
     if editable and any(canonicalize_name(item.name) == "pip" for item in linked):
         return delegate(request, pip, "pip itself is to be replaced, and to install a project in editable mode before")
+    unknown = key.remote - answered.files if isinstance(key, Key) else frozenset()
     built = any(item.origin is not Origin.WHEEL for item in linked)
     if built and configures_builds(arguments, request.environ, keys.config):
         return delegate(request, pip, "settings for build backends are given")
+    if (built or editable) and arguments.names_files():
+        try:
+            settings = settings_of(request.environ, keys.config)
+            arguments = with_listed(arguments, request.environ, request.directory, settings, answered.files)
+        except (UnmodelledError, UnkeyableError) as error:
+            return delegate(request, pip, str(error))
 
     def wheels() -> list[StoredWheel]:
         sources = SourceBuilds(
@@ -123,7 +132,7 @@ def _install_answered(
         ]
 
     def lasting_keys() -> list[Key]:
-        lasting = builds.lasting and not any(item.moves for item in linked)
+        lasting = builds.lasting and not any(item.moves for item in linked) and not unknown
         return [key] if lasting and isinstance(key, Key) and key == keys.again().key else []
 
     def not_kept() -> str | None:
@@ -132,6 +141,8 @@ def _install_answered(
         moving = [item.name for item in linked if item.moves]
         if moving:
             return f"{moving[0]} is named by what may lead elsewhere the next time"
+        if unknown:
+            return f"{min(unknown)} {MORE}"
         now = keys.again().full
         if isinstance(key, Key) and isinstance(now, Key) and (difference := changed(key.inputs, now.inputs)):
             return f"{difference} while pip was asked"

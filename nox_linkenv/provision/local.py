@@ -42,7 +42,8 @@ from nox_linkenv.provision.answer import (
 from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
 from nox_linkenv.resolve.cache import ago, save_inputs
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
-from nox_linkenv.resolve.key import Key, Unkeyable
+from nox_linkenv.resolve.key import MORE, Key, Unkeyable
+from nox_linkenv.resolve.pip_arguments import Arguments
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.resolve.unsupported import unsupported
@@ -200,6 +201,8 @@ class _LocalRequest:
         if answered is None:
             return Outcome((), "pip failed, and that was allowed")
         self.environment.notes.extend(answered.notes)
+        if unknown := self.key.base.remote - answered.files:
+            return LeftToPip(f"{min(unknown)} {MORE}")
         resolved = answered.resolved
         now = self.environment.clock()
         local = (Origin.DIRECTORY, Origin.EDITABLE)
@@ -211,17 +214,18 @@ class _LocalRequest:
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
             raise BackendError("settings for build backends are given for more than it")
         names = {projects[project.path].name: at for at, project in enumerate(self.key.requested.projects)}
-        request = self.keys.request
+        request, listed = self.keys.request, self.key.requested.listed.options
+        arguments = Arguments(self.arguments.requirements, [*self.arguments.options, *listed])
         sources = SourceBuilds(
             self.store,
             request,
-            self.arguments,
+            arguments,
             self.keys.config,
             self.environment.prefix,
             self.receipt,
             self.keys.surroundings,
         )
-        manifests = stored_wheels(others, sources, watched, self.environment, self.arguments, self.pip)
+        manifests = stored_wheels(others, sources, watched, self.environment, arguments, self.pip)
         parts = [
             self._local(item, self.key.requested.projects[names[item.name]], builds[names[item.name]])
             if item.name in names

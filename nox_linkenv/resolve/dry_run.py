@@ -11,7 +11,7 @@ from nox_linkenv.errors import ResolutionError
 from nox_linkenv.resolve.download import download
 from nox_linkenv.resolve.fetch import store_downloaded, wheels_to_have
 from nox_linkenv.resolve.pages import load_state
-from nox_linkenv.resolve.record import note_reading
+from nox_linkenv.resolve.record import note_reading, plain_files
 from nox_linkenv.resolve.report import parse_report
 from nox_linkenv.store.store import writing
 from nox_linkenv.store.temporary import temporary_directory
@@ -41,11 +41,13 @@ class PipAnswer:
         resolved: what it would install.
         reading: what it read for that.
         notes: lines on wheels which it has downloaded for that, and which are stored now.
+        files: URLs of the requirement files that it has had of servers, and that say no more than versions.
     """
 
     resolved: list[Resolved]
     reading: Reading
     notes: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
 
 
 class _Run(Protocol):
@@ -104,7 +106,8 @@ class DryRun:
                 )
             resolved = parse(report.read_text(encoding="utf-8"))
             reading = note_reading(self._store, record, self._environ, self._config, resolved)
-            return PipAnswer(resolved, reading, self._have(resolved, reading, Path(directory, "wheels")))
+            notes = self._have(resolved, reading, Path(directory, "wheels"))
+            return PipAnswer(resolved, reading, notes, plain_files(record))
 
     def _have(self, resolved: Sequence[Resolved], reading: Reading, directory: Path) -> tuple[str, ...]:
         """Store the wheels of *resolved* that pip has left in *directory*, and those that can be had without it."""

@@ -108,6 +108,17 @@ class Inputs:
             self._contents.append((reader, content))
         return data
 
+    def add_remote(self, url: str, bare: str, reader: str) -> None:
+        """Add the requirement file at *url*, of which nothing is known but where it is.
+
+        Args:
+            bare: the URL without user name and password.
+            reader: what names it; the order of what one reader names counts.
+        """
+        place = digest(veiled(url.encode("utf-8", "surrogateescape")))
+        self._files[bare] = place
+        self._contents.append((reader, place))
+
     def add_interpreter(self, prefix: str, facts: Interpreter, environ: Mapping[str, str]) -> None:
         """Add the interpreter and what environment markers and wheel tags depend on (PEP 508, PEP 425).
 

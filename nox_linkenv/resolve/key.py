@@ -18,7 +18,9 @@ from nox_linkenv.resolve.requirement_files import Option, decode, expand, is_loc
 from nox_linkenv.resolve.specifiers import (
     ARCHIVES,
     LOCAL_PROJECT,
+    bare,
     file_named,
+    is_remote,
     local_place,
     specifier,
     without_extras,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.inputs import Interpreter
     from nox_linkenv.resolve.pip_config import PipConfig
 
-__all__ = ["Key", "Unkeyable", "is_numbered", "request_key"]
+__all__ = ["MORE", "Key", "Unkeyable", "is_numbered", "request_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,8 @@ class Key:
         archives: absolute paths, by their names, of archives that stand for any other with the same members.
         replaces: whether what is installed is replaced whatever it is, and so is not among the inputs.
         indexes: URLs of the indexes that are named; user names and passwords may be in them, so they are never written.
+        remote: URLs of requirement files on servers, without user names and passwords.  What they say is no part of
+            the digest: it is among the pages that pip reads, and may be no more than versions.
     """
 
     digest: str
@@ -52,6 +56,11 @@ class Key:
     archives: Mapping[str, str] = field(default_factory=dict)
     replaces: bool = False
     indexes: tuple[str, ...] = field(default=(), repr=False, compare=False)
+    remote: frozenset[str] = frozenset()
+
+
+#: What is said of a requirement file on a server that names paths, URLs, variables or options.
+MORE: Final = "says more than versions"
 
 
 class Unkeyable(NamedTuple):
@@ -175,10 +184,11 @@ class _Collector:
         self._hashed = 0  # requirements that are pinned and hashed
         self._loose = False  # whether there is any other
         self._indexes: list[str] = []
+        self._remote: set[str] = set()
         self._reader = ARGUMENTS  # what names the files that are read
 
     def key(self) -> Key:
-        pinned = (self._hashed > 0 and not self._loose) or self._alone
+        pinned = not self._remote and ((self._hashed > 0 and not self._loose) or self._alone)
         return Key(
             digest=self.inputs.digest(),
             inputs=self.inputs.short(),
@@ -188,6 +198,7 @@ class _Collector:
             },
             replaces=self.replaces,
             indexes=tuple(self._indexes),
+            remote=frozenset(self._remote),
         )
 
     def archives(self, arguments: Arguments) -> None:
@@ -220,7 +231,9 @@ class _Collector:
                 continue
             if kind is Kind.EDITABLE:
                 raise UnkeyableError(_REFUSED["editable"])
-            if kind is Kind.REQUIREMENT_FILE:
+            if kind in (Kind.REQUIREMENT_FILE, Kind.CONSTRAINT_FILE) and is_remote(value):
+                self._remote_file(value)
+            elif kind is Kind.REQUIREMENT_FILE:
                 self._file(value)
             elif kind is Kind.CONSTRAINT_FILE or option.startswith("--build-constraint"):
                 self._file(value, constraint=True)
@@ -287,6 +300,18 @@ class _Collector:
         else:
             self._read_file(file_named(name, self.directory), (), constraint=constraint)
 
+    def _remote_file(self, url: str) -> None:
+        """Add the requirement or constraint file that pip asks a server for."""
+        if is_lock(without_extras(url)):
+            raise UnkeyableError("a lock file is a URL")
+        try:
+            shown = bare(url)
+        except ValueError:
+            raise UnkeyableError("a requirement file is a URL that is not understood") from None
+        self.inputs.add_remote(url, shown, self._reader)
+        self._remote.add(shown)
+        self._indexes.append(url)
+
     def _lock(self, name: str) -> None:
         from nox_linkenv.resolve.lock_files import check_lock
 
@@ -326,7 +351,9 @@ class _Collector:
                     self._loose = True
                 if value is None:
                     continue
-                if option in {Option.REQUIREMENT_FILE, Option.CONSTRAINT_FILE}:
+                if option in {Option.REQUIREMENT_FILE, Option.CONSTRAINT_FILE} and is_remote(value):
+                    self._remote_file(value)
+                elif option in {Option.REQUIREMENT_FILE, Option.CONSTRAINT_FILE}:
                     nested = file_named(value, os.path.dirname(path))
                     # In a constraint file, too, "-r" names a file of requirements.
                     self._read_file(nested, (*readers, path), constraint=option is Option.CONSTRAINT_FILE)

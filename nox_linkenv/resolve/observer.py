@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 _SESSIONS = "pip._vendor.requests.sessions"
 #: What pip runs to describe itself to an index.
 _DESCRIBING = frozenset({"rustc", "lsb_release", "uname", "ldd", "getconf"})
+#: A line that names a distribution: no path, no URL, no variable, no option.
+_NAMED = (
+    rb"([A-Za-z0-9][A-Za-z0-9._-]*) *(?:\[[A-Za-z0-9._, -]*\])? *"
+    rb"(?:[<>=!~(][A-Za-z0-9._, <>=!~*+()-]*)?(?:;[A-Za-z0-9._, <>=!~*+()'\"-]*)?$"
+)
+_ARCHIVE = rb"\.(whl|zip|tar|t[a-z]z|tar\.[a-z0-9]+)$"
 
 
 def main() -> None:
@@ -168,6 +174,8 @@ class _Record:
 
         content: bytes = response.content
         kind = response.headers.get("Content-Type")
+        # What is taken in any form is no page of an index but a file of requirements.
+        plain = is_plain(content) if request.headers.get("Accept") == "*/*" else None
         self._pages.append(content)
         proxy = sys.modules["pip._vendor.requests.utils"].select_proxy(request.url, options.get("proxies"))
         if proxy and "://" not in proxy:
@@ -180,7 +188,8 @@ class _Record:
             "type": kind,
             "etag": response.headers.get("ETag"),
             "digest": hashlib.sha256(content).hexdigest(),
-            "hashed": _is_hashed(content, str(kind).lower()),
+            "hashed": plain or _is_hashed(content, str(kind).lower()),
+            "plain": plain,
             "authorized": "Authorization" in request.headers or "Authorization" in final.headers,
             "proxy": _bare(proxy) if proxy else None,
             "proxy_authorized": "@" in proxy if proxy else False,
@@ -218,6 +227,25 @@ def _bare(url: str) -> str:
 
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def is_plain(content: bytes) -> bool:
+    """Return whether the file of requirements *content* has only names with versions, extras, markers and hashes in it.
+
+    Anything else could lead to something that is not known, such as a file on this disk, another index or a variable.
+    """
+    import re
+
+    if re.search(rb"[^\t\r\n\x20-\x7e]", content) is not None:  # lines may end there, in some encoding
+        return False
+    content = re.sub(rb"\\\r?\n\s*(?=--hash=)", b" ", content)
+    for line in content.splitlines():
+        line = re.sub(rb"(^|\s+)#.*", b"", line)
+        line = re.sub(rb"(\s+--hash=[a-z0-9]+:[0-9a-f]+)+\s*$", b"", line).strip()
+        found = re.match(_NAMED, line)
+        if line and (found is None or re.search(_ARCHIVE, found.group(1).lower()) is not None or b" -" in line):
+            return False
+    return True
 
 
 def _is_hashed(content: bytes, kind: str) -> bool:

@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout, make_headers
 
 from nox_linkenv.resolve.pages import GONE, Page, PageState
+from nox_linkenv.resolve.specifiers import bare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -190,7 +191,7 @@ def _pool(way: _Way) -> urllib3.PoolManager:
         user = urlsplit(way.proxy)
         headers = make_headers(proxy_basic_auth=_basic(user.username, user.password)) if user.username else None
         pool = urllib3.ProxyManager(
-            _bare(way.proxy), 10, proxy_headers=headers, maxsize=PARALLEL, ssl_context=context, retries=_RETRIES
+            bare(way.proxy), 10, proxy_headers=headers, maxsize=PARALLEL, ssl_context=context, retries=_RETRIES
         )
     if context.verify_mode is ssl.CERT_NONE:
         pool.pool_classes_by_scheme = {**pool.pool_classes_by_scheme, "https": _SilentPool}
@@ -228,7 +229,7 @@ def _proxy(page: Page, environ: Mapping[str, str]) -> str | None:
     if not page.proxy_authorized:
         return page.proxy
     for value in environ.values():
-        if "@" in value and page.proxy in (_bare(value), _bare(f"http://{value}")):
+        if "@" in value and page.proxy in (bare(value), bare(f"http://{value}")):
             return value if "://" in value else f"http://{value}"
     raise UnreachableError(f"who asks the proxy {page.proxy} is not known")
 
@@ -258,7 +259,7 @@ def _credentials(url: str, environ: Mapping[str, str], indexes: Sequence[str]) -
     """
     for index in indexes:
         parts = urlsplit(index)
-        if parts.username and url.startswith(_bare(index)):
+        if parts.username and url.startswith(bare(index)):
             return _basic(parts.username, parts.password)
     import netrc
 
@@ -275,11 +276,6 @@ def _credentials(url: str, environ: Mapping[str, str], indexes: Sequence[str]) -
 
 def _basic(user: str | None, password: str | None) -> str:
     return f"{unquote(user or '')}:{unquote(password or '')}"
-
-
-def _bare(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
 
 
 def _close() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.report import Resolved
     from nox_linkenv.store import Store
 
-__all__ = ["ObstacleError", "means_digest", "note_reading", "read_record"]
+__all__ = ["ObstacleError", "means_digest", "note_reading", "plain_files", "read_record"]
 
 #: Variables that say how pages are reached, and are not part of a request's key, in lower case.
 _MEANS: Final = frozenset(
@@ -79,15 +79,29 @@ def note_reading(
     return Reading(tuple((state.page.name, state.identity) for state in states), means_digest(environ))
 
 
+def plain_files(path: str) -> frozenset[str]:
+    """Return the URLs of the requirement files that pip has had of servers, and that say no more than versions.
+
+    Args:
+        path: of the observer's record, which need not exist.
+    """
+    return frozenset(entry["url"] for entry in _entries(path) if entry.get("plain") and entry["status"] == 200)
+
+
+def _entries(path: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
+        entries = [json.loads(line) for line in stream]
+    return entries
+
+
 def read_record(path: str) -> list[PageState]:
     """Return the pages that the record at *path* says pip has read, each once.
 
     Raises:
         ObstacleError: they are not all that pip has read, or not known well enough.
     """
-    entries: list[dict[str, Any]] = []
-    with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
-        entries = [json.loads(line) for line in stream]
+    entries = _entries(path)
     if not entries or "end" not in entries[-1]:
         raise ObstacleError("what pip read is not known")
     end = entries.pop()

@@ -15,7 +15,17 @@ from nox_linkenv.resolve.inputs import UnkeyableError, refuse_nul
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ARCHIVES", "LOCAL_PROJECT", "Specifier", "file_named", "local_place", "specifier", "without_extras"]
+__all__ = [
+    "ARCHIVES",
+    "LOCAL_PROJECT",
+    "Specifier",
+    "bare",
+    "file_named",
+    "is_remote",
+    "local_place",
+    "specifier",
+    "without_extras",
+]
 
 
 class Specifier(NamedTuple):
@@ -145,11 +155,24 @@ def local_place(location: str, directory: str, environ: Mapping[str, str]) -> st
     return os.path.normpath(os.path.join(directory, location))
 
 
+def bare(url: str) -> str:
+    """Return *url* without user name, password and fragment."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def is_remote(name: str) -> bool:
+    """Return whether the requirement file *name* is one that pip asks a server for."""
+    return name.startswith(("http://", "https://"))
+
+
 def file_named(name: str, base: str) -> str:
     """Return the absolute path of the requirement file *name*, relative to *base*.
 
     Raises:
-        UnkeyableError: it is a URL, or pips differ in which file it is.
+        UnkeyableError: it is a URL of a kind that is not known, or pips differ in which file it is.
     """
     refuse_nul(name)
     if ":" in os.path.splitdrive(name)[1]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, make_project
 from tests.support.backend import backend_text
+from tests.support.index import serving
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _FILES: Final = {
     "older.txt": "tiny<2\n",
     "nested.txt": "-r older.txt\nother\n",
     "links.txt": "--find-links {root}/more\nmore\n",
+    "pre.txt": "--pre\n--find-links {root}/more\n",
     "index.txt": "--extra-index-url file://{root}/index\ntiny\n",
     "only.txt": "--only-binary other\ntiny\n",
     "editable.txt": "-e .[extra]  # this one\ntiny\n",
@@ -41,9 +44,10 @@ _FILES: Final = {
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project, and one in a directory of it; the build requirement is there twice, the newer one elsewhere."""
-    for place, version in (("wheels", "1.0"), ("more", "2.0")):
-        (tmp_path / place).mkdir()
-        text = f"VERSION = {version!r}\nimport os\nNAME = os.path.basename(os.getcwd())\n"
+    for place, version in (("wheels", "1.0"), ("more", "2.0"), ("more", "3.0a1")):
+        (tmp_path / place).mkdir(exist_ok=True)
+        text = f"VERSION = {version!r}\nimport os\nHERE = os.path.basename(os.getcwd())\n"
+        text += "NAME = HERE if HERE in ('demo', 'sub') else 'other'\n"
         files = {"tinybackend.py": (backend_text(_BACKEND) + text).encode()}
         make_wheel(tmp_path / place, "tinybackend", version, files)
     make_wheel(tmp_path / "more", "more", "1.0", {"more.py": b""})
@@ -108,6 +112,53 @@ def test_as_pip_and_then_without_it(project: Path, bench: Bench, arguments: list
         assert told.message.startswith(says)
         assert tree_differences(expected, bench.tree()) == [], told.message
     assert bench.calls == []
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["-r|links.txt", "--find-links|{root}/more|--pre", "-r|pre.txt", "-r|links.txt|-e|.", "-c|{url}/files/links.txt"],
+)
+def test_what_an_sdist_beside_is_built_with_is_looked_for_as_pip_looks(project: Path, bench: Bench, form: str) -> None:
+    environ = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(bench.root / "wheels"), "PIP_NO_CACHE_DIR": "1"}
+    with tarfile.open(bench.root / "other-1.0.tar.gz", "w:gz") as archive:
+        archive.add(project / "pyproject.toml", "other-1.0/pyproject.toml")
+    bench.install(project, str(bench.root / "other-1.0.tar.gz"), environ=environ)  # known as built with what is old
+    with serving(bench.root) as index:
+        index.add("texts", project / "links.txt")
+        words = form.format(root=bench.root, url=index.url).split("|")
+        words.append(str(bench.root / "other-1.0.tar.gz"))
+        bench.by_pip(project, *words, environ=environ)
+        expected = bench.tree()
+        for _ in range(2):
+            told = bench.install(project, *words, environ=environ)
+            assert tree_differences(expected, bench.tree()) == [], told.message
+
+
+@pytest.mark.parametrize("form", ["-c|{url}/files/upper.txt|-e|.", "-r|{url}/files/upper.txt|."])
+def test_files_on_a_server_beside_it(project: Path, bench: Bench, form: str) -> None:
+    environ = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(bench.root / "wheels")}
+    served = bench.root / "upper.txt"
+    with serving(bench.root) as index:
+        arguments = [word.format(url=index.url) for word in form.split("|")] + ["tiny"]
+
+        def says(text: str, *, age: float = 600) -> str:
+            served.write_text(text)
+            index.add("texts", served)
+            bench.settings = {"resolution_age": age}
+            return bench.install(project, *arguments, environ=environ).message
+
+        assert says("tiny<2\n") == "asked pip: this request is new"
+        expected = bench.tree()
+        bench.calls.clear()
+        assert says("tiny<2\n").startswith("reused the resolution of ")
+        assert bench.calls == []
+        bench.by_pip(project, *arguments, environ=environ)
+        assert tree_differences(bench.tree(), expected) == []
+        more = says(f"--find-links {bench.root}/more\n", age=0)
+        assert more == f"left to pip: {index.url}/files/upper.txt says more than versions, and something is built"
+        expected = bench.tree()
+        bench.by_pip(project, *arguments, environ=environ)
+        assert tree_differences(bench.tree(), expected) == []
 
 
 def test_a_project_in_a_file_is_never_stale(project: Path, bench: Bench) -> None:

@@ -495,7 +495,7 @@ FILES: Final = {
     "missing": (None, "r.txt cannot be read"),
     "nested missing": ("-r n.txt", "n.txt cannot be read"),
     "itself": ("-r r.txt", "r.txt includes itself"),
-    "remote": ("-r https://x/r.txt", "a requirement file is a URL"),
+    "remote": ("-r ftp://x/r.txt", "a requirement file is a URL"),
     "remote constraint": ("-c file:///r.txt", "a requirement file is a URL"),
     "unknown option": ("--frobnicate", "r.txt has a line that is not understood"),
     "abbreviated option": ("--requiremen n.txt", "r.txt has a line that is not understood"),
