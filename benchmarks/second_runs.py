@@ -86,6 +86,13 @@ def _commit(directory: Path) -> None:
     _git(directory, "commit", "-qam", "second")
 
 
+def _commit_and_install(directory: Path) -> None:
+    _commit(directory)
+    environment = str(directory.parent / "environment")
+    _linkenv(directory, "create", "--json", environment)
+    _linkenv(directory, "install", "--json", environment, "--", "-e", ".")
+
+
 _EDIT: Final = _append("demo/__init__.py", "# edited\n")
 _NEW: Final = _append("demo/new.py", "")
 SITUATIONS: Final = (
@@ -113,6 +120,7 @@ SITUATIONS: Final = (
     Situation("`-e .` with a new module", ("-e", "."), _NEW),
     Situation("setuptools-scm, `-e .` as it was", ("-e", "."), scm=True),
     Situation("setuptools-scm, `-e .` after a commit", ("-e", "."), _commit, scm=True),
+    Situation("the same, the run after that", ("-e", "."), _commit_and_install, scm=True),
     Situation("an sdist by its path", ("./demo-1.0.tar.gz",)),
     Situation("`git+file:///...@main`", ("git+file://DIR@main",)),
     Situation("the same after a commit", ("git+file://DIR@main",), _commit),

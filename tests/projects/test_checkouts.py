@@ -46,8 +46,8 @@ def _same_as_by_pip(bench: Bench, project: Path, *arguments: str) -> list[str]:
         for backend in _DECLARATIVE
         for words in (["."], ["-e", "."], ["-r", "local.txt"])
         for often in [(backend, words[0]) in (("flit", "-e"), ("setuptools", "-r"))]
-        # poetry-core asks git, which may be configured above the checkout; what pdm-backend reads is bound to its place
-        if backend != "pdm" and (backend, words) != ("poetry", ["."])
+        # poetry-core asks git, which may be configured above the checkout
+        if (backend, words) != ("poetry", ["."])
     ],
 )
 def test_a_second_checkout_builds_nothing_and_asks_nobody(
@@ -56,7 +56,7 @@ def test_a_second_checkout_builds_nothing_and_asks_nobody(
     first = make_project(tmp_path / "first", backend)
     (first / "local.txt").write_text("-e .[test]\n")
     here.install(first, *arguments)
-    leavings = shutil.ignore_patterns("*.egg-info", "build")
+    leavings = shutil.ignore_patterns("*.egg-info", "build", ".pdm-build")
     second = shutil.copytree(first, tmp_path / "further" / "down" / "second", ignore=leavings)
     here.calls.clear()
     hooks.clear()
