@@ -21,6 +21,7 @@ __all__ = [
     "StoreUnwritableError",
     "UnsupportedWheelError",
     "WheelError",
+    "explained",
     "remedy_for",
 ]
 
@@ -82,6 +83,14 @@ class LinkenvError(Exception):
         where = "" if self.path is None else f": {self.path}"
         which = "" if self.digest is None else f" (sha256 {self.digest})"
         return f"{self.what}{where}{which}. {self.remedy}"
+
+
+def explained(error: LinkenvError | OSError) -> LinkenvError:
+    """Return *error* as one that says what to do; for where a user is told of whatever the system refuses."""
+    if isinstance(error, LinkenvError):
+        return error
+    what = f"The system refuses a file ({error.strerror or error})"
+    return LinkenvError(what, path=error.filename2 or error.filename, remedy=remedy_for(error))
 
 
 class SettingsError(LinkenvError):

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.output import Output, version
-from nox_linkenv.errors import LinkenvError, SettingsError
+from nox_linkenv.errors import LinkenvError, SettingsError, explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +69,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _INTERRUPTED
     except BrokenPipeError:  # the reader has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _FAILED
+    except OSError as error:
+        output.error(explained(error))
         return _FAILED
     return code
 

@@ -11,6 +11,7 @@ import functools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import NoReturn
@@ -34,6 +35,7 @@ class Capability(enum.Enum):
     EXFAT = "exFAT, which has no links of any kind, can be made and mounted"
     HARDLINK = "the temporary directory has hard links"
     GIT = "git is installed"
+    STRACE = "system calls of a process can be made to fail (strace)"
     NETWORK = "the package index answers"
 
 
@@ -124,6 +126,8 @@ def missing(capability: Capability) -> str | None:
             return _hardlink()
         case Capability.GIT:
             return _run("git", "--version")
+        case Capability.STRACE:
+            return _run("strace", "-qq", "-o", os.devnull, "-e", "inject=getppid:error=EIO", sys.executable, "-Sc", "")
         case Capability.NETWORK:
             return _network()
 

@@ -19,7 +19,7 @@ from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings, misspelt_variables
 from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
-from nox_linkenv.errors import LinkenvError
+from nox_linkenv.errors import LinkenvError, explained
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.policy import Policy
 
@@ -220,9 +220,10 @@ def _warn_of_misspelt_variables() -> None:
 
 @contextlib.contextmanager
 def reported() -> Iterator[None]:
-    """Turn our errors into a failed session with one clear message."""
+    """Turn our errors, and what the system refuses, into a failed session with one clear message."""
     try:
         yield
-    except LinkenvError as error:
-        logger.error(str(error))
-        raise nox.command.CommandFailed(str(error)) from error
+    except (LinkenvError, OSError) as error:
+        words = str(explained(error))
+        logger.error(words)
+        raise nox.command.CommandFailed(words) from error

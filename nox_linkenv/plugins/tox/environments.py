@@ -12,7 +12,7 @@ from tox.tox_env.errors import Fail, Recreate
 from tox.tox_env.python.virtual_env.package.pyproject import Pep517VirtualEnvPackager
 from tox.tox_env.python.virtual_env.runner import VirtualEnvRunner
 
-from nox_linkenv.errors import EnvError, LinkenvError
+from nox_linkenv.errors import EnvError, LinkenvError, explained
 from nox_linkenv.plugins.tox.cached_virtualenv import CachedVirtualenv
 from nox_linkenv.plugins.tox.installing import LinkedExecutor, beginning
 from nox_linkenv.plugins.tox.packaging import KEY, is_agreed
@@ -78,8 +78,8 @@ class LinkedEnv(CachedVirtualenv, ABC):
             try:
                 self._linked = Environment(prefix, read_settings(self.conf), session=self.name, policy=self._policy)
                 warn_of_misspelt(self.conf)
-            except LinkenvError as error:
-                raise Fail(str(error)) from error
+            except (LinkenvError, OSError) as error:
+                raise Fail(str(explained(error))) from error
         return self._linked
 
     @property
@@ -117,8 +117,8 @@ class LinkedEnv(CachedVirtualenv, ABC):
         interpreter = str(self.base_python.extra["executable"]) if parameters is None else self.interpreter()
         try:
             self._made = self.linked.ensure(interpreter, parameters, super().create_python_env)
-        except LinkenvError as error:
-            raise Fail(str(error)) from error
+        except (LinkenvError, OSError) as error:
+            raise Fail(str(explained(error))) from error
         if self.linked.not_linked is not None:
             logging.warning("linked: %s", self.linked.not_linked)
 

@@ -17,7 +17,7 @@ from tox.execute.api import ExecuteInstance, ExecuteOptions, ExecuteStatus
 from tox.execute.local_sub_process import LocalSubProcessExecutor
 from tox.execute.stream import SyncWrite
 
-from nox_linkenv.errors import LinkenvError
+from nox_linkenv.errors import LinkenvError, explained
 from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Request
 
@@ -238,8 +238,8 @@ class _Status(ExecuteStatus):
             outcome = install(self._environment, Request(arguments, environ, str(request.cwd)), self)
         except _FailedError as failed:
             return failed.code
-        except LinkenvError as error:
-            self._err.handler(f"ERROR: {error}\n".encode())
+        except (LinkenvError, OSError) as error:
+            self._err.handler(f"ERROR: {explained(error)}\n".encode())
             return 1
         installed = " ".join(f"{name}-{version}" for name, version in outcome.installed)
         lines = [f"Successfully installed {installed}"] if installed else []  # as pip says it
