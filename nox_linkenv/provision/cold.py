@@ -101,7 +101,7 @@ def _install_answered(
         except ResolutionError as error:  # of a pip that is newer than this
             return delegate(request, pip, error.what)
         builds.finish(0)
-        message = message if builds.lasting else f"asked pip: {UNSEEN}"
+        message = message if builds.lasting or isinstance(key, Unkeyable) else f"asked pip: {UNSEEN}"
     if answered is None:
         return Outcome((), "pip failed, and that was allowed")
     environment.notes.extend(answered.notes)

@@ -131,6 +131,10 @@ class RequestKeys:
         installed = installed_digest(environment.prefix, self.receipt.facts)
         if installed is None:
             return Unkeyable("packages from outside of the environment are visible in it")
+        if not environment.settings.reuse_builds:
+            key = self._plain(installed)
+            local = isinstance(key, Unkeyable) and key.reason == LOCAL_PROJECT
+            return Unkeyable("reuse-builds is off, and a local project is among the requirements") if local else key
         if any(map(os.path.isdir, _paths(self.arguments, request.directory))):
             return self._of_projects(installed) or self._plain(installed)
         key = self._plain(installed)
@@ -155,8 +159,6 @@ class RequestKeys:
 
     def _of_projects(self, installed: str) -> ProjectKey | Unkeyable | None:
         """Return the key of a request with local projects, ``None`` where there are none to be built here."""
-        if not self._environment.settings.reuse_builds:
-            return None
         from nox_linkenv.projects.key import project_key
 
         assert self.arguments is not None

@@ -168,7 +168,8 @@ def test_offline(project: _Project, bench: Bench) -> None:
 def test_reuse_can_be_turned_off(project: _Project, bench: Bench) -> None:
     plain = Bench(bench.root, bench.interpreter, {"reuse_builds": False})
     for _ in range(2):
-        plain.install(project.path, ".")
+        told = plain.install(project.path, ".")
+        assert told.message == "asked pip: reuse-builds is off, and a local project is among the requirements"
         assert project.builds > 0
         assert _asked(plain) > 0
 

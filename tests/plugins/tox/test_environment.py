@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_linkenv.store import Store
 from tests.plugins.tox.tool import ORACLE, Run, ini
 from tests.support.capabilities import require_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.plugins.tox.tool import Outcome, Project
     from tests.support.shared import Host
@@ -53,6 +54,20 @@ def test_second_time_needs_no_pip(project: Project) -> None:
     told = project.tox(Run(("run", "-r")))
     assert told.code == 0, told.output
     assert "linked: reused the resolution" in project.log("install_deps")
+
+
+def test_why_virtualenv_makes_an_environment_is_told_in_one_line(project: Project) -> None:
+    base = Store.open(project.root / "own").layout.base
+    Path(base, "skeletons").write_text("")
+    config = ini(f"deps = tiny\n{_VERSION}", runner="linked")
+    told = project.tox(Run(config=config, env={"LINKENV_STORE": str(project.root / "own")}))
+    assert told.code == 0, told.output
+    (line,) = [line for line in told.output.splitlines() if "virtualenv makes the environment" in line]
+    assert line.startswith(
+        "py: linked: virtualenv makes the environment: The store cannot be written (Not a directory): "
+    )
+    assert "skeletons/" in line
+    assert "move it away" in line
 
 
 def _asked_virtualenv(told: Outcome) -> bool:
