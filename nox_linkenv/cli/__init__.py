@@ -33,6 +33,7 @@ _COMMANDS: Final = {
     "create": "make a linked environment",
     "install": "install into a linked environment",
     "run": "run a command in an environment that is gone afterwards",
+    "warm": "have and store what the sessions of a noxfile install, before they run",
     "wait": "wait until no background process works for the store",
 }
 _FAILED: Final = 1

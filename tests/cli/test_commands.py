@@ -18,7 +18,21 @@ from tests.provision.tool import put_wheel
 if TYPE_CHECKING:
     from tests.provision.tool import Site
 
-COMMANDS = ("info", "du", "envs", "clean", "prune", "verify", "doctor", "explain", "create", "install", "run", "wait")
+COMMANDS = (
+    "info",
+    "du",
+    "envs",
+    "clean",
+    "prune",
+    "verify",
+    "doctor",
+    "explain",
+    "create",
+    "install",
+    "run",
+    "warm",
+    "wait",
+)
 
 
 @pytest.fixture
