@@ -18,6 +18,8 @@ from nox.command import CommandFailed
 
 BACKEND = os.environ["BACKEND"]
 nox.options.default_venv_backend = BACKEND
+#: Variables that the two runs have to be told apart, and where virtualenv keeps copies of pip.
+VARYING = {"BACKEND", "VIRTUALENV_OVERRIDE_APP_DATA"}
 
 
 def note(session: nox.Session, **facts: Any) -> None:
@@ -260,7 +262,7 @@ def environment_object(session: nox.Session) -> None:
         sandboxed=venv.is_sandboxed,
         globals=list(venv.allowed_globals),
         params=list(venv.venv_params),
-        env={name: value for name, value in session.env.items() if name != "BACKEND"},
+        env={name: value for name, value in session.env.items() if name not in VARYING},
         python=session.python,
     )
 
@@ -276,8 +278,7 @@ def variables(session: nox.Session) -> None:
     finally:
         for name in (*stripped, "CONDA_PREFIX"):
             del os.environ[name]
-    del seen["BACKEND"]
-    note(session, seen=seen)
+    note(session, seen={name: value for name, value in seen.items() if name not in VARYING})
 
 
 @nox.session

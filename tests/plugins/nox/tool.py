@@ -7,11 +7,12 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.parity.tool import ORACLE, PEER
 from tests.parity.wheels import write_wheel
+from tests.support.app_data import with_compiled_pip
 from tests.support.environment import clean_environment
 from tests.support.oracle import installed
 from tests.support.seeds import sow
@@ -193,7 +194,8 @@ class Project:
     def _ask_oracle(self, runs: Sequence[Run]) -> list[Outcome]:
         """Run nox on the oracle and remove what that has left: the peer starts as it does with kept answers."""
         before = set(self.root.iterdir())
-        told = [self.nox(run, ORACLE) for run in runs]
+        compiled = with_compiled_pip()
+        told = [self.nox(replace(run, env=compiled | run.env), ORACLE) for run in runs]
         for path in set(self.root.iterdir()) - before:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         return told

@@ -7,10 +7,11 @@ import os
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.plugins.tox.project import furnish
+from tests.support.app_data import with_compiled_pip
 from tests.support.environment import clean_environment
 from tests.support.oracle import installed
 
@@ -178,7 +179,8 @@ class Project:
 
     def _tell(self, runs: Sequence[Run], runner: str) -> list[Outcome]:
         self.renew()
-        return [self.tox(run, runner) for run in runs]
+        compiled = with_compiled_pip() if runner == ORACLE else {}
+        return [self.tox(replace(run, env=compiled | run.env), runner) for run in runs]
 
 
 def _shape(journal: Any) -> Any:
