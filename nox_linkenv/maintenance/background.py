@@ -29,7 +29,7 @@ from nox_linkenv.store.trash import empty_trash
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["CompileTask", "PrebuildTask", "Tasks", "perform", "schedule", "start", "wait"]
+__all__ = ["CompileTask", "PrebuildTask", "Tasks", "lease", "perform", "schedule", "start", "wait"]
 
 #: Names the lock that every background process holds, shared, from before it is started until it has ended.
 _LOCK: Final = "background"
@@ -145,7 +145,7 @@ def start(store: Store, tasks: Tasks) -> None:
     import tempfile
 
     roots = [layout.root for layout in store.layers]
-    with contextlib.suppress(OSError), tempfile.TemporaryFile() as job, _lease(store) as lease:
+    with contextlib.suppress(OSError), tempfile.TemporaryFile() as job, lease(store) as inherited:
         job.write(tasks.dumps().encode())
         job.seek(0)
         process = subprocess.Popen(
@@ -155,13 +155,13 @@ def start(store: Store, tasks: Tasks) -> None:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
             cwd=os.path.abspath(os.sep),
-            pass_fds=lease,
+            pass_fds=inherited,
         )
         process.returncode = 0  # nobody waits for it: a host that lives on is not to be warned that it still runs
 
 
 @contextlib.contextmanager
-def _lease(store: Store) -> Iterator[tuple[int, ...]]:
+def lease(store: Store) -> Iterator[tuple[int, ...]]:
     """Yield the descriptor of a lock for the process to inherit: it goes on holding it when this process has ended.
 
     There is none where the store cannot be written, and on Windows.

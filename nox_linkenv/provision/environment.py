@@ -336,6 +336,7 @@ class Environment:
         from nox_linkenv.env.capture import capture_as
         from nox_linkenv.progress import doing, shown
 
+        self.policy.capturing(self.store)
         what = f"capturing what virtualenv makes for {os.path.basename(interpreter)}"
         with shown(self.policy.display()), doing(what):
             return capture_as(name, self.store, interpreter, parameters, again=again)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject
     from nox_linkenv.resolve.request import Request
+    from nox_linkenv.store import Store
 
 __all__ = ["Cleared", "Policy"]
 
@@ -67,6 +68,9 @@ class Policy:
     def display(self) -> Display | None:
         """Return where to show what is being done while the user waits; asked for only where that may take long."""
         return None
+
+    def capturing(self, store: Store) -> None:
+        """A skeleton is not in *store*, and is to be captured: its first use here.  Others may be missing, too."""
 
     def installing(self, request: Request) -> AbstractContextManager[None]:
         """Return what is to be held while *request* is answered."""

@@ -10,7 +10,7 @@ import sys
 import time
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import nox.command
 import nox.virtualenv
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
 
+    from nox.sessions import SessionRunner
+
     from nox_linkenv.progress import Display
+    from nox_linkenv.store import Store
 
 __all__ = ["BACKEND", "LinkedEnv", "reported"]
 
@@ -36,7 +39,13 @@ _environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDi
 
 
 class LinkedEnv(VirtualEnv):
-    """A virtual environment whose packages are linked from the store."""
+    """A virtual environment whose packages are linked from the store.
+
+    Attributes:
+        running: what runs the session that runs now.
+    """
+
+    running: ClassVar[SessionRunner | None] = None
 
     def __init__(self, location: str, interpreter: str | None = None, **options: Any) -> None:
         options.pop("venv_backend", None)
@@ -188,6 +197,12 @@ class _NoxPolicy(Policy):
         from nox_linkenv.progress import display_on
 
         return display_on(sys.stderr, logger.info)
+
+    def capturing(self, store: Store) -> None:
+        if LinkedEnv.running is not None:
+            from nox_linkenv.plugins.nox.ahead import start
+
+            start(store, LinkedEnv.running)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
