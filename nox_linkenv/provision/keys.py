@@ -119,6 +119,13 @@ class RequestKeys:
         except NotRenewedError as error:
             self.not_reused = f"the resolution is too old, and {error.clause}"
             return None
+        finally:
+            upcoming = self._environment.policy.upcoming()
+            if upcoming:
+                from nox_linkenv.provision.ahead import ask_ahead
+
+                age = settings.resolution_age
+                ask_ahead(self._environment.store, upcoming, self.request.environ, indexes, age=age)
 
     def _read(self) -> Key | ProjectKey | Unkeyable:
         environment, request = self._environment, self.request

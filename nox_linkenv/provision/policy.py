@@ -10,7 +10,7 @@ from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
     from nox_linkenv.env.receipt import Receipt
@@ -71,6 +71,10 @@ class Policy:
 
     def capturing(self, store: Store) -> None:
         """A skeleton is not in *store*, and is to be captured: its first use here.  Others may be missing, too."""
+
+    def upcoming(self) -> Sequence[str]:
+        """Return the paths of environments that this process makes next, as far as that is known."""
+        return ()
 
     def installing(self, request: Request) -> AbstractContextManager[None]:
         """Return what is to be held while *request* is answered."""

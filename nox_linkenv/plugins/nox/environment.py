@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nox_linkenv.progress import Display
     from nox_linkenv.store import Store
 
-__all__ = ["BACKEND", "LinkedEnv", "reported"]
+__all__ = ["BACKEND", "LinkedEnv", "queued", "reported"]
 
 BACKEND: Final = "linked"
 _environments: weakref.WeakValueDictionary[str, LinkedEnv] = weakref.WeakValueDictionary()
@@ -191,7 +191,12 @@ class LinkedEnv(VirtualEnv):
 
 
 class _NoxPolicy(Policy):
-    """What is being done is shown where nox writes its own lines."""
+    """What is being done is shown where nox writes its own lines; nox knows which sessions come next."""
+
+    def upcoming(self) -> Sequence[str]:
+        if os.environ.get("CI", "").lower() in ("1", "true", "yes", "on"):
+            return ()
+        return [str(runner.envdir).replace(os.sep, "/") for runner in queued()]
 
     def display(self) -> Display | None:
         from nox_linkenv.progress import display_on
@@ -203,6 +208,12 @@ class _NoxPolicy(Policy):
             from nox_linkenv.plugins.nox.ahead import start
 
             start(store, LinkedEnv.running)
+
+
+def queued() -> Sequence[SessionRunner]:
+    """Return the sessions that nox runs after the present one."""
+    runner = LinkedEnv.running
+    return list(getattr(runner.manifest, "_queue", ())) if runner is not None else ()
 
 
 def _is_news(record: logging.LogRecord) -> bool:
