@@ -14,7 +14,16 @@ from nox_linkenv.linking import LinkMode
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["Cleanup", "Settings", "default_store_root", "load_settings", "misspelt_variables", "origins", "similar_to"]
+__all__ = [
+    "Cleanup",
+    "Settings",
+    "default_store_root",
+    "load_settings",
+    "misspelt_variables",
+    "on_ci",
+    "origins",
+    "similar_to",
+]
 
 #: Begins the names of the variables that set something.
 _PREFIX: Final = "LINKENV_"
@@ -95,6 +104,11 @@ def default_store_root() -> str:
     return platformdirs.user_cache_dir("nox-linkenv", appauthor=False)
 
 
+def on_ci(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether the variable ``CI`` is true, as services that run jobs on fresh machines have it."""
+    return _BOOLEANS.get(environ.get("CI", "").lower(), False)
+
+
 def load_settings(
     environ: Mapping[str, str] = os.environ,
     *,
@@ -170,7 +184,7 @@ def _gather(
         variable = _PREFIX + key.upper()
         if environ.get(variable):
             values[key] = (_convert(key, environ[variable], variable), variable)
-    if "spares" not in values and _BOOLEANS.get(environ.get("CI", "").lower()):
+    if "spares" not in values and on_ci(environ):
         values["spares"] = (False, "CI")  # the machine is gone before a next session, and a saved store should be small
     for key, value in (explicit or {}).items():
         if key not in names:

@@ -44,9 +44,9 @@ _NICENESS: Final = 5
 _started: list[subprocess.Popen[bytes]] = []
 
 
-def start(store: Store, runner: SessionRunner) -> None:
-    """Have the skeletons captured that the sessions after *runner* need, once in a run of nox."""
-    wanted = _wanted(runner)
+def start(store: Store, runner: SessionRunner, queued: Sequence[SessionRunner]) -> None:
+    """Have the skeletons captured that the sessions *queued* after *runner* need, once in a run of nox."""
+    wanted = _wanted(runner, queued)
     if not wanted or _started or _cores() < 2:
         return
     roots = [layout.root for layout in store.layers]
@@ -66,15 +66,16 @@ def start(store: Store, runner: SessionRunner) -> None:
         process.returncode = 0  # nobody waits for it
 
 
-def _wanted(runner: SessionRunner) -> list[tuple[str | None, list[str]]]:
-    """Return interpreter and parameters of the sessions that are still to run, each once, without those of *runner*."""
+def _wanted(runner: SessionRunner, queued: Sequence[SessionRunner]) -> list[tuple[str | None, list[str]]]:
+    """Return interpreter and parameters of the *queued* sessions, each once, without those of *runner*."""
     config = runner.global_config
     found: dict[str, tuple[str | None, list[str]]] = {}
-    for coming in getattr(runner.manifest, "_queue", ()):
+    for coming in queued:
         func = coming.func
         backend = config.force_venv_backend or func.venv_backend or config.default_venv_backend or ""
-        if backend.partition("|")[0] == "linked" and func.python is not False:
-            key = (func.python, list(func.venv_params or ()))
+        python = func.python
+        if backend.partition("|")[0] == "linked" and (python is None or isinstance(python, str)):
+            key = (python, list(func.venv_params or ()))
             found[json.dumps(key)] = key
     own = (runner.func.python, list(runner.func.venv_params or ()))
     return [key for key in found.values() if key != own]

@@ -17,7 +17,7 @@ import nox.virtualenv
 from nox.logger import logger
 from nox.virtualenv import VirtualEnv
 
-from nox_linkenv.config import load_settings, misspelt_variables
+from nox_linkenv.config import load_settings, misspelt_variables, on_ci
 from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
 from nox_linkenv.errors import LinkenvError, explained
 from nox_linkenv.provision.environment import Environment
@@ -194,7 +194,7 @@ class _NoxPolicy(Policy):
     """What is being done is shown where nox writes its own lines; nox knows which sessions come next."""
 
     def upcoming(self) -> Sequence[str]:
-        if os.environ.get("CI", "").lower() in ("1", "true", "yes", "on"):
+        if on_ci():
             return ()
         return [str(runner.envdir).replace(os.sep, "/") for runner in queued()]
 
@@ -207,7 +207,7 @@ class _NoxPolicy(Policy):
         if LinkedEnv.running is not None:
             from nox_linkenv.plugins.nox.ahead import start
 
-            start(store, LinkedEnv.running)
+            start(store, LinkedEnv.running, queued())
 
 
 def queued() -> Sequence[SessionRunner]:
