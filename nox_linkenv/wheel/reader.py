@@ -70,7 +70,7 @@ class Wheel:
         identity = metadata.Identity.of(path)
         self.dist_info = self._find_dist_info(identity)
         self._check_data(identity)
-        record = Record(self._text("RECORD", required=True), path)
+        record = Record(self._text("RECORD"), path)
         self.record = record.rows
         self._expected = {name: record.expected(name) for name in self._infos if not self._is_info(name, {"RECORD"})}
         self.unhashed = tuple(
@@ -78,10 +78,11 @@ class Wheel:
             for name, expected in self._expected.items()
             if not any(one.secure for one in expected) and not self._is_info(name, _UNHASHED)
         )
-        text = metadata.parse_wheel_text(self._text("WHEEL", required=True), path)
+        text = metadata.parse_wheel_text(self._text("WHEEL"), path)
         self.root_is_purelib, self.tags = text.root_is_purelib, text.tags
         self.name, self.version = metadata.name_and_version(self._fields(), identity, path)
-        self.entry_points = metadata.entry_points(self._text("entry_points.txt", required=False), path)
+        scripts = self._text("entry_points.txt") if f"{self.dist_info}/entry_points.txt" in self._infos else ""
+        self.entry_points = metadata.entry_points(scripts, path)
         self.files = tuple(self._file(self._infos[name]) for name in self._expected)
 
     @classmethod
@@ -154,27 +155,28 @@ class Wheel:
             if digest.digest() != one.digest:
                 raise refusal(self.path, f"has another {one.algorithm} hash than RECORD says", member=info.filename)
 
-    def _text(self, name: str, *, required: bool) -> str:
-        """Return the contents of *name* in ``.dist-info``, empty if it may be missing and is."""
+    def _info(self, name: str) -> zipfile.ZipInfo:
+        """Return the member *name* of ``.dist-info``."""
         member = f"{self.dist_info}/{name}"
-        info = self._infos.get(member)
-        if info is None:
-            if required:
-                raise unsupported(self.path, f"has no {member}")
-            return ""
+        try:
+            return self._infos[member]
+        except KeyError:
+            raise unsupported(self.path, f"has no {member}") from None
+
+    def _text(self, name: str) -> str:
+        """Return the contents of *name* in ``.dist-info``."""
+        info = self._info(name)
         if info.file_size > _LIMITS[name]:
-            raise unsupported(self.path, f"is larger than {_LIMITS[name]} bytes", member=member)
+            raise unsupported(self.path, f"is larger than {_LIMITS[name]} bytes", member=info.filename)
         return "".join(self._decoded(info))
 
     def _fields(self) -> str:
         """Return the fields of METADATA."""
-        member = f"{self.dist_info}/METADATA"
-        info = self._infos.get(member)
-        if info is None:
-            raise unsupported(self.path, f"has no {member}")
+        info = self._info("METADATA")
         text = metadata.fields_of(self._decoded(info))
         if len(text) > metadata.FIELDS_LIMIT:
-            raise unsupported(self.path, f"has more than {metadata.FIELDS_LIMIT} characters of fields", member=member)
+            what = f"has more than {metadata.FIELDS_LIMIT} characters of fields"
+            raise unsupported(self.path, what, member=info.filename)
         return text
 
     def _decoded(self, info: zipfile.ZipInfo) -> Iterator[str]:

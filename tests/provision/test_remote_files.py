@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.resolve.observer import is_plain
-from tests.provision.tool import PipError
-from tests.support.index import Index, serving
+from tests.provision.tool import PipError, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.provision.tool import Site
+    from tests.support.index import Index
 
 _DAY = 86_400
 
@@ -23,9 +23,7 @@ _DAY = 86_400
 @pytest.fixture
 def index(here: Site) -> Iterator[Index]:
     """Lib 1.0, 2.0 and 3.0."""
-    with serving(here.wheels) as index:
-        here.environ |= {"PIP_INDEX_URL": index.simple, "PIP_TIMEOUT": "2", "PIP_RETRIES": "0"}
-        del here.environ["PIP_NO_INDEX"], here.environ["PIP_FIND_LINKS"]
+    with served(here) as index:
         for version in ("1.0", "2.0", "3.0"):
             index.publish("lib", version)
         yield index

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.index import Index, serving
+from tests.provision.tool import served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.provision.tool import Site
+    from tests.support.index import Index
 
 _DAY = 86_400
 
@@ -21,9 +22,7 @@ _DAY = 86_400
 @pytest.fixture
 def index(here: Site) -> Iterator[Index]:
     """App 1.0, which wants ``lib<3``, and lib 1.0 and 2.0."""
-    with serving(here.wheels) as index:
-        here.environ |= {"PIP_INDEX_URL": index.simple, "PIP_TIMEOUT": "2", "PIP_RETRIES": "0"}
-        del here.environ["PIP_NO_INDEX"], here.environ["PIP_FIND_LINKS"]
+    with served(here) as index:
         index.publish("app", "1.0", "lib<3")
         for version in ("1.0", "2.0"):
             index.publish("lib", version)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -22,10 +23,11 @@ from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
 from tests.env.tool import virtualenv
 from tests.support.environment import clean_environment
+from tests.support.index import Index, serving
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from nox_linkenv.provision.session_end import Closing
 
@@ -38,6 +40,7 @@ __all__ = [
     "SubprocessPip",
     "changed_objects",
     "put_wheel",
+    "served",
     "site",
     "tree",
 ]
@@ -262,6 +265,15 @@ def site(root: Path, interpreter: Path, template: Path) -> Site:
         "HOME": str(root / "home"),
     }
     return Site(root, interpreter, Settings(store=str(root / "store")), environ)
+
+
+@contextlib.contextmanager
+def served(site: Site) -> Iterator[Index]:
+    """Serve an index out of the site's wheels, for as long as the context lasts; its sessions ask no other."""
+    with serving(site.wheels) as index:
+        site.environ |= {"PIP_INDEX_URL": index.simple, "PIP_TIMEOUT": "2", "PIP_RETRIES": "0"}
+        del site.environ["PIP_NO_INDEX"], site.environ["PIP_FIND_LINKS"]
+        yield index
 
 
 def put_wheel(directory: Path, name: str, version: str = "1.0", /, **files: bytes | str) -> Path:

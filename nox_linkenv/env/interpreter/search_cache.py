@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sys
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store import Store
 
-__all__ = ["Search", "load", "load_interpreter", "save", "save_interpreter"]
+__all__ = ["Search", "absolute_path", "load", "load_interpreter", "save", "save_interpreter"]
 
 #: Variables which choose interpreters: PATH, and those of version managers.
 _VARIABLES: Final = ("PATH", "HOME", "VIRTUAL_ENV", "CONDA_PREFIX", "UV_PYTHON_INSTALL_DIR")
 _FAMILIES: Final = ("PYENV_", "MISE_", "ASDF_", "VIRTUALENV_", "PYTHON_DISCOVERY_")
 #: Files which choose interpreters for a directory and those below it.
 _FILES: Final = (".python-version", ".python-versions", ".tool-versions", "mise.toml", ".mise.toml")
+
+
+def absolute_path(found: str) -> str:
+    """Return the absolute path of the interpreter *found*, which may be a name on PATH."""
+    return found if os.path.isabs(found) else os.path.abspath(shutil.which(found) or found)
 
 
 def load_interpreter(

@@ -11,7 +11,6 @@ import inspect
 import json
 import os
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from nox.virtualenv import InterpreterNotFound, VirtualEnv
 
 from nox_linkenv.env.capture import capture_as
 from nox_linkenv.env.interpreter.isolated import module_command
-from nox_linkenv.env.interpreter.search_cache import save_interpreter
+from nox_linkenv.env.interpreter.search_cache import absolute_path, save_interpreter
 from nox_linkenv.env.skeleton import creator, skeleton_name, stored_skeleton
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.maintenance.background import lease
@@ -95,7 +94,7 @@ def _capture(store: Store, interpreter: str | None, parameters: Sequence[str]) -
     resolved = VirtualEnv(os.devnull, interpreter, **options)._resolved_interpreter
     if interpreter is not None:
         save_interpreter(store, interpreter, os.environ, os.getcwd(), resolved, now=time.time())
-    path = resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
+    path = absolute_path(resolved)
     name = skeleton_name(path, parameters, creator=creator(), environ=os.environ)
     if name is not None and stored_skeleton(store, name) is None:
         capture_as(name, store, path, parameters)

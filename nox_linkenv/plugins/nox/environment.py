@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
 import sys
 import time
 import weakref
@@ -18,7 +17,7 @@ from nox.logger import logger
 from nox.virtualenv import VirtualEnv
 
 from nox_linkenv.config import load_settings, misspelt_variables, on_ci
-from nox_linkenv.env.interpreter.search_cache import load_interpreter, save_interpreter
+from nox_linkenv.env.interpreter.search_cache import absolute_path, load_interpreter, save_interpreter
 from nox_linkenv.errors import LinkenvError, explained
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.policy import Policy
@@ -124,7 +123,7 @@ class LinkedEnv(VirtualEnv):
         logger.info(
             f"Creating virtual environment ({BACKEND}) using {os.path.basename(resolved)} in {self.location_name}"
         )
-        interpreter = self._absolute(resolved)
+        interpreter = absolute_path(resolved)
         with reported():
             self.linked.ensure(interpreter, self.venv_params or (), self._by_virtualenv)
         if self.linked.not_linked is not None:
@@ -162,9 +161,6 @@ class LinkedEnv(VirtualEnv):
             plain.create()
         finally:
             logger.removeFilter(_is_news)
-
-    def _absolute(self, resolved: str) -> str:
-        return resolved if os.path.isabs(resolved) else os.path.abspath(shutil.which(resolved) or resolved)
 
     def has_own_pip(self) -> bool:
         """Return whether the script ``pip`` in it is the one that pip makes for itself, run by its interpreter."""
