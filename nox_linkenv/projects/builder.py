@@ -31,6 +31,10 @@ __all__ = ["Made", "ProjectBuilder", "unchanged_but_products"]
 
 #: What builds themselves leave in a tree, apart from what they take from it; see :func:`unchanged_but_products`.
 _PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
+#: Why a build is not remembered, in one clause.
+_CHANGED: Final = "the project changed while it was built"
+_WRITES: Final = "the build changes files of the project"
+_MOVING: Final = "another build of the project may come to something else"
 #: From here on constraints do not reach into build environments.
 _UNCONSTRAINED: Final = Version("26.2")
 #: From here on every project is built by the hooks of PEP 517.
@@ -61,12 +65,13 @@ class Made:
     Args:
         build: of the project.
         new: whether a wheel came of it that was not known.
-        exact: whether it is the build of the tree that was asked for; if not, the tree changed meanwhile.
+        not_kept: why it is not remembered as the build of the tree that was asked for, in one clause; ``None`` where it
+            is.
     """
 
     build: Build
     new: bool
-    exact: bool
+    not_kept: str | None
 
 
 class ProjectBuilder:
@@ -96,13 +101,13 @@ class ProjectBuilder:
         with self.store.locked_for(digest_of(["project", self.project.path])):
             known = self._load(context, tree)
             if (holding := self._holding(known, tree)) is not None:
-                return Made(_usable(holding), new=False, exact=True)
+                return Made(_usable(holding), new=False, not_kept=None)
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
             shown = now if exact else self.target.pinned_tree(tree) or now
             known = known or self._load(context, shown) or self._moved(context, shown)
             if (holding := self._holding(known, shown)) is not None:
-                return Made(_usable(holding), new=False, exact=exact)
+                return Made(_usable(holding), new=False, not_kept=None if exact else _CHANGED)
             with scratch(self.store.layout, "env") as directory:
                 run = BuildRun(self.target, self.work, now, directory, lambda depends: self._load(depends, now))
                 result = run.run(known)
@@ -111,6 +116,9 @@ class ProjectBuilder:
             after = self._look()
             kept = result.build.generated or self._generated(now, after, result, directory)
             quiet = result.lasting and kept is not None
+            not_kept = None if exact else _CHANGED
+            if not quiet:
+                not_kept = _MOVING if kept is not None else _WRITES
             result = replace(result, build=replace(result.build, generated=kept or ()))
             trees = ([now] if kept else [now, after]) if quiet else []
             if exact and quiet:
@@ -124,7 +132,7 @@ class ProjectBuilder:
                         write(self.store, digest_of([place, digest]), result.build, surroundings)
                     self._share(result.build, tree, digest)
         build = _usable(result.build)
-        return Made(build, new=known is None or known.wheel != build.wheel, exact=exact and quiet)
+        return Made(build, new=known is None or known.wheel != build.wheel, not_kept=not_kept)
 
     def _load(self, context: str, tree: Tree) -> Build | None:
         return load_build(self.store, digest_of([context, tree.digest]), self.target.surroundings())

@@ -31,7 +31,7 @@ from nox_linkenv.resolve.cache import (
     save_resolution,
 )
 from nox_linkenv.resolve.fetch import fetch
-from nox_linkenv.resolve.inputs import NOT_KEPT, changed
+from nox_linkenv.resolve.inputs import LEFT, NOT_KEPT, changed
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
 from nox_linkenv.resolve.request import Outcome
@@ -56,6 +56,7 @@ __all__ = [
     "StoredWheel",
     "install_answer",
     "local_archives",
+    "moving",
     "reason_to_ask",
     "stored_wheels",
 ]
@@ -141,7 +142,7 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
     )
     lasting = answer.lasting_keys()
     if not lasting and isinstance(keys.full, Key) and (reason := answer.not_kept()) is not None:
-        save_inputs(environment.store, keys.place, {**keys.full.inputs, NOT_KEPT: reason})
+        save_inputs(environment.store, keys.place, {**keys.full.inputs, **_left(keys), NOT_KEPT: reason})
     for key in lasting:
         archives = _archives(key, plan)
         if archives is not None:
@@ -151,6 +152,14 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         return Outcome((), f"{answer.message}{rest}", resolved=answer.time, reading=answer.reading)
     with doing(f"linking {len(plan.links.paths)} files"):
         return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
+
+
+def _left(keys: RequestKeys) -> dict[str, str]:
+    """Return the inputs of *keys* which are others by now: builds have left them so, under names that say it."""
+    assert isinstance(keys.full, Key)
+    now = keys.again().full
+    found = now.inputs.items() if isinstance(now, Key) else ()
+    return {name + LEFT: value for name, value in found if keys.full.inputs.get(name) != value}
 
 
 def _archives(key: Key, plan: Plan) -> dict[str, str] | None:
@@ -247,6 +256,15 @@ def local_archives(items: Sequence[Resolved], key: Key | Unkeyable, directory: s
     return Reads(archives=frozenset(path for path in paths if known.isdisjoint((path, os.path.dirname(path)))))
 
 
+def moving(items: Sequence[Resolved]) -> str | None:
+    """Return why an answer of *items* may be another one the next time, in one clause; ``None`` where it is not."""
+    moves = next((item for item in items if item.moves), None)
+    if moves is None:
+        return None
+    what = "a directory" if moves.origin is Origin.DIRECTORY else "a branch or tag"
+    return f"{moves.name} comes from {what}, which is looked up each time"
+
+
 def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
     """Return why pip has to be asked, in one clause."""
     if isinstance(key, Unkeyable):
@@ -261,6 +279,10 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
     else:
         before = {name: value for name, value in before.items() if not name.endswith(READ)}
     not_kept = before.pop(NOT_KEPT, None)
+    for name in [name for name in before if name.endswith(LEFT)]:
+        plain, left = name.removesuffix(LEFT), before.pop(name)
+        if now.get(plain) == left:  # not in a fresh checkout, but in the one that was built in
+            before[plain] = left
     if (difference := changed(before, now)) is not None:
         return difference
     if not_kept is not None:

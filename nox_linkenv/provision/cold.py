@@ -16,6 +16,7 @@ from nox_linkenv.provision.answer import (
     StoredWheel,
     install_answer,
     local_archives,
+    moving,
     reason_to_ask,
     stored_wheels,
 )
@@ -132,15 +133,14 @@ def _install_answered(
         ]
 
     def lasting_keys() -> list[Key]:
-        lasting = builds.lasting and not any(item.moves for item in linked) and not unknown
+        lasting = builds.lasting and moving(linked) is None and not unknown
         return [key] if lasting and isinstance(key, Key) and key == keys.again().key else []
 
     def not_kept() -> str | None:
         if not builds.lasting:
             return UNSEEN
-        moving = [item.name for item in linked if item.moves]
-        if moving:
-            return f"{moving[0]} is named by what may lead elsewhere the next time"
+        if (moves := moving(linked)) is not None:
+            return moves
         if unknown:
             return f"{min(unknown)} {MORE}"
         now = keys.again().full

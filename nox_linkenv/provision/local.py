@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 
@@ -36,6 +36,7 @@ from nox_linkenv.provision.answer import (
     StoredWheel,
     install_answer,
     local_archives,
+    moving,
     reason_to_ask,
     stored_wheels,
 )
@@ -60,9 +61,6 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Manifest
 
 __all__ = ["LeftToPip", "install_local"]
-
-#: Why an answer is not kept, in one clause.
-_NOT_EXACT: Final = "the project changed while it was built, or another build of it may come to something else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,7 @@ class _LocalRequest:
             make_environment=make_environment,
         )
         self.built: list[str] = []
-        self.exact = True
+        self.not_kept: str | None = None  # why the answer is not, in one clause
         self.generated: dict[str, frozenset[str]] = {}  # path of a project -> what its build writes into it
 
     def from_cache(self) -> Outcome | None:
@@ -236,7 +234,7 @@ class _LocalRequest:
         ]
         unseen = any(build.reads.unseen for build in builds) or not watched.lasting
         message = f"asked pip: {UNSEEN if unseen else reason_to_ask(self.store, self.keys, self.key.full)}"
-        self.exact &= watched.lasting and not any(item.moves for item in others)
+        self.not_kept = self.not_kept or (UNSEEN if not watched.lasting else moving(others))
         reads = watched.reads | local_archives(others, self.key.base, request.directory)
         found = ProjectResolution(now, tuple(parts), reads, answered.reading)
         return self._install(found, builds, message, new=True)
@@ -290,7 +288,7 @@ class _LocalRequest:
         made = ProjectBuilder(self.target, self.key.requested, project).build(tree)
         if made.new:
             self.built.append(os.path.basename(project.path))
-        self.exact &= made.exact
+        self.not_kept = self.not_kept or made.not_kept
         self.generated[project.path] = places(made.build.generated)
         return made.build
 
@@ -311,7 +309,7 @@ class _LocalRequest:
             message=message,
             reads=lambda: Reads.union([found.reads, *(build.reads for build in builds)]),
             reading=sum((build.reading for build in builds), found.reading),
-            not_kept=lambda: None if self.exact else _NOT_EXACT,
+            not_kept=lambda: self.not_kept,
         )
         return install_answer(self.environment, self.keys, answer, self.pip)
 
@@ -328,7 +326,7 @@ class _LocalRequest:
         There are none where anything but leavings of builds has changed meanwhile.
         """
         now = self.keys.again().key
-        if not self.exact or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
+        if self.not_kept is not None or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
             return ()
         trees = zip(self.key.trees, now.trees, strict=True)
         if not all(unchanged_but_products(*pair, self.generated.get(pair[0].project, ())) for pair in trees):

@@ -17,6 +17,7 @@ __all__ = [
     "ABSENT",
     "ARGUMENTS",
     "INSTALLED",
+    "LEFT",
     "NOT_KEPT",
     "PIP",
     "Inputs",
@@ -36,6 +37,8 @@ PIP: Final = "pip's version"
 INSTALLED: Final = "what is installed"
 #: Stands among the inputs of a request whose answer was not kept, with the reason.
 NOT_KEPT: Final = "not kept"
+#: Ends the name of an input as builds have left it, beside what it was before.
+LEFT: Final = ", as it was left"
 _REST: Final = (ARGUMENTS, _INTERPRETER, PIP, INSTALLED)
 #: How the input of a variable is called: as the variable, or ``${NAME}`` where a requirement file uses it.
 _VARIABLE: Final = r"_?[A-Z][A-Za-z0-9_]*|\$\{\w+\}"

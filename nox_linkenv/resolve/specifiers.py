@@ -51,6 +51,7 @@ _EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
 _PLAIN: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?"
 _EXACT: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+"
 _DIRECT: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*@\s*(\S+)"
+_REPOSITORY: Final = "version control is looked up each time, unless a commit of git is named in full"
 #: A commit named in full never moves, unlike a branch or a tag.
 _COMMIT: Final = r"git\+[a-z]+://\S+@[0-9a-f]{40}(?:#\S*)?"
 _SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]*):"
@@ -102,7 +103,7 @@ def _url(scheme: str, url: str, directory: str) -> Specifier:
         return _local(os.path.normpath(_file_path(url, directory)))
     if re.fullmatch(_COMMIT, url) is not None:
         return Specifier()
-    raise UnkeyableError("a version control system is among the requirements" if "+" in scheme else "a URL is unknown")
+    raise UnkeyableError(_REPOSITORY if "+" in scheme else "a URL is unknown")
 
 
 def _local(path: str) -> Specifier:

@@ -97,6 +97,24 @@ def test_metadata_that_name_something_here(
     assert _value(bench, tmp_path, arguments) == "two"
 
 
+@pytest.mark.parametrize("how", ["wheel", "directory"])
+def test_that_a_branch_is_looked_up_each_time_is_said(bench: Bench, tmp_path: Path, how: str) -> None:
+    project = _project(tmp_path / "bb", "bb")
+    git(project, "init", "-q", "-b", "main")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+    more = _metadata(f"bb @ git+{project.as_uri()}@main", extra=False)
+    if how == "wheel":
+        metadata = f"Metadata-Version: 2.1\nName: aa\nVersion: 1.0\n{more}".encode()
+        named = make_wheel(tmp_path, "aa", "1.0", {"aa.py": b""}, metadata=metadata)
+    else:
+        named = _project(tmp_path / "aa", "aa", more=more)
+    bench.install(tmp_path, str(named), environ=_ENVIRON)
+    message = bench.install(tmp_path, str(named), environ=_ENVIRON).message
+    why = "the last answer was not kept, as bb comes from a branch or tag, which is looked up each time"
+    assert message == f"asked pip: {why}"
+
+
 def test_a_wheel_that_metadata_name_is_remembered_while_it_stays(bench: Bench, tmp_path: Path) -> None:
     more = _metadata(f"bb @ {_wheel(tmp_path, 'one').as_uri()}", extra=False)
     named = str(_project(tmp_path / "aa", "aa", more=more))

@@ -452,7 +452,7 @@ def test_a_commit_named_in_full(project: Project, url: str) -> None:
 
 
 LOCAL: Final = "a local project is among the requirements"
-VCS: Final = "a version control system is among the requirements"
+VCS: Final = "version control is looked up each time, unless a commit of git is named in full"
 UNKEYABLE: Final = {
     ".": LOCAL,
     "./x": LOCAL,
