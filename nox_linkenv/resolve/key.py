@@ -323,11 +323,12 @@ class _Collector:
     def _group(self, value: str) -> None:
         from nox_linkenv.resolve.lock_files import check_project
 
-        name = value.rpartition(":")[0] or "pyproject.toml"
+        place, _, group = value.rpartition(":")
+        name = place or "pyproject.toml"
         if is_lock(without_extras(name)):
             self._lock(without_extras(name))
             return
-        check_project(*self._text(file_named(name, self.directory), None))
+        check_project(*self._text(file_named(name, self.directory), None), group)
         self._loose = True
 
     def _text(self, path: str, reader: str | None) -> tuple[str, str]:

@@ -6,10 +6,16 @@ https://packaging.python.org/en/latest/specifications/dependency-groups/
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Final
+import sys
+from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError
+from nox_linkenv.resolve.specifiers import specifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["check_lock", "check_project"]
 
@@ -36,11 +42,57 @@ def check_lock(text: str, shown: str) -> bool:
     return 0 < urls == len(_HASHES.findall(text))
 
 
-def check_project(text: str, shown: str) -> None:
-    """Check that no dependency group in the ``pyproject.toml`` *text* can name a local project or a VCS.
+def check_project(text: str, shown: str, group: str) -> None:
+    """Check that the dependency *group* in the ``pyproject.toml`` *text* names no local project and no VCS.
+
+    The text is read as TOML only where something in it looks as if it did.
 
     Raises:
-        UnkeyableError: one may.
+        UnkeyableError: it may.
     """
-    if _ESCAPE.search(text) or _OTHER_URL.search(text):
-        raise UnkeyableError(f"{shown} may name local files or a version control system")
+    if _ESCAPE.search(text) is None and _OTHER_URL.search(text) is None:
+        return
+    for requirement in _requirements(text, shown, group):
+        try:
+            found = specifier(requirement, os.sep)
+        except UnkeyableError as error:
+            raise UnkeyableError(f"the group {group} in {shown}: {error.reason}") from None
+        if found.path is not None:
+            raise UnkeyableError(f"the group {group} in {shown} names a file on this disk")
+
+
+def _requirements(text: str, shown: str, group: str) -> Iterator[str]:
+    """Yield the requirements of *group* and of the groups that it includes.
+
+    Raises:
+        UnkeyableError: pip refuses it, or may read it otherwise.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        groups = tomllib.loads(text).get("dependency-groups")
+    except ValueError:  # also from tomllib itself
+        groups = None
+    if not isinstance(groups, dict):
+        raise UnkeyableError(f"{shown} has no dependency groups")
+    named = {_normal(name): members for name, members in groups.items()}
+    wanted, seen = [_normal(group)], set()
+    while wanted:
+        name = wanted.pop()
+        members = named.get(name)
+        if not isinstance(members, list) or len(named) < len(groups):
+            raise UnkeyableError(f"the group {name} in {shown} is not understood")
+        seen.add(name)
+        for member in members:
+            if isinstance(member, str):
+                yield member
+            elif isinstance(member, dict) and isinstance(included := member.get("include-group"), str):
+                wanted += {_normal(included)} - seen
+            else:
+                raise UnkeyableError(f"the group {name} in {shown} is not understood")
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -541,11 +541,7 @@ def test_files_without_a_key(project: Project, content: str | bytes | None, reas
         (("a", "-r", "HTTPS://x/r.txt"), {}, "a requirement file is a URL"),
         (("a", "-f", "~other/x"), {}, "a path begins with ~"),
         (("--group", "dev"), {}, "pyproject.toml cannot be read"),
-        (
-            ("--group", "vcs/pyproject.toml:dev"),
-            {},
-            "vcs/pyproject.toml may name local files or a version control system",
-        ),
+        (("--group", "vcs/pyproject.toml:dev"), {}, f"the group dev in vcs/pyproject.toml: {VCS}"),
     ],
 )
 def test_other_requests_without_a_key(
@@ -555,6 +551,52 @@ def test_other_requests_without_a_key(
     project.write("vcs/pyproject.toml", "[dependency-groups]\ndev = ['a @ git+https://h/a']")
     project.environ.update(environ)
     assert project.reason(*arguments) == reason
+
+
+_GROUPS: Final = """
+[dependency-groups]
+Dev_One = ["a", {include-group = "two"}]
+two = ["b>=1; python_version > '3'", {include-group = "dev.one"}]
+branch = ["a @ git+https://h/a@main"]
+leads = ["a", {include-group = "BRANCH"}]
+commit = ["a @ git+https://h/a@0123456789012345678901234567890123456789", "b @ https://h/b-1-py3-none-any.whl"]
+file = ["a @ file:///a-1.0-py3-none-any.whl"]
+odd = [{other = "x"}]
+twice = ["a"]
+[tool.other]
+x = "a @ git+https://h/a"
+"""
+
+
+@pytest.mark.parametrize(
+    ("group", "reason"),
+    [
+        ("dev-one", None),
+        ("two", None),
+        ("commit", None),
+        ("branch", VCS),
+        ("leads", VCS),
+        ("file", "the group file in pyproject.toml: /a-1.0-py3-none-any.whl is not an archive"),
+        ("odd", "the group odd in pyproject.toml is not understood"),
+        ("none", "the group none in pyproject.toml is not understood"),
+    ],
+)
+def test_what_a_group_names_counts_and_not_what_stands_beside_it(
+    project: Project, group: str, reason: str | None
+) -> None:
+    project.write("pyproject.toml", _GROUPS)
+    if reason is None:
+        assert not project.key("--group", group).pinned
+        return
+    assert project.reason("--group", group).endswith(reason)
+
+
+@pytest.mark.parametrize(
+    "text", ["x = 'a @ git+https://h/a", "x = 'a @ git+https://h/a'", _GROUPS + "[dependency-groups.TWICE]\n"]
+)
+def test_groups_that_pip_refuses(project: Project, text: str) -> None:
+    project.write("pyproject.toml", text)
+    assert "pyproject.toml" in project.reason("--group", "twice")
 
 
 def test_an_environment_that_sees_more(project: Project) -> None:
