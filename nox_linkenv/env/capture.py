@@ -23,6 +23,7 @@ from nox_linkenv.env.interpreter.facts import NAME, PREFIX, Facts, fill
 from nox_linkenv.env.interpreter.other_pip import remembered_facts
 from nox_linkenv.env.interpreter.probe import learn
 from nox_linkenv.env.links import Links
+from nox_linkenv.env.plan import STARTUP_FILES
 from nox_linkenv.env.skeleton import Skeleton, creator, fits, stored_skeleton
 from nox_linkenv.env.temporary import scratch
 from nox_linkenv.errors import CaptureError, EnvError
@@ -189,7 +190,7 @@ def _skeleton(store: Store, place: str, entries: Mapping[str, _Entry], facts: Fa
                 texts.append((path, "", entry.executable))
                 continue
             addr = address(entry.digest, executable=entry.executable)
-            if path.startswith(inside) and os.path.basename(path) not in _PRIVATE and not path.endswith(".pth"):
+            if path.startswith(inside) and os.path.basename(path) not in _PRIVATE and not path.endswith(STARTUP_FILES):
                 links.add(path, addr, size)
             else:
                 copies.append((path, object_name(addr)))

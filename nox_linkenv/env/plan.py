@@ -18,8 +18,10 @@ from nox_linkenv.store.notes import rows, string, strings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Plan"]
+__all__ = ["STARTUP_FILES", "Plan"]
 
+#: What an interpreter reads when it starts (PEP 829) ends so: private to an environment, and written last.
+STARTUP_FILES: Final = (".pth", ".start")
 _LISTS: Final = ("empty", "texts", "shebangs", "copies", "records", "distributions", "shebang")
 
 

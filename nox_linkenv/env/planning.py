@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.env.links import Links
-from nox_linkenv.env.plan import Plan
+from nox_linkenv.env.plan import STARTUP_FILES, Plan
 from nox_linkenv.env.record import in_order, record_line, record_row
 from nox_linkenv.store.layout import object_name
 from nox_linkenv.wheel.model import EntryPoint, Scheme
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["INSTALLER", "RULES", "CollisionError", "Installable", "make_plan"]
 
 #: Counts how the rules have changed by which plans are made: a plan of other rules is another plan.
-RULES: Final = 2
+RULES: Final = 3
 #: What the INSTALLER file of a linked distribution says (recording installed projects, "The INSTALLER file").
 INSTALLER: Final = "nox-linkenv\n"
 
@@ -126,7 +126,7 @@ class _Maker:
             self.plan.shebangs.append((path, source))
         elif file.size == 0:
             self.plan.empty.append((path, executable))
-        elif path.endswith(".pth"):
+        elif path.endswith(STARTUP_FILES):
             self.plan.copies.append((path, source))
         else:
             self.plan.links.add(path, file.address, file.size)

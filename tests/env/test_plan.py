@@ -135,6 +135,7 @@ def test_private_files() -> None:
     content = {
         "demo/__init__.py": b"",
         "demo.pth": b"import demo\n",
+        "demo.start": b"demo:App.run\n",
         "demo-1.0.data/scripts/tool": b"#!python -E\nprint()\n",
         "demo-1.0.data/scripts/other": b"#!/bin/sh\n",
         "demo-1.0.data/data/tool": b"#!python\n",
@@ -147,7 +148,7 @@ def test_private_files() -> None:
     )
     texts = {path: (text, executable) for path, text, executable in plan.texts}
     assert plan.empty == [(f"{SITE}/demo/__init__.py", True)]
-    assert [path for path, _ in plan.copies] == [f"{SITE}/demo.pth"]
+    assert [path for path, _ in plan.copies] == [f"{SITE}/demo.pth", f"{SITE}/demo.start"]
     assert [path for path, _ in plan.shebangs] == ["bin/tool"]
     assert {"bin/other", "tool"} < set(plan.links.paths)
     assert texts == {

@@ -129,7 +129,8 @@ class Assembler:
         return {**found, **records}
 
     def private(self, plan: Plan, *, contents: Mapping[str, bytes] | None = None, kept: Container[str] = ()) -> None:
-        """Write what *plan* does not link: empty files, texts, scripts, RECORDs, and last the ``.pth`` files.
+        """Write what *plan* does not link: empty files, texts, scripts, RECORDs, and last what is read when
+        an interpreter starts (``.pth`` and ``.start`` files).
 
         Args:
             contents: what :meth:`contents` gave.

@@ -6,6 +6,7 @@ with nox: it reads from a pipe that nox holds, and begins nothing more once that
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import inspect
 import json
@@ -63,6 +64,7 @@ def start(store: Store, runner: SessionRunner, queued: Sequence[SessionRunner]) 
         process.stdin.write(f"{json.dumps([roots, wanted])}\n".encode())
         process.stdin.flush()
         process.returncode = 0  # nobody waits for it
+        atexit.register(process.stdin.close)
 
 
 def _wanted(runner: SessionRunner, queued: Sequence[SessionRunner]) -> list[tuple[str | None, list[str]]]:
