@@ -19,6 +19,7 @@ from nox_linkenv.resolve.specifiers import (
     ARCHIVES,
     LOCAL_PROJECT,
     bare,
+    editable_reason,
     file_named,
     is_remote,
     local_place,
@@ -230,7 +231,7 @@ class _Collector:
             if value is None:
                 continue
             if kind is Kind.EDITABLE:
-                raise UnkeyableError(_REFUSED["editable"])
+                raise UnkeyableError(editable_reason(value))
             if kind in (Kind.REQUIREMENT_FILE, Kind.CONSTRAINT_FILE) and is_remote(value):
                 self._remote_file(value)
             elif kind is Kind.REQUIREMENT_FILE:
@@ -346,7 +347,7 @@ class _Collector:
             for option, value in line.options:
                 if option is Option.EDITABLE:
                     if value not in self.local:
-                        raise UnkeyableError(_REFUSED["editable"])
+                        raise UnkeyableError(editable_reason(value or ""))
                     self._loose = True
                 if option is Option.NO_REQUIRE_HASHES:
                     self._loose = True

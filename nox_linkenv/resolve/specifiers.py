@@ -20,6 +20,7 @@ __all__ = [
     "LOCAL_PROJECT",
     "Specifier",
     "bare",
+    "editable_reason",
     "file_named",
     "is_remote",
     "local_place",
@@ -52,6 +53,7 @@ _PLAIN: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)
 _EXACT: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*==\s*[\w.!+-]+"
 _DIRECT: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*@\s*(\S+)"
 _REPOSITORY: Final = "version control is looked up each time, unless a commit of git is named in full"
+_CHECKED_OUT: Final = "an editable of version control is checked out anew each time"
 #: A commit named in full never moves, unlike a branch or a tag.
 _COMMIT: Final = r"git\+[a-z]+://\S+@[0-9a-f]{40}(?:#\S*)?"
 _SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]*):"
@@ -104,6 +106,11 @@ def _url(scheme: str, url: str, directory: str) -> Specifier:
     if re.fullmatch(_COMMIT, url) is not None:
         return Specifier()
     raise UnkeyableError(_REPOSITORY if "+" in scheme else "a URL is unknown")
+
+
+def editable_reason(value: str) -> str:
+    """Return why the editable *value* has no key, in one clause."""
+    return _CHECKED_OUT if re.match(r"[A-Za-z]+\+[A-Za-z]+:", value) else LOCAL_PROJECT
 
 
 def _local(path: str) -> Specifier:

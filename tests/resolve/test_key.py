@@ -462,6 +462,7 @@ UNKEYABLE: Final = {
     "./x ; python_version > '3'": LOCAL,
     "-e .": LOCAL,
     "-e x": LOCAL,
+    "-e git+https://h/x@main#egg=x": "an editable of version control is checked out anew each time",
     "x @ file://{directory}/x": LOCAL,
     "file://{directory}/x#egg=x": LOCAL,
     "file:x": LOCAL,
