@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -146,8 +147,13 @@ class Backend:
     def _call(self, hook: str, *arguments: object) -> Any:
         import pyproject_hooks
 
+        # pip shows no output of a build; newer versions of the library warn in this process of what the backend warns.
+        forwarded = getattr(pyproject_hooks, "BuildBackendWarning", None)
         try:
-            return getattr(self._caller, hook)(*arguments)
+            with warnings.catch_warnings():
+                if forwarded is not None:
+                    warnings.simplefilter("ignore", forwarded)
+                return getattr(self._caller, hook)(*arguments)
         except (
             subprocess.CalledProcessError,
             pyproject_hooks.BackendUnavailable,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,3 +169,22 @@ def test_a_page_of_an_index_that_is_rewritten_in_place(bench: Bench, tmp_path: P
         os.utime(page, (1_700_000_000, 1_700_000_000))
         bench.install(tmp_path, *arguments, environ={"PIP_NO_CACHE_DIR": "1"})
         assert bench.run("python", "-c", "import bb; print(bb.VALUE)").strip() == version
+
+
+def test_what_a_backend_warns_of_is_not_shown(bench: Bench, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    project = _project(tmp_path / "bb", "bb")
+    backend = project / "backend.py"
+    backend.write_text(
+        backend.read_text().replace(
+            "def build_wheel(",
+            """def get_requires_for_build_wheel(settings=None):
+    import warnings
+    warnings.warn("look out")
+    return []
+
+def build_wheel(""",
+        )
+    )
+    warnings.simplefilter("error")
+    assert _value(bench, tmp_path, [str(project)]) == "one"
+    assert not recwarn.list
