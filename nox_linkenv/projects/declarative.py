@@ -19,7 +19,7 @@ from nox_linkenv.projects.build_config import Declaration
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["declaration_of"]
+__all__ = ["declaration_of", "writes_nothing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class _Rules:
         mapped: such keys below which the keys are the paths of it.
         version: values at ``source`` in its table's ``version`` which read the version from the file at ``path``.
         dynamic: whether everything else that is dynamic stands in its table.
+        leavings: whether a build leaves something in the project.
     """
 
     table: str
@@ -48,6 +49,7 @@ class _Rules:
     mapped: frozenset[str] = frozenset()
     version: frozenset[str | None] = frozenset()
     dynamic: bool = field(default=False)
+    leavings: bool = field(default=False)
 
 
 _BACKENDS: Final[Mapping[str, _Rules]] = {
@@ -69,6 +71,7 @@ _BACKENDS: Final[Mapping[str, _Rules]] = {
         files=("pdm_build.py",),
         copies=frozenset({"wheel-data"}),
         version=frozenset({None, "file"}),
+        leavings=True,  # .pdm-build
     ),
     "poetry.core.masonry.api": _Rules(
         "poetry",
@@ -83,6 +86,7 @@ _BACKENDS: Final[Mapping[str, _Rules]] = {
         code=frozenset({"cmdclass", "ext-modules"}),
         files=("setup.py", "setup.cfg"),
         copies=frozenset({"data-files", "script-files"}),
+        leavings=True,  # build, *.egg-info
     ),
     "uv_build": _Rules("uv", frozenset({"uv-build"}), copies=frozenset({"data"})),
 }
@@ -91,14 +95,7 @@ _NAME: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:[<>=!~,;(]|$)")
 
 def declaration_of(text: str) -> Declaration | None:
     """Return what the *text* of a ``pyproject.toml`` says of a build, ``None`` where it is not declarative."""
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    try:
-        data = tomllib.loads(text)
-    except ValueError:
-        return None
+    data = _loads(text)
     system, metadata, tools = (_table(data, name) for name in ("build-system", "project", "tool"))
     backend = system.get("build-backend")
     rules = _BACKENDS.get(backend) if isinstance(backend, str) else None
@@ -113,6 +110,23 @@ def declaration_of(text: str) -> Declaration | None:
     if not rules.code.isdisjoint(key for key, _ in _items(tool)):
         return None
     return Declaration(rules.repository, tuple(sorted(set(_copied(tool, rules)))), rules.files, rules.above)
+
+
+def writes_nothing(text: str) -> bool:
+    """Return whether the *text* of a ``pyproject.toml`` declares a build that leaves nothing in the project."""
+    backend = _table(_loads(text), "build-system").get("build-backend")
+    return declaration_of(text) is not None and not _BACKENDS[str(backend)].leavings
+
+
+def _loads(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text)
+    except ValueError:
+        return {}
 
 
 def _plain(requires: object, rules: _Rules) -> bool:

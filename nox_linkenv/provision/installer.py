@@ -34,7 +34,7 @@ def install(environment: Environment, request: Request, pip: Pip) -> Outcome:
     environment.check()
     with environment.policy.installing(request):
         keys = RequestKeys(environment, request)
-        outcome = _as_before(environment, keys, pip) or _anew(environment, keys, pip)
+        outcome = _as_before(environment, keys, pip) or _in_turn(environment, keys, pip)
     told = environment.store.told()
     return replace(outcome, warnings=(*told, *outcome.warnings), seconds=time.perf_counter() - began)
 
@@ -102,23 +102,35 @@ def _replay(
     return environment.carry_out(plan, resolution, keys.arguments, pip, message=message)
 
 
+def _in_turn(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
+    """Bring about what is missing, unless another process is about to: then wait for that, and look again."""
+    from nox_linkenv.progress import shown
+
+    with shown(environment.policy.display()):
+        if not isinstance(keys.full, Key) or environment.settings.offline:
+            return _anew(environment, keys, pip)
+        from nox_linkenv.provision.turns import in_turn
+
+        environment.policy.asking()
+        with in_turn(environment.store, keys.full.digest) as waited:
+            return (_as_before(environment, keys, pip) if waited else None) or _anew(environment, keys, pip)
+
+
 def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
     """Bring about what is missing.
 
     A project may have to be built for that, in an environment that has its requirements installed by this very module:
     so :func:`install` is handed down.
     """
-    from nox_linkenv.progress import shown
     from nox_linkenv.provision.cold import install_cold
 
-    with shown(environment.policy.display()):
-        key, answered = keys.key, None
-        if not isinstance(key, Key | Unkeyable):
-            from nox_linkenv.provision.build_environment import build_environments
-            from nox_linkenv.provision.local import install_local
+    key, answered = keys.key, None
+    if not isinstance(key, Key | Unkeyable):
+        from nox_linkenv.provision.build_environment import build_environments
+        from nox_linkenv.provision.local import install_local
 
-            found = install_local(environment, keys, key, pip, build_environments(environment, install))
-            if isinstance(found, Outcome):
-                return found
-            key, answered = Unkeyable(found.reason), found.answered
-        return install_cold(environment, keys, key, pip, answered=answered)
+        found = install_local(environment, keys, key, pip, build_environments(environment, install))
+        if isinstance(found, Outcome):
+            return found
+        key, answered = Unkeyable(found.reason), found.answered
+    return install_cold(environment, keys, key, pip, answered=answered)

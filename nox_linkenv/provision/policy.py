@@ -72,6 +72,9 @@ class Policy:
     def capturing(self, store: Store) -> None:
         """A skeleton is not in *store*, and is to be captured: its first use here.  Others may be missing, too."""
 
+    def asking(self) -> None:
+        """The request that is being answered has no remembered answer that holds."""
+
     def upcoming(self) -> Sequence[str]:
         """Return the paths of environments that this process makes next, as far as that is known."""
         return ()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.layout import Layout
 
-__all__ = ["hold", "hold_for", "hold_to_remove"]
+__all__ = ["hold", "hold_for", "hold_to_remove", "take_turn"]
 
 
 @contextlib.contextmanager
@@ -80,6 +80,24 @@ def hold_for(layout: Layout, name: str) -> Iterator[None]:
     make_shared(layout.lock(name[:32]))
     with FileLock(layout.lock(name[:32])):
         yield
+
+
+def take_turn(layout: Layout, name: str, *, within: float) -> FileLock | None:
+    """Return the lock of the piece of work *name*, acquired; ``None`` where somebody else has it.
+
+    Args:
+        within: seconds to wait for that one.
+
+    Raises:
+        OSError: the filesystem has no locks, or the lock cannot be written.
+    """
+    make_shared(layout.lock(name[:32]))
+    lock = FileLock(layout.lock(name[:32]))
+    try:
+        lock.acquire(timeout=within)
+    except Timeout:
+        return None
+    return lock
 
 
 @contextlib.contextmanager
