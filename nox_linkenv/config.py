@@ -66,6 +66,7 @@ class Settings:
         bytecode: share bytecode.
         spares: make trees of links ahead, so that a next environment with the same packages only moves them; off where
             the variable ``CI`` is true, unless something says otherwise.
+        ahead: bring into the store what later sessions of a run of nox need, in another process, while one works.
         reuse_builds: build local projects in linked build environments, and again only when something has changed.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
         cleanup: which environments are removed when their session is over.
@@ -80,6 +81,7 @@ class Settings:
     offline: bool = False
     bytecode: bool = True
     spares: bool = True
+    ahead: bool = True
     verify: bool = False
     reuse_builds: bool = True
     cleanup: Cleanup = Cleanup.KEEP

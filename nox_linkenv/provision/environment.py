@@ -414,6 +414,7 @@ class Environment:
 
         closing = self.end_session(environ, untouched=untouched)
         schedule(self.store, closing.tasks)
+        self.policy.closed(closing.tasks)
         return closing.messages
 
 

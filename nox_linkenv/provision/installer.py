@@ -111,7 +111,7 @@ def _in_turn(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
             return _anew(environment, keys, pip)
         from nox_linkenv.provision.turns import in_turn
 
-        environment.policy.asking()
+        environment.policy.asking(environment.store)
         with in_turn(environment.store, keys.full.digest) as waited:
             return (_as_before(environment, keys, pip) if waited else None) or _anew(environment, keys, pip)
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from nox_linkenv.env.receipt import Receipt
+    from nox_linkenv.maintenance.background import Tasks
     from nox_linkenv.progress import Display
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject
@@ -72,8 +73,11 @@ class Policy:
     def capturing(self, store: Store) -> None:
         """A skeleton is not in *store*, and is to be captured: its first use here.  Others may be missing, too."""
 
-    def asking(self) -> None:
-        """The request that is being answered has no remembered answer that holds."""
+    def asking(self, store: Store) -> None:
+        """The request that is being answered has no answer in *store* that holds: its first time, or an old one."""
+
+    def closed(self, tasks: Tasks) -> None:
+        """The session has ended, and *tasks* are worth doing for the next one."""
 
     def upcoming(self) -> Sequence[str]:
         """Return the paths of environments that this process makes next, as far as that is known."""

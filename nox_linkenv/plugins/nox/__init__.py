@@ -72,6 +72,8 @@ def _beginning(args: Sequence[str], options: Mapping[str, Any], environment: Lin
 def _session_execute(runner: SessionRunner) -> Result:
     """Stand in for ``SessionRunner.execute``: when the session is over, and timed, look at its environment."""
     LinkedEnv.running = runner
+    if LinkedEnv.ahead is not None:
+        LinkedEnv.ahead.begun(runner)
     result = _execute(runner)
     if isinstance(runner.venv, LinkedEnv) and runner.venv.opened:
         try:

@@ -1,128 +1,161 @@
-"""Skeletons of the sessions to come, captured by another process while the session that needs the first one works.
+"""What the sessions to come need is brought into the store by another process, while the one that asked first works.
 
-Only where skeletons are missing, so in the first run of a matrix, and where there is another core.  The process ends
-with nox: it reads from a pipe that nox holds, and begins nothing more once that is closed.
+Only where something is missing, so in the first run of a matrix, and where there is another core.  The process is in
+:mod:`~.ahead_process`; it ends with nox: it reads from a pipe that nox holds.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import inspect
 import json
 import os
-import select
 import subprocess
 import sys
-import time
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from nox.virtualenv import InterpreterNotFound, VirtualEnv
-
-from nox_linkenv.env.capture import capture_as
 from nox_linkenv.env.interpreter.isolated import module_command
-from nox_linkenv.env.interpreter.search_cache import absolute_path, save_interpreter
-from nox_linkenv.env.skeleton import creator, skeleton_name, stored_skeleton
-from nox_linkenv.errors import LinkenvError
 from nox_linkenv.maintenance.background import lease
-from nox_linkenv.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nox.sessions import SessionRunner
 
-__all__ = ["start"]
+    from nox_linkenv.maintenance.background import CompileTask
+    from nox_linkenv.resolve.request import Request
+    from nox_linkenv.store import Store
+
+__all__ = ["PROCESS", "Ahead", "command"]
 
 #: What nox and virtualenv import.
 _NEEDED: Final = (
     "nox", "virtualenv", "argcomplete", "attr", "attrs", "colorlog", "dependency_groups", "distlib", "filelock",
     "humanize", "packaging", "platformdirs", "python_discovery", "tomli",
 )  # fmt: skip
-_NICENESS: Final = 5
-#: The processes that have been started: to forget one would close its pipe.
-_started: list[subprocess.Popen[bytes]] = []
+PROCESS: Final = "nox_linkenv.plugins.nox.ahead_process"
 
 
-def start(store: Store, runner: SessionRunner, queued: Sequence[SessionRunner]) -> None:
-    """Have the skeletons captured that the sessions *queued* after *runner* need, once in a run of nox."""
-    wanted = _wanted(runner, queued)
-    if not wanted or _started or _cores() < 2:
-        return
-    roots = [layout.root for layout in store.layers]
-    with contextlib.suppress(OSError), lease(store) as inherited:
-        process = subprocess.Popen(
-            module_command(__name__, _NEEDED),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            pass_fds=inherited,
-        )
-        _started.append(process)
-        assert process.stdin is not None
-        process.stdin.write(f"{json.dumps([roots, wanted])}\n".encode())
-        process.stdin.flush()
+class Ahead:
+    """What one run of nox has had done ahead.
+
+    Args:
+        store: that of the session which is the first to miss something.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._process: subprocess.Popen[bytes] | None = None
+        self._captures = False
+        self._led: set[tuple[str, str]] = set()
+
+    def capture(self, runner: SessionRunner, queued: Sequence[SessionRunner]) -> None:
+        """Have the skeletons captured that the sessions *queued* after that of *runner* need."""
+        wanted = {json.dumps(_interpreter(coming)): _interpreter(coming) for coming in queued if _is_linked(coming)}
+        wanted.pop(json.dumps(_interpreter(runner)), None)
+        if wanted and not self._captures:
+            self._captures = True
+            self._tell({"skeletons": list(wanted.values())})
+
+    def lead(
+        self, runner: SessionRunner, queued: Sequence[SessionRunner], prefix: str, requests: Sequence[Request]
+    ) -> bool:
+        """Have installed for the sessions *queued* what that of *runner* asks for, where they differ by Python only.
+
+        Args:
+            prefix: absolute path of the environment of that session.
+            requests: its requests so far; further ones are for :meth:`add`.
+
+        Returns:
+            Whether that is done: not where there is no such session, or an earlier one of them has led already.
+        """
+        name, variant = runner.name, _variant(runner)
+        alike = [coming for coming in queued if (coming.name, _variant(coming)) == (name, variant)]
+        sessions = [[coming.friendly_name, *_interpreter(coming)] for coming in alike if _is_made(coming)]
+        if not sessions or (name, variant) in self._led or sys.platform == "win32":
+            return False
+        self._led.add((name, variant))
+        self._tell({"sessions": sessions, "directory": os.getcwd(), "prefix": prefix})
+        for request in requests:
+            self.add(request)
+        return True
+
+    def add(self, request: Request) -> None:
+        """Have *request* carried out for the sessions to come, too, after those before it."""
+        self._tell({"request": [request.arguments, dict(request.environ), request.directory]})
+
+    def compile(self, tasks: Iterable[CompileTask]) -> None:
+        """Have the modules of *tasks* compiled for the sessions to come, which most likely import the same."""
+        modules = [
+            path.removeprefix(f"{site}/") for task in tasks for path in task.wanted for site in task.facts.site_packages
+        ]
+        self._tell({"imported": modules})
+
+    def begun(self, runner: SessionRunner) -> None:
+        """Have nothing more done for the session of *runner*: it begins."""
+        if self._process is not None:
+            self._tell({"begun": runner.friendly_name})
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        if _cores() < 2:
+            return
+        with contextlib.suppress(OSError):  # it has ended, or cannot be started: the sessions do all by themselves
+            self._process = self._process or self._start()
+            _write(self._process, message)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        with lease(self._store) as inherited:
+            process = subprocess.Popen(
+                command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+                pass_fds=inherited,
+            )
         process.returncode = 0  # nobody waits for it
+        assert process.stdin is not None
         atexit.register(process.stdin.close)
+        _write(process, [layout.root for layout in self._store.layers])
+        return process
 
 
-def _wanted(runner: SessionRunner, queued: Sequence[SessionRunner]) -> list[tuple[str | None, list[str]]]:
-    """Return interpreter and parameters of the *queued* sessions, each once, without those of *runner*."""
-    config = runner.global_config
-    found: dict[str, tuple[str | None, list[str]]] = {}
-    for coming in queued:
-        func = coming.func
-        backend = config.force_venv_backend or func.venv_backend or config.default_venv_backend or ""
-        python = func.python
-        if backend.partition("|")[0] == "linked" and (python is None or isinstance(python, str)):
-            key = (python, list(func.venv_params or ()))
-            found[json.dumps(key)] = key
-    own = (runner.func.python, list(runner.func.venv_params or ()))
-    return [key for key in found.values() if key != own]
+def command() -> list[str]:
+    """Return the command that starts the process."""
+    return module_command(PROCESS, _NEEDED)
+
+
+def _write(process: subprocess.Popen[bytes], message: object) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{json.dumps(message)}\n".encode())
+    process.stdin.flush()
+
+
+def _interpreter(runner: SessionRunner) -> tuple[str | None, list[str]]:
+    """Return interpreter and parameters of virtualenv of a session."""
+    python = runner.func.python
+    return (python if isinstance(python, str) else None), list(runner.func.venv_params or ())
+
+
+def _variant(runner: SessionRunner) -> str:
+    """Return what tells the session from others of its function, its Python aside: the parameters, as nox has them."""
+    return runner.friendly_name.removeprefix(runner.name).removeprefix(f"-{runner.func.python}")
+
+
+def _is_linked(runner: SessionRunner) -> bool:
+    """Return whether the environment of the session is to be a linked one."""
+    config, func = runner.global_config, runner.func
+    backend = config.force_venv_backend or func.venv_backend or config.default_venv_backend or ""
+    return backend.partition("|")[0] == "linked" and (func.python is None or isinstance(func.python, str))
+
+
+def _is_made(runner: SessionRunner) -> bool:
+    """Return whether a linked environment is to be made for the session: nox reuses none that stands there."""
+    reuses = getattr(runner, "reuse_existing_venv", None)  # nox 2024.4.15 and later
+    reused = runner.func.reuse_venv if reuses is None else reuses()
+    return _is_linked(runner) and not (reused and os.path.exists(runner.envdir))
 
 
 def _cores() -> int:
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _capture(store: Store, interpreter: str | None, parameters: Sequence[str]) -> None:
-    """Capture the skeleton, unless it is stored; and remember what interpreter nox finds by that name."""
-    signature = inspect.signature(VirtualEnv.__init__).parameters
-    options: dict[str, Any] = {"download_python": "never"} if "download_python" in signature else {}
-    if "venv_backend" in signature:
-        options["venv_backend"] = "virtualenv"
-    resolved = VirtualEnv(os.devnull, interpreter, **options)._resolved_interpreter
-    if interpreter is not None:
-        save_interpreter(store, interpreter, os.environ, os.getcwd(), resolved, now=time.time())
-    path = absolute_path(resolved)
-    name = skeleton_name(path, parameters, creator=creator(), environ=os.environ)
-    if name is not None and stored_skeleton(store, name) is None:
-        capture_as(name, store, path, parameters)
-
-
-def _is_over(stream: IO[bytes]) -> bool:
-    """Return whether the other end of *stream*, an unbuffered pipe, has been closed."""
-    if sys.platform == "win32":  # it cannot wait for pipes
-        return False
-    return bool(select.select([stream], [], [], 0)[0])
-
-
-def main() -> int:
-    """Capture what standard input names, until that is closed."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    stream = open(sys.stdin.fileno(), "rb", buffering=0)  # noqa: SIM115 - for as long as the process lives
-    (root, *lower), wanted = json.loads(stream.readline())
-    store = Store.open(root, lower=lower)
-    for interpreter, parameters in wanted:
-        if _is_over(stream):
-            break
-        with contextlib.suppress(LinkenvError, OSError, InterpreterNotFound):
-            _capture(store, interpreter, parameters)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

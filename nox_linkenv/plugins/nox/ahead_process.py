@@ -16,18 +16,24 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from nox.virtualenv import InterpreterNotFound, VirtualEnv
 
 from nox_linkenv.config import load_settings
+from nox_linkenv.env.assembly.link_source import open_store
+from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.capture import capture_as
+from nox_linkenv.env.contents import contents
 from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.interpreter.search_cache import absolute_path, save_interpreter
 from nox_linkenv.env.skeleton import creator, skeleton_name, stored_skeleton
 from nox_linkenv.env.temporary import scratch_place
 from nox_linkenv.errors import LinkenvError
+from nox_linkenv.maintenance.background import CompileTask, Tasks, perform
+from nox_linkenv.plugins.nox.ahead_work import Session, Work
+from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.projects.build_config import read_declared
 from nox_linkenv.projects.declarative import writes_nothing
 from nox_linkenv.provision.cleanup import remove_environment
@@ -43,71 +49,19 @@ from nox_linkenv.store.temporary import temporary_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    _Messages: TypeAlias = "queue.SimpleQueue[Mapping[str, Any] | None]"
+
 __all__ = ["main"]
 
 _NICENESS: Final = 5
 #: Seconds between two attempts to stop what has been started.
 _PAUSE: Final = 0.2
+#: What may go wrong: the session says that itself, when it comes to it.
+_FAILURES: Final = (LinkenvError, BackendError, OSError, InterpreterNotFound)
 
 
 class _StoppedError(Exception):
     """Nothing more is to be done for a session: its requests are not known, or only pip itself can carry them out."""
-
-
-@dataclass(slots=True)
-class _Session:
-    """A session to come.
-
-    Args:
-        name: as nox has it.
-        interpreter: as it is asked for; ``None`` for nox's own.
-        parameters: of virtualenv.
-        environment: a throwaway one, in which everything is installed that the session is expected to ask for.
-        done: how many requests have been carried out there.
-        over: whether nothing more is to be done for it.
-    """
-
-    name: str
-    interpreter: str | None
-    parameters: Sequence[str]
-    environment: Environment | None = None
-    done: int = 0
-    over: bool = False
-
-
-@dataclass(slots=True)
-class _Work:
-    """What is to be done, as far as that is known.
-
-    Args:
-        skeletons: interpreters and parameters of virtualenv, the next one first.
-        directory: where settings are looked for.
-        prefix: absolute path of the environment of the session whose requests these are.
-        requests: of that session.
-        sessions: that are expected to ask for the same.
-    """
-
-    skeletons: list[tuple[str | None, Sequence[str]]] = field(default_factory=list)
-    directory: str = ""
-    prefix: str = ""
-    requests: list[Request] = field(default_factory=list)
-    sessions: list[_Session] = field(default_factory=list)
-
-    def take(self, message: Mapping[str, Any]) -> None:
-        """Take in a *message* of :mod:`~.ahead`."""
-        self.skeletons.extend(map(tuple, message.get("skeletons", ())))
-        if "sessions" in message:
-            self.directory, self.prefix, self.requests = message["directory"], message["prefix"], []
-            self.sessions = [_Session(*session) for session in message["sessions"]]
-        for arguments, environ, directory in message.get("requests", ()):
-            self.requests.append(Request(tuple(arguments), environ, directory))
-        for session in self.sessions:
-            session.over |= session.name == message.get("begun")
-
-    def next_session(self) -> _Session | None:
-        """Return the session to install for: the last one first, as nox itself comes from the other end."""
-        waiting = (part for part in reversed(self.sessions) if not part.over and part.done < len(self.requests))
-        return next(waiting, None)
 
 
 class _Pip:
@@ -162,37 +116,53 @@ def _capture(store: Store, interpreter: str | None, parameters: Sequence[str]) -
         capture_as(name, store, path, parameters)
 
 
-def _install(work: _Work, session: _Session, over: threading.Event) -> None:
+def _install(work: Work, session: Session, over: threading.Event) -> None:
     """Install in the throwaway environment of *session* what is next, so that the store has it.
 
     Raises:
         _StoppedError, LinkenvError, OSError, InterpreterNotFound: it cannot be told, or it cannot be had.
     """
-    environment = session.environment or _environment(work, session)
+    environment = session.environment
+    if environment is None:
+        settings = load_settings(directory=work.directory)
+        prefix = f"{scratch_place(open_store(settings).layout)}/{temporary_name()}"
+        environment = session.environment = Environment(prefix, settings, session=session.name)
+        if not environment.create(_interpreter(environment.store, session.interpreter), session.parameters):
+            raise _StoppedError
     request = _in_place(work.requests[session.done], work.prefix, environment.prefix, session.name)
-    keys = RequestKeys(environment, request)
-    if isinstance(keys.key, Unkeyable):
+    key = RequestKeys(environment, request).key
+    if isinstance(key, Unkeyable):
         raise _StoppedError
-    if not isinstance(keys.key, Key):  # a session that runs now sees what a build does in a project
-        for project in keys.key.requested.projects:
+    if not isinstance(key, Key):  # a session that runs now sees what a build does in a project
+        for project in key.requested.projects:
             if not writes_nothing(read_declared(project.path)):
                 raise _StoppedError
     install(environment, request, _Pip(environment.prefix, request, over))
     session.done += 1
 
 
-def _environment(work: _Work, session: _Session) -> Environment:
-    settings = load_settings(directory=work.directory)
-    environment = Environment("", settings, session=session.name)
-    environment.prefix = f"{scratch_place(environment.store.layout)}/{temporary_name()}"
-    session.environment = environment
-    if not environment.create(_interpreter(environment.store, session.interpreter), session.parameters):
-        raise _StoppedError
-    return environment
+def _compile(work: Work, session: Session) -> None:
+    """Compile in advance what *session* is expected to import.
+
+    Raises:
+        LinkenvError, OSError: it cannot be done.
+    """
+    session.compiled = True
+    environment, tasks = session.environment, Tasks()
+    receipt = None if environment is None else environment.receipt
+    if environment is None or receipt is None:
+        return
+    facts = receipt.facts
+    for content in contents(environment.store, environment.prefix, receipt):
+        modules = sources(content.links, content.empty, facts)
+        inside = {path.removeprefix(f"{site}/"): path for path in modules for site in facts.site_packages}
+        if wanted := [inside[path] for path in work.imported & inside.keys()]:
+            tasks.compile.append(CompileTask(content.name, receipt.interpreter, facts, wanted, modules))
+    perform(environment.store, tasks, jobs=1)
 
 
 def _in_place(request: Request, former: str, prefix: str, name: str) -> Request:
-    """Return the *request* of the session with the environment at *former* as that of the session *name* at *prefix*."""
+    """Return *request*, made for the environment at *former*, as the session *name* makes it for that at *prefix*."""
     environ = dict(request.environ)
     programs, others = os.path.join(former, "bin"), os.path.join(prefix, "bin")
     path = [others if entry == programs else entry for entry in environ.get("PATH", "").split(os.pathsep)]
@@ -202,19 +172,19 @@ def _in_place(request: Request, former: str, prefix: str, name: str) -> Request:
     return Request(request.arguments, environ, request.directory)
 
 
-def _messages() -> Iterator[Mapping[str, Any]]:
+def _messages() -> Iterator[Any]:
     with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
         for line in stream:
             yield json.loads(line)
 
 
-def _listen(messages: queue.SimpleQueue[Mapping[str, Any] | None], over: threading.Event) -> None:
+def _listen(told: Iterator[Any], messages: _Messages, over: threading.Event) -> None:
     """Hand on what nox says; when it has ended, stop what has been started."""
-    for message in _messages():
+    for message in told:
         messages.put(message)
     over.set()
     messages.put(None)
-    while hasattr(os, "killpg"):
+    while hasattr(os, "killpg") and os.getpgrp() == os.getpid():  # the group is its own: nobody else is met
         os.killpg(0, signal.SIGTERM)
         time.sleep(_PAUSE)
 
@@ -224,34 +194,40 @@ def main() -> int:
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     signal.signal(signal.SIGTERM, lambda *_: None)  # for the processes that are started it is the usual again
-    work, over = _Work(), threading.Event()
-    messages: queue.SimpleQueue[Mapping[str, Any] | None] = queue.SimpleQueue()
-    (root, *lower) = next(_messages())
+    messages: _Messages = queue.SimpleQueue()
+    work, over, told = Work(), threading.Event(), _messages()
+    (root, *lower) = next(told)
     store = Store.open(root, lower=lower)
-    threading.Thread(target=_listen, args=(messages, over), daemon=True).start()
-    environments: list[Environment] = []
+    threading.Thread(target=_listen, args=(told, messages, over), daemon=True).start()
+    try:
+        _do(store, work, messages, over)
+    finally:
+        for session in work.begun:
+            if session.environment is not None:
+                with contextlib.suppress(OSError):
+                    remove_environment(session.environment.store, session.environment.prefix)
+    return 0
+
+
+def _do(store: Store, work: Work, messages: queue.SimpleQueue[Mapping[str, Any] | None], over: threading.Event) -> None:
     while not over.is_set():
         session = work.next_session()
-        idle = session is None and not work.skeletons
-        with contextlib.suppress(queue.Empty):
-            message = messages.get(block=idle)
-            if message is not None:
-                work.take(message)
+        try:
+            message = messages.get(block=session is None and not work.skeletons)
+        except queue.Empty:
+            pass
+        else:
+            work.take(message or {})
             continue
         if session is None:
-            with contextlib.suppress(LinkenvError, OSError, InterpreterNotFound):
+            with contextlib.suppress(*_FAILURES):
                 _capture(store, *work.skeletons.pop(0))
             continue
+        step = partial(_install, over=over) if session.done < len(work.requests) else _compile
         try:
-            _install(work, session, over)
-        except (_StoppedError, LinkenvError, OSError, InterpreterNotFound):
+            step(work, session)
+        except (_StoppedError, *_FAILURES):
             session.over = True
-        if session.environment is not None and session.environment not in environments:
-            environments.append(session.environment)
-    for environment in environments:
-        with contextlib.suppress(OSError):
-            remove_environment(environment.store, environment.prefix)
-    return 0
 
 
 if __name__ == "__main__":

@@ -25,10 +25,15 @@ from nox_linkenv.provision.policy import Policy
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from nox.sessions import SessionRunner
 
+    from nox_linkenv.config import Settings
+    from nox_linkenv.maintenance.background import Tasks
+    from nox_linkenv.plugins.nox.ahead import Ahead
     from nox_linkenv.progress import Display
+    from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
 
 __all__ = ["BACKEND", "LinkedEnv", "queued", "reported"]
@@ -42,9 +47,11 @@ class LinkedEnv(VirtualEnv):
 
     Attributes:
         running: what runs the session that runs now.
+        ahead: what is done for the sessions to come, once something has been missing.
     """
 
     running: ClassVar[SessionRunner | None] = None
+    ahead: ClassVar[Ahead | None] = None
 
     def __init__(self, location: str, interpreter: str | None = None, **options: Any) -> None:
         options.pop("venv_backend", None)
@@ -87,7 +94,7 @@ class LinkedEnv(VirtualEnv):
                 _warn_of_misspelt_variables()
                 name = os.path.basename(self.location)
                 prefix = self.location.replace(os.sep, "/")
-                self._linked = Environment(prefix, settings, session=name, policy=_NoxPolicy())
+                self._linked = Environment(prefix, settings, session=name, policy=_NoxPolicy(settings, prefix))
         return self._linked
 
     @property
@@ -187,7 +194,18 @@ class LinkedEnv(VirtualEnv):
 
 
 class _NoxPolicy(Policy):
-    """What is being done is shown where nox writes its own lines; nox knows which sessions come next."""
+    """What is being done is shown where nox writes its own lines; nox knows which sessions come next.
+
+    Args:
+        settings: of the environment.
+        prefix: absolute path of it.
+    """
+
+    def __init__(self, settings: Settings, prefix: str) -> None:
+        self._settings = settings
+        self._prefix = prefix
+        self._requests: list[Request] = []
+        self._leads = False
 
     def upcoming(self) -> Sequence[str]:
         if on_ci():
@@ -200,10 +218,30 @@ class _NoxPolicy(Policy):
         return display_on(sys.stderr, logger.info)
 
     def capturing(self, store: Store) -> None:
-        if LinkedEnv.running is not None:
-            from nox_linkenv.plugins.nox.ahead import start
+        if LinkedEnv.running is not None and self._settings.ahead:
+            _ahead(store).capture(LinkedEnv.running, queued())
 
-            start(store, LinkedEnv.running, queued())
+    def installing(self, request: Request) -> AbstractContextManager[None]:
+        self._requests.append(request)
+        if self._leads and LinkedEnv.ahead is not None:
+            LinkedEnv.ahead.add(request)
+        return super().installing(request)
+
+    def closed(self, tasks: Tasks) -> None:
+        if self._leads and LinkedEnv.ahead is not None:
+            LinkedEnv.ahead.compile(tasks.compile)
+
+    def asking(self, store: Store) -> None:
+        if LinkedEnv.running is not None and self._settings.ahead and not self._leads and queued():
+            self._leads = _ahead(store).lead(LinkedEnv.running, queued(), self._prefix, self._requests)
+
+
+def _ahead(store: Store) -> Ahead:
+    if LinkedEnv.ahead is None:
+        from nox_linkenv.plugins.nox.ahead import Ahead
+
+        LinkedEnv.ahead = Ahead(store)
+    return LinkedEnv.ahead
 
 
 def queued() -> Sequence[SessionRunner]:

@@ -34,6 +34,7 @@ _DESCRIPTIONS: Final = {
     "offline": "answer from remembered resolutions of any age, and ask nobody",
     "bytecode": "share bytecode between environments",
     "spares": "make trees of links ahead, so that the next environment only moves them",
+    "ahead": "bring into the store what later sessions need while one works; of nox only",
     "cleanup": f"which environments are removed after their run - {' | '.join(choice.value for choice in Cleanup)}",
     "verify": "re-hash every file of the store before it is linked",
 }

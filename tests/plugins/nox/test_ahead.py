@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import subprocess
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from nox_linkenv.env.interpreter.isolated import module_command
-from nox_linkenv.plugins.nox.ahead import _NEEDED
+from nox_linkenv.plugins.nox.ahead import command
 from nox_linkenv.store import Store
 from tests.plugins.nox.tool import Project, Run
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
     from tests.support.shared import Host
 
@@ -83,14 +85,142 @@ def test_nothing_is_captured_for_a_single_session(tmp_path: Path, newest: Host) 
     assert outcome.facts == {"second": {"version": "(3, 13) 2.0", "skeletons": 1}}, outcome.output
 
 
+_MATRIX: Final = """\
+import glob, os, pathlib, time
+
+import nox
+
+nox.options.default_venv_backend = os.environ["BACKEND"]
+
+
+@nox.session(python=["3.12", "3.13"])
+@nox.parametrize("what", ["one", "two"])
+def tests(session, what):
+    session.install(*os.environ["REQUEST"].split())
+    if session.python == "3.13":
+        print("bytecode:", len(glob.glob(session.virtualenv.location + "/lib/*/site-packages/__pycache__/tiny.*")))
+    elif what == "one":
+        print("what is ahead is waited for:", wait(answered), flush=True)
+    elif os.environ.get("COMPILED"):
+        print("what is compiled is waited for:", wait(compiled), flush=True)
+        time.sleep(1)  # until it is written down, too
+    session.run("python", "-c", "import tiny; print('tiny', tiny.VERSION)")
+
+
+def wait(condition):
+    end = time.monotonic() + float(os.environ["PATIENCE"])
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+STORE = pathlib.Path(os.environ["LINKENV_STORE"], "v2")
+
+
+def answered():
+    return len(list(STORE.glob("resolutions/*/*.json"))) >= 2  # for two interpreters
+
+
+def compiled():
+    return any(b"python3.13/site-packages/tiny.py" in path.read_bytes() for path in STORE.glob("bytecode/**/*.pyc"))
+"""
+
+
+def _messages(output: str) -> dict[str, str]:
+    """Return what was said of the request of each session."""
+    parts = re.split(r"nox > Running session (.*)\n", output)
+    return {
+        name: re.sub(r" of .*", "", re.findall(r"linked: (?!capturing|waiting)(.*)", text)[0])
+        for name, text in zip(parts[1::2], parts[2::2], strict=True)
+    }
+
+
+def test_the_next_requests_are_answered_before_their_sessions(tmp_path: Path, newest: Host) -> None:
+    for version in ("3.12", "3.13"):
+        require_python(version)
+    project = Project.make(tmp_path / "project", newest, _MATRIX)
+    outcome = project.nox(Run(env={"REQUEST": "needy", "PATIENCE": "60", "COMPILED": "1"}))
+    assert outcome.code == 0, outcome.output
+    assert re.findall("waited for: (.*)", outcome.output) == ["True", "True"]
+    assert re.findall("bytecode: (.*)", outcome.output) == ["1", "1"]
+    assert outcome.output.count("tiny 1.0") == 4
+    reused = "reused the resolution"
+    said = _messages(outcome.output)
+    assert said.pop("tests-3.12(what='one')").startswith("asked pip: this request is new")
+    assert said == dict.fromkeys(["tests-3.12(what='two')", "tests-3.13(what='one')", "tests-3.13(what='two')"], reused)
+    assert _left(project) == []
+
+
+def test_what_is_ahead_can_be_switched_off(tmp_path: Path, newest: Host) -> None:
+    for version in ("3.12", "3.13"):
+        require_python(version)
+    project = Project.make(tmp_path / "project", newest, _MATRIX)
+    sessions = ("-s", "tests-3.12(what='one')", "tests-3.13(what='one')")
+    outcome = project.nox(Run(sessions, env={"REQUEST": "needy", "PATIENCE": "3", "LINKENV_AHEAD": "0"}))
+    assert outcome.code == 0, outcome.output
+    assert "waited for: False" in outcome.output
+    assert all(line.startswith("asked pip") for line in _messages(outcome.output).values())
+
+
+def test_a_build_that_writes_into_the_project_is_not_made_ahead(tmp_path: Path, newest: Host) -> None:
+    """It would change what the tests of the session see which runs meanwhile."""
+    for version in ("3.12", "3.13"):
+        require_python(version)
+    project = Project.make(tmp_path / "project", newest, _MATRIX)
+    backend = (
+        "import os, zipfile\n"
+        "def build_wheel(directory, settings=None, metadata=None):\n"
+        "    open('built', 'a').write('x')\n"
+        "    with zipfile.ZipFile(os.path.join(directory, 'demo-1-py3-none-any.whl'), 'w') as wheel:\n"
+        "        info = {'METADATA': 'Metadata-Version: 2.1\\nName: demo\\nVersion: 1\\nRequires-Dist: tiny\\n',\n"
+        "            'WHEEL': 'Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n'}\n"
+        "        for name, text in info.items():\n"
+        "            wheel.writestr('demo-1.dist-info/' + name, text)\n"
+        "        wheel.writestr('demo-1.dist-info/RECORD', ''.join(f'demo-1.dist-info/{n},,\\n' for n in info))\n"
+        "    return 'demo-1-py3-none-any.whl'\n"
+    )
+    (project.root / "backend.py").write_text(backend)
+    (project.root / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    asked = "def answered():\n    return False\n"
+    noxfile = re.sub(r"def answered\(\):\n.*\n", asked, _MATRIX).replace('if session.python == "3.13"', "if False")
+    (project.root / "noxfile.py").write_text(noxfile.replace("return False\n\n", 'return open("built").read()\n\n', 1))
+    sessions = ("-s", "tests-3.12(what='one')", "tests-3.13(what='one')")
+    outcome = project.nox(Run(sessions, env={"REQUEST": ".", "PATIENCE": "5"}))
+    assert outcome.code == 0, outcome.output
+    assert re.findall("waited for: (.*)", outcome.output) == ["x", "xx"]
+
+
+def _left(project: Project) -> list[str]:
+    """Return what has been left: processes of the store, and environments that were for a moment."""
+    left = ["not looked"]
+    limit = time.monotonic() + 60
+    while left and time.monotonic() < limit:
+        left = [path.name for path in (project.store / "v2" / "throwaway").glob("*")]
+        left += [path.name for path in (project.store / "throwaway").glob("*")]
+        left += [name for name in _commands() if str(project.store) in name]
+        time.sleep(0.2)
+    return left
+
+
+def _commands() -> Iterator[str]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_text(errors="replace").replace("\0", " ")
+
+
 @pytest.mark.parametrize("ends", [False, True], ids=["lives", "has ended"])
 def test_it_ends_with_its_host(tmp_path: Path, ends: bool) -> None:
-    """One that is begun is made whole; no other one is begun once the host has gone."""
+    """What is begun is given up, and nothing else is begun, once the host has gone."""
     paths = [str(require_python(version)) for version in ("3.11", "3.12", "3.13")]
     store = Store.open(str(tmp_path / "store"))
     environ = {name: value for name, value in clean_environment().items() if name != "PYTHONPATH"}
     process = subprocess.Popen(
-        module_command("nox_linkenv.plugins.nox.ahead", _NEEDED),
+        command(),
+        start_new_session=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -98,7 +228,8 @@ def test_it_ends_with_its_host(tmp_path: Path, ends: bool) -> None:
         text=True,
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps([[store.layout.root], [[path, []] for path in paths]]) + "\n")
+    process.stdin.write(json.dumps([store.layout.root]) + "\n")
+    process.stdin.write(json.dumps({"skeletons": [[path, []] for path in paths]}) + "\n")
     process.stdin.flush()
 
     def made() -> int:
