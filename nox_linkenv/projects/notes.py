@@ -270,6 +270,10 @@ class _Collector:
         if entry is None:
             parent = os.path.dirname(name)
             return seen is None and (not parent or tree.entries.get(parent) == "directory")
+        if entry.startswith("symlink "):  # what was read is what it leads to, of which less may count
+            real = os.path.realpath(plain)
+            led = within(real, tree.root)
+            return led in (None, name) or self._is_counted(kind, led, real, tree, seen)
         return entry != "module"
 
     def _is_foreign(self, plain: str) -> bool:

@@ -81,6 +81,31 @@ def test_one_build_serves_every_interpreter(
             assert tree_differences(bench.tree(), linked[version]) == []
 
 
+_VERSION: Final = {
+    "hatchling": '[tool.hatch.version]\npath = "VERSION.py"\n',
+    "pdm": '[tool.pdm.version]\nsource = "file"\npath = "VERSION.py"\n',
+}
+
+
+@pytest.mark.parametrize("backend", ["hatchling", pytest.param("pdm", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("where", ["inside", "chain", pytest.param("outside", marks=pytest.mark.slow)])
+def test_a_version_in_a_module_that_a_link_leads_to_counts_for_an_editable(
+    tmp_path: Path, bench: Bench, backend: str, where: str
+) -> None:
+    project = make_project(tmp_path / "project", backend)
+    path = project / "pyproject.toml"
+    path.write_text(path.read_text().replace('version = "1.0"', 'dynamic = ["version"]') + _VERSION[backend])
+    module = tmp_path / "v.py" if where == "outside" else project / "src" / "demo" / "__init__.py"
+    if where == "chain":
+        (project / "between.py").symlink_to("src/demo/__init__.py")
+    leads_to = {"inside": "src/demo/__init__.py", "chain": "between.py", "outside": "../v.py"}
+    (project / "VERSION.py").symlink_to(leads_to[where])
+    for version in ("1.0", "2.0"):
+        module.write_text(f'__version__ = "{version}"\n')
+        bench.install(project, "--no-deps", "-e", ".")
+        assert f'"demo", "version": "{version}"' in bench.run("python", "-m", "pip", "list", "--format=json")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", _DECLARATIVE)
 def test_wheels_are_the_same_from_every_interpreter(
