@@ -2,158 +2,224 @@
 
 from __future__ import annotations
 
-import enum
-import re
+import datetime
+import math
+import os
 import shutil
 import subprocess
 import sys
-from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cli.tool import linkenv
-from tests.provision.tool import tree
+from tests.cli.tool import age, linkenv
+from tests.maintenance.faults import Fault, Ground, Operation, contents
 from tests.support.capabilities import Capability
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.provision.tool import Site
 
 pytestmark = pytest.mark.needs(Capability.STRACE)
 
-#: The calls by which files are made, changed and removed.
-_CALLS: Final = (
-    "openat,write,pwrite64,copy_file_range,sendfile,ftruncate,link,linkat,symlink,symlinkat,rename,renameat,renameat2,"
-    "unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,fchmodat,utimensat,fsync,fdatasync,ioctl"
-)
-#: Every so manieth of them is tried.
-_STEP: Final = 5
+#: Seconds for one operation; ``--thorough`` has all tried. Other days begin with other calls.
+_WITHIN: Final = 25.0
 
 
-class _Fault(enum.Enum):
-    KILL = "signal=KILL"
-    FAILING = "error=EIO"
-    FULL = "error=ENOSPC"
+def _wheels(site: Site) -> None:
+    make_wheel(site.wheels, "tiny", "1.0", {"tiny/__init__.py": b"V = 1\n", "tiny/more.py": b"W = 2\n" * 40})
+    make_wheel(site.wheels, "other", "1.0", {"other/__init__.py": b"O = 1\n", "other/more.py": b"O = 2\n" * 50})
 
 
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """A store and an environment as they stand before one operation, ``linkenv install``.
-
-    Attributes:
-        kept: a copy of both.
-        want: what the environment holds when all is well.
-    """
-
-    site: Site
-    prefix: Path
-    arguments: tuple[str, ...]
-    kept: Path
-    want: dict[str, tuple[object, ...]]
-
-    @classmethod
-    def make(cls, site: Site, *, stored: bool) -> _Ground:
-        """Make one where the wheel is stored already, or is not."""
-        wheel = make_wheel(
-            site.wheels, "tiny", "1.0", {"tiny/__init__.py": b"V = 1\n", "tiny/more.py": b"W = 2\n" * 40}
-        )
-        prefix, kept = site.root / "env", site.root / "kept"
-        arguments = ("install", str(prefix), "--", "--no-deps", "--no-index", str(wheel))
-        linkenv(site, "create", str(prefix))
-        linkenv(site, "wait")
-        if not stored:
-            _copy(site, prefix, kept)
-        linkenv(site, *arguments)
-        want = _contents(prefix)
-        linkenv(site, "create", str(prefix))
-        linkenv(site, "wait")
-        if stored:
-            _copy(site, prefix, kept)
-        return cls(site, prefix, arguments, kept, want)
-
-    def restore(self) -> None:
-        for name, place in (("store", self.site.store), ("env", self.prefix)):
-            shutil.rmtree(place)
-            subprocess.run(["cp", "-a", self.kept / name, place], check=True)
-
-    def calls(self) -> Iterator[tuple[str, int]]:
-        """Yield the calls that concern the store or the environment: the name, and the how manieth it is."""
-        trace = self.site.root / "trace"
-        done = self._under("-s", "500", "-yy", "-o", str(trace), "-e", f"trace={_CALLS}")
-        assert done.returncode == 0, done.stderr
-        count: Counter[tuple[str, str]] = Counter()
-        seen = set()
-        for process, name, rest in re.findall(r"^(\d+) +(\w+)\((.*)", trace.read_text(errors="replace"), re.MULTILINE):
-            count[process, name] += 1
-            call = (name, count[process, name])
-            ours = str(self.site.root) in rest and (name != "openat" or "O_CREAT" in rest)
-            if ours and call not in seen:
-                seen.add(call)
-                yield call
-
-    def fail_at(self, name: str, count: int, fault: _Fault) -> None:
-        """Do the operation with *fault* at one of its calls; what is left must be right, or be made right."""
-        self.restore()
-        done = self._under("-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:{fault.value}:when={count}")
-        where = f"{fault.name} at {name} {count}:\n{done.stdout}{done.stderr}"
-        assert "Traceback" not in done.stderr, where
-        if fault is not _Fault.KILL:
-            assert done.returncode in (0, 1), where
-        if done.returncode == 0:
-            assert _contents(self.prefix) == self.want, where
-        linkenv(self.site, "create", "--force", str(self.prefix))
-        linkenv(self.site, *self.arguments)
-        assert _contents(self.prefix) == self.want, where
-        linkenv(self.site, "verify", "--full", "--repair", code=None)
-        linkenv(self.site, "verify", "--full")
-
-    def _under(self, *options: str) -> subprocess.CompletedProcess[str]:
-        command = ["strace", "-f", "-qq", *options, sys.executable, "-m", "nox_linkenv", *self.arguments]
-        return subprocess.run(
-            command,
-            cwd=self.site.project,
-            env={**self.site.environ, "LINKENV_STORE": str(self.site.store)},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+def _linkenv(site: Site, *arguments: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "nox_linkenv", *arguments)
 
 
-def _contents(prefix: Path) -> dict[str, tuple[object, ...]]:
-    """Return what stands in the environment: copies of a store have other inodes."""
-    return {name: (*entry[:3], *entry[4:]) for name, entry in tree(prefix).items()}
+def _create(site: Site) -> tuple[str, ...]:
+    return _linkenv(site, "create", site.place().prefix, "--python", str(site.interpreter), "--with", "tiny")
 
 
-def _copy(site: Site, prefix: Path, kept: Path) -> None:
-    kept.mkdir()
-    subprocess.run(["cp", "-a", site.store, kept / "store"], check=True)
-    subprocess.run(["cp", "-a", prefix, kept / "env"], check=True)
+def _environ(site: Site, **more: str) -> dict[str, str]:
+    return {**site.environ, "LINKENV_STORE": str(site.store), **more}
+
+
+def _session(site: Site, *, times: int = 1) -> None:
+    for _ in range(times):
+        site.place().session(["tiny"], run="import tiny.more, pip")
+
+
+def _gone(site: Site) -> None:
+    shutil.rmtree(site.place().prefix)
+
+
+def _storing(site: Site) -> Operation:
+    """The wheel is not stored yet; pip is asked."""
+    return Operation(_create(site), _environ(site), makes=True)
+
+
+def _linking(site: Site) -> Operation:
+    """All is stored, and nothing stands there."""
+    _session(site)
+    subprocess.run(_create(site), env=_environ(site), stdout=subprocess.DEVNULL, check=True)  # finds the interpreter
+    linkenv(site, "wait")
+    _gone(site)
+    shutil.rmtree(site.base / "spares", ignore_errors=True)
+    return Operation(_create(site), _environ(site), makes=True)
+
+
+def _recycling(site: Site) -> Operation:
+    """An environment stands there, which is taken over from; there are no spares."""
+    _session(site, times=2)
+    shutil.rmtree(site.base / "spares", ignore_errors=True)
+    return Operation(_create(site), _environ(site), makes=True)
+
+
+def _from_spares(site: Site) -> Operation:
+    """Trees of links made ahead are moved there."""
+    _session(site, times=2)
+    _gone(site)
+    assert list(site.base.glob("spares/*/*"))
+    return Operation(_create(site), _environ(site), makes=True)
+
+
+def _upkeep(site: Site) -> Operation:
+    """What is done in the background after a session: compiling, making trees ahead, emptying trash."""
+    _session(site)
+    place = site.place()
+    environment = place.environment()
+    place.create(environment)
+    place.install(environment, "tiny")
+    place.run("import tiny.more, pip")
+    shutil.rmtree(site.base / "spares", ignore_errors=True)
+    shutil.rmtree(site.base / "bytecode", ignore_errors=True)
+    tasks = environment.end_session(site.environ).tasks
+    assert tasks.compile
+    assert tasks.prebuilds
+    assert tasks.trash
+    command = (sys.executable, "-m", "nox_linkenv.maintenance.background", str(site.store))
+    return Operation(command, _environ(site), standing=True, told=False, stdin=tasks.dumps().encode())
+
+
+def _pruning(site: Site) -> Operation:
+    """One environment stands there; everything of another is not used any more."""
+    other = site.place("other")
+    other.session(["other"], run="import other.more")
+    shutil.rmtree(other.prefix)
+    _session(site)
+    age(site.base, 1000.0)
+    return Operation(_linkenv(site, "prune", "--unused", "--grace", "0s"), _environ(site), standing=True)
+
+
+def _pruning_all(site: Site) -> Operation:
+    """Nothing is used any more."""
+    _session(site, times=2)
+    _gone(site)
+    return Operation(_linkenv(site, "prune", "--older-than", "0s", "--grace", "0s"), _environ(site))
+
+
+def _repairing(site: Site) -> Operation:
+    """An object, a manifest, a plan and bytecode are damaged."""
+    _session(site, times=2)
+    _gone(site)
+    for pattern in ("objects/*/*", "bytecode/*/*/*", "plans/*/*.json", "wheels/*/*.json"):
+        files = (path for path in sorted(site.base.glob(pattern)) if path.stat().st_size > 200)
+        path = next((path for path in files if b"W = 2" in path.read_bytes()), None)
+        _change(path or next(path for path in sorted(site.base.glob(pattern)) if path.stat().st_size))
+    return Operation(_linkenv(site, "verify", "--full", "--repair"), _environ(site), damaged=True)
+
+
+def _change(path: Path) -> None:
+    """Change one bit, in another file of the same date."""
+    status, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.unlink()
+    path.write_bytes(content)
+    path.chmod(status.st_mode & 0o777)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _capturing(site: Site) -> Operation:
+    """The store knows nothing: virtualenv is asked what it makes."""
+    shutil.rmtree(site.store)
+    return Operation(_create(site), _environ(site), makes=True)
+
+
+def _layering(site: Site) -> Operation:
+    """Another store is read, and this one gets what is new."""
+    _session(site)
+    _gone(site)
+    lower = site.root / "lower"
+    site.store.rename(lower)
+    return Operation(_create(site), _environ(site, LINKENV_LOWER_STORE=str(lower)), makes=True)
+
+
+def _unpacking(site: Site) -> Operation:
+    """A store comes out of an archive, as jobs restore it."""
+    _session(site, times=2)
+    _gone(site)
+    archive = str(site.root / "store.tar")
+    subprocess.run(["tar", "-cf", archive, "-C", str(site.root), "store"], check=True)
+    shutil.rmtree(site.store)
+    return Operation(("tar", "-xf", archive, "-C", str(site.root)), _environ(site), told=False)
+
+
+OPERATIONS: Final[dict[str, Callable[[Site], Operation]]] = {
+    make.__name__[1:]: make
+    for make in (
+        _storing,
+        _linking,
+        _recycling,
+        _from_spares,
+        _upkeep,
+        _pruning,
+        _pruning_all,
+        _repairing,
+        _capturing,
+        _layering,
+        _unpacking,
+    )
+}
+
+
+def _ground(site: Site, name: str) -> Ground:
+    _wheels(site)
+    place = site.place()
+    want = {}
+    if name not in ("storing", "capturing"):
+        _session(site)
+        want = contents(type(site.root)(place.prefix))
+    operation = OPERATIONS[name](site)
+    ground = Ground(site, operation, site.root / "kept", want)
+    ground.keep()
+    if not want:
+        _session(site)
+        want.update(contents(ground.prefix))
+    return ground
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("fault", _Fault, ids=lambda fault: fault.name)
-@pytest.mark.parametrize("stored", [False, True], ids=["storing", "linking"])
-def test_at_every_call(here: Site, fault: _Fault, stored: bool) -> None:
-    ground = _Ground.make(here, stored=stored)
-    calls = list(ground.calls())[::_STEP]
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_at_calls(here: Site, name: str, request: pytest.FixtureRequest) -> None:
+    ground = _ground(here, name)
+    calls = ground.calls()
     assert len(calls) >= 8
-    for name, count in calls:
-        ground.fail_at(name, count, fault)
+    within = math.inf if request.config.getoption("--thorough") else _WITHIN
+    start = datetime.datetime.now(datetime.timezone.utc).date().toordinal() * 16
+    tried = ground.try_at(calls, list(Fault), start=start, within=within)
+    print(f"{name}: {len(calls)} calls; tried: {dict(tried)}")
+    assert tried
 
 
 def test_a_failing_disk_is_told_in_one_line(here: Site) -> None:
-    ground = _Ground.make(here, stored=True)
-    ground.fail_at("write", 1, _Fault.FAILING)
-    ground.restore()
-    done = ground._under("-o", "/dev/null", "-e", "trace=write", "-e", "inject=write:error=EIO:when=1")
+    ground = _ground(here, "linking")
+    (call,) = (call for call in ground.calls() if call.name == "write" and call.path.endswith("/pyvenv.cfg"))
+    done, ours = ground.fail_at(call, Fault.EIO)
+    assert ours
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("linkenv: The system refuses a file (Input/output error)")
-    assert line.endswith("The disk, or the way to it, fails: the system's log says more.")
+    assert line.startswith(
+        f"linkenv: The environment cannot be written (Input/output error): {ground.prefix}. The disk"
+    )

@@ -21,14 +21,14 @@ _LONG: Final = 20
 
 
 @contextlib.contextmanager
-def no_hang() -> Iterator[None]:
+def no_hang(seconds: int = _LONG) -> Iterator[None]:
     """Fail what takes longer than any of it should."""
 
     def late(*_: object) -> None:
         raise AssertionError("it hangs")  # no error of the system, which may be expected
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(_LONG)
+    signal.alarm(seconds)
     try:
         yield
     finally:

@@ -21,6 +21,7 @@ _BEGUN: Final = time.monotonic()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--budget", type=float, metavar="SECONDS", help="begin no test after so many seconds")
+    parser.addoption("--thorough", action="store_true", help="have tests of many cases try all, however long it takes")
 
 
 @pytest.hookimpl(trylast=True)

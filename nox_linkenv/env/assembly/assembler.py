@@ -254,7 +254,11 @@ class Assembler:
 
 
 def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
-    """Turn the operating system's refusals while *function* writes an environment into errors that say what to do."""
+    """Turn the operating system's refusals while *function* writes an environment into errors that say what to do.
+
+    Args:
+        function: a method of what has a ``prefix``, which is named where the system names no file.
+    """
 
     @functools.wraps(function)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -263,7 +267,7 @@ def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
         except OSError as error:
             raise EnvError(
                 f"The environment cannot be written ({error.strerror})",
-                path=error.filename2 or error.filename,
+                path=error.filename2 or error.filename or getattr(args[0], "prefix", None),
                 remedy=remedy_for(error),
             ) from error
 
