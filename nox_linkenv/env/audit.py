@@ -6,13 +6,14 @@ import contextlib
 import os
 import stat
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.env.stat_signature import expected_signatures, owned_signature_of, signature_of, signatures_of_all
 from nox_linkenv.store.objects import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from nox_linkenv.env.links import Links
 
@@ -29,8 +30,8 @@ class Audit:
 
     Args:
         edited: positions of files that are still the store's and are not as expected: edited through the link.
-        spread: positions of files that are not as expected and were the store's once: an edit that was found already,
-            in whichever environment it was made.
+        spread: positions of files that were the store's once and were taken out of it: they hold an edit that was
+            found already, in whichever environment it was made, also one that shows in nothing but their content.
         replaced: positions of files that are others now.
         removed: positions of files that are gone.
     """
@@ -42,7 +43,7 @@ class Audit:
 
 
 def audit_links(
-    prefix: str, bases: Sequence[str], links: Links, *, modes_kept: bool = True, discarded: Container[int] = ()
+    prefix: str, bases: Sequence[str], links: Links, *, modes_kept: bool = True, discarded: Collection[int] = ()
 ) -> Audit:
     """Compare the files of *links* in the environment at *prefix* with what they were linked as.
 
@@ -58,7 +59,8 @@ def audit_links(
     owner = owners.pop() if len(owners) == 1 else None
     signature_with = signature_of if owner is None else owned_signature_of
     with contextlib.suppress(OSError):
-        if signatures_of_all(prefix, links.paths, signature_with) == expected_signatures(links, owner):
+        as_expected = signatures_of_all(prefix, links.paths, signature_with) == expected_signatures(links, owner)
+        if as_expected and not (discarded and _holds(prefix, links.paths, discarded)):
             return audit
     expected = expected_signatures(links)
     for position, (path, source, signature) in enumerate(zip(links.paths, links.sources, expected, strict=True)):
@@ -69,11 +71,12 @@ def audit_links(
             continue
         found = signature_of(status)
         if found == signature or (found[:2] == signature[:2] and not modes_kept):
-            if owner is not None and status.st_uid != owner:  # as a copy may be, and no file that is the store's
-                if any(_same(status, f"{base}/{source}") for base in bases):
+            given_away = owner is not None and status.st_uid != owner  # as a copy may be, and no file of the store's
+            if given_away or status.st_ino in discarded:
+                if not any(_same(status, f"{base}/{source}") for base in bases):
+                    audit.spread.extend([position] if status.st_ino in discarded else [])
+                elif given_away:
                     audit.edited.append(position)
-                elif status.st_ino in discarded:
-                    audit.spread.append(position)
             continue
         if stat.S_ISLNK(status.st_mode) and os.readlink(f"{prefix}/{path}") in [f"{base}/{source}" for base in bases]:
             try:
@@ -88,6 +91,11 @@ def audit_links(
         else:
             (audit.spread if status.st_ino in discarded else audit.replaced).append(position)
     return audit
+
+
+def _holds(prefix: str, paths: Iterable[str], inodes: Collection[int]) -> bool:
+    """Return whether one of *paths* in the environment at *prefix* is a file with one of these numbers."""
+    return not set(signatures_of_all(prefix, paths, attrgetter("st_ino"))).isdisjoint(inodes)
 
 
 def keeps_modes(prefix: str) -> bool:

@@ -1,4 +1,4 @@
-"""Work that no session waits for: compiling what sessions import, spares, removing trash.
+"""Work that no session waits for: compiling what sessions import, spares, removing trash, hashing.
 
 Runs detached, at low priority, after the host has ended; the roots of the stores are its arguments, its tasks are on
 standard input.
@@ -21,6 +21,7 @@ from nox_linkenv.env.assembly.spares import make_prebuilt
 from nox_linkenv.env.bytecode import index_bytecode
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.interpreter.isolated import module_command
+from nox_linkenv.errors import StoreError
 from nox_linkenv.store import Store
 from nox_linkenv.store.compile import compile_objects
 from nox_linkenv.store.files import make_shared
@@ -29,7 +30,16 @@ from nox_linkenv.store.trash import empty_trash
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-__all__ = ["CompileTask", "PrebuildTask", "Tasks", "lease", "perform", "schedule", "start", "wait"]
+__all__ = [
+    "CompileTask",
+    "PrebuildTask",
+    "Tasks",
+    "lease",
+    "perform",
+    "schedule",
+    "start",
+    "wait",
+]
 
 #: Names the lock that every background process holds, shared, from before it is started until it has ended.
 _LOCK: Final = "background"
@@ -83,19 +93,22 @@ class Tasks:
         compile: bytecode.
         prebuilds: names of plans and skeletons, with the facts of their interpreter.
         trash: absolute paths to remove.
+        rehash: whether a part of the store is to be hashed again.
     """
 
     compile: list[CompileTask] = field(default_factory=list)
     prebuilds: list[PrebuildTask] = field(default_factory=list)
     trash: list[str] = field(default_factory=list)
+    rehash: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.compile or self.prebuilds or self.trash)
+        return bool(self.compile or self.prebuilds or self.trash or self.rehash)
 
     def extend(self, other: Tasks) -> None:
         self.compile.extend(other.compile)
         self.prebuilds.extend(other.prebuilds)
         self.trash.extend(other.trash)
+        self.rehash |= other.rehash
 
     def dumps(self) -> str:
         return json.dumps(
@@ -103,6 +116,7 @@ class Tasks:
                 "compile": [task.to_json() for task in self.compile],
                 "spares": [[task.name, task.facts.to_json()] for task in self.prebuilds],
                 "trash": self.trash,
+                "rehash": self.rehash,
             }
         )
 
@@ -113,11 +127,12 @@ class Tasks:
             [CompileTask.from_json(task) for task in data["compile"]],
             [PrebuildTask(name, Facts.from_json(facts)) for name, facts in data["spares"]],
             list(data["trash"]),
+            data["rehash"],
         )
 
 
 def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
-    """Do *tasks*: compile first, then spares, which hold the bytecode, then remove trash."""
+    """Do *tasks*: compile first, then spares, which hold the bytecode, then remove trash, then hash."""
     for task in tasks.compile:
         with store.locked():
             objects = {task.modules[path]: path for path in task.wanted}
@@ -131,6 +146,11 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
             make_prebuilt(store, prebuild.name, prebuild.facts)
     for path in tasks.trash:
         empty_trash(path)
+    if tasks.rehash:
+        from nox_linkenv.maintenance.rehash import rehash
+
+        with contextlib.suppress(StoreError):  # it can be written no more; the next one tries
+            rehash(store, now=time.time())
     from nox_linkenv.store.temporary import sweep_temporary
 
     sweep_temporary()

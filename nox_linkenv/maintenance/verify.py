@@ -38,11 +38,12 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.store import Store
 
-__all__ = ["Finding", "Problem", "Verified", "verify"]
+__all__ = ["OBJECT_FILE", "PYC_FILE", "Finding", "Problem", "Verified", "verify"]
 
 _SHARD: Final = re.compile(r"[0-9a-f]{2}")
-_OBJECT: Final = re.compile(r"[0-9a-f]{62}x?")
-_PYC: Final = re.compile(rf"[0-9a-f]{{62}}-[0-9a-f]{{{PYC_DIGITS}}}\.pyc")
+#: Names of objects, and of bytecode, in their shards.
+OBJECT_FILE: Final = re.compile(r"[0-9a-f]{62}x?")
+PYC_FILE: Final = re.compile(rf"[0-9a-f]{{62}}-[0-9a-f]{{{PYC_DIGITS}}}\.pyc")
 #: How the directories of notes are pruned.
 _NOTES: Final = (Retention.UNIT, Retention.NOTE, Retention.ROOT)
 #: What belongs into the format directory.
@@ -124,7 +125,7 @@ class _Verification:
         return self.verified
 
     def _objects(self) -> None:
-        for name, entry in self._entries(OBJECTS.name, _OBJECT):
+        for name, entry in self._entries(OBJECTS.name, OBJECT_FILE):
             self.verified.objects += 1
             addr = name[8:10] + name[11:]
             reason = _look(entry.stat(follow_symlinks=False), addr) or self._content_reason(name)
@@ -133,7 +134,7 @@ class _Verification:
 
     def _bytecode(self) -> None:
         for tag in _names(f"{self.base}/{BYTECODE.name}"):
-            for name, entry in self._entries(f"{BYTECODE.name}/{tag}", _PYC):
+            for name, entry in self._entries(f"{BYTECODE.name}/{tag}", PYC_FILE):
                 self.verified.bytecode += 1
                 addr = name.split("/")[2] + entry.name.partition("-")[0]
                 reason = _look(entry.stat(follow_symlinks=False), addr) or self._content_reason(name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.config import on_ci
 from nox_linkenv.env.assembly.link_source import check_places
 from nox_linkenv.env.assembly.spares import wants_prebuilt
 from nox_linkenv.env.audit import audit_links, fresh_bytecode, imported, keeps_modes
@@ -16,6 +18,7 @@ from nox_linkenv.env.contents import contents
 from nox_linkenv.env.receipt import DIRECTORY, Receipt
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.maintenance.background import CompileTask, PrebuildTask, Tasks
+from nox_linkenv.maintenance.turn import FOUND, rehash_is_due
 from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.objects import discard, discarded_inodes, intact, owner_of
@@ -89,6 +92,9 @@ def close(
     if receipt is None or not os.path.isdir(store.layout.base):  # who has needed the store since has said so
         return closing
     check_places(receipt, prefix)
+    closing.tasks.rehash = not on_ci(environ) and rehash_is_due(store, time.time())
+    if os.path.lexists(f"{store.layout.base}/{FOUND}"):
+        closing.messages.extend(_found(store))
     layouts = [Layout(place) for place in receipt.places]
     bases = [layout.base for layout in layouts]
     modes_kept = keeps_modes(prefix)
@@ -129,6 +135,23 @@ def close(
     closing.edited.extend(path for path, _, _ in edited.values())
     closing.messages.extend(_messages(receipt.session, closing, spread, replaced, removed))
     return closing
+
+
+def _found(store: Store) -> Iterator[str]:
+    """Yield a line about edits that upkeep has found since anyone was told."""
+    from nox_linkenv.env.registry import others_with
+    from nox_linkenv.maintenance.rehash import take_found
+
+    found = take_found(store)
+    if found:
+        inodes = {inode for _, inode in found}
+        closing = Closing(affected=[known.root.session for known in others_with(store, "", inodes)])
+        count = "a stored file" if len(found) == 1 else f"{len(found)} stored files"
+        where = f"{store.layout.base}/{found[0][0]}"
+        yield (
+            f"Upkeep has found {count} with other contents than when it was stored"
+            f" ({where if len(found) == 1 else f'such as {where}'}). {closing.reach}"
+        )
 
 
 def _plain(receipt: Receipt) -> bool:

@@ -33,6 +33,7 @@ __all__ = [
     "PROBE",
     "PROJECTS",
     "PYC_DIGITS",
+    "REHASH",
     "REQUESTS",
     "RESOLUTIONS",
     "ROOTS",
@@ -120,11 +121,12 @@ MAINS: Final = Directory("mains", Retention.ROOT)
 COMPANIONS: Final = Directory("companions", Retention.ROOT)
 STAGING: Final = Directory("staging", Retention.LEFTOVER)
 TESTS: Final = Directory("tests", Retention.LEFTOVER)
+REHASH: Final = Directory("rehash", Retention.NONE)
 LOCKS: Final = Directory("locks", Retention.NONE)
 #: Every directory of the format.
 DIRECTORIES: Final = (
     OBJECTS, BYTECODE, WHEELS, PLANS, SKELETONS, BUILDS, ANSWERS, ARCHIVES, PREBUILT, RESOLUTIONS, REQUESTS,
-    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, MAINS, STAGING, TESTS, LOCKS,
+    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, MAINS, STAGING, TESTS, REHASH, LOCKS,
 )  # fmt: skip
 
 

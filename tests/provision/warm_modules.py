@@ -86,6 +86,7 @@ NOX_END: Final = frozenset(
         "nox_linkenv.env.interpreter.isolated",
         "nox_linkenv.maintenance",
         "nox_linkenv.maintenance.background",
+        "nox_linkenv.maintenance.turn",
         "nox_linkenv.provision.cleanup",
         "nox_linkenv.provision.session_end",
     ]
