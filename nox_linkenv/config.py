@@ -214,7 +214,7 @@ def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
         import tomli as tomllib
     try:
         data: Mapping[str, Any] = tomllib.loads(content.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"The file is not TOML ({error})", path=path, remedy="Correct it.") from error
     for name in table:
         data = data.get(name, {})

@@ -70,7 +70,7 @@ def read_build_system(project: str) -> BuildSystem:
         import tomli as tomllib
     try:
         table = tomllib.loads(content.decode()).get("build-system")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BackendError(f"its pyproject.toml is not TOML ({error})") from error
     if table is None:
         return BuildSystem(_LEGACY_REQUIRES, _LEGACY, ())

@@ -125,7 +125,7 @@ def _loads(text: str) -> dict[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested deeper than Python goes
         return {}
 
 

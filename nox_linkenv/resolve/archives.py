@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 __all__ = ["direct_url_of", "members_digest", "moved"]
 
+try:
+    from lzma import LZMAError
+except ImportError:  # a Python that was built without it, and reads no such archive
+    LZMAError = zlib.error  # type: ignore[misc, assignment]
+
 #: Archives up to this many bytes are looked through; larger ones are known by path and content.
 _LIMIT: Final = 64 << 20
 _BLOCK: Final = 1 << 20
@@ -39,7 +44,7 @@ def members_digest(path: str) -> str | None:
             return None
         return _zip_digest(path) if path.lower().endswith((".whl", ".zip")) else _tar_digest(path)
     except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, zipfile.BadZipFile, tarfile.TarError,
-            zlib.error):  # fmt: skip
+            zlib.error, LZMAError):  # fmt: skip
         return None
 
 

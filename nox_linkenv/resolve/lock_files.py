@@ -73,7 +73,7 @@ def _requirements(text: str, shown: str, group: str) -> Iterator[str]:
         import tomli as tomllib
     try:
         groups = tomllib.loads(text).get("dependency-groups")
-    except ValueError:  # also from tomllib itself
+    except (ValueError, RecursionError):  # also from tomllib itself
         groups = None
     if not isinstance(groups, dict):
         raise UnkeyableError(f"{shown} has no dependency groups")
