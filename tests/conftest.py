@@ -19,6 +19,7 @@ pytest_plugins = [
     "pytester",
     "tests.support.budget",
     "tests.support.oracle",
+    "tests.support.reliability",
 ]  # the first for the tests of the pytest plugin
 _IMPLIED = {"root": (Capability.ROOT, Capability.LOOP), "network": (Capability.NETWORK,)}
 

@@ -25,8 +25,8 @@ _TRIES: Final = 1_000
 #: Bytes that mean something somewhere, besides any.
 _PIECES: Final = (
     *(bytes([byte]) for byte in b"\0\n\r,;=[]{}()\"'\\/.-:#@$ \x1a\xff"),
-    *(b"..", b"\na = " + b"[" * 3000, b'"""', b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf", b"${NAME}", b"-1"),
-    *(b"9" * 5000, b"null", b"NaN", b"1e999", b"\xed\xa0\x80", b"coding: hex", b"\\ud800"),
+    *(b"..", b"\na = " + b"[" * 3000, b'"""', b"PK\x01\x02", b"PK\x03\x04", b"PK\x05\x06", b"\xef\xbb\xbf", b"${NAME}"),
+    *(b"-1", b"9" * 5000, b"null", b"NaN", b"1e999", b"\xed\xa0\x80", b"coding: hex", b"\\ud800"),
 )  # fmt: skip
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.provision.tool import Site
+    from tests.support.reliability import Reliability
 
 pytestmark = pytest.mark.needs(Capability.STRACE)
 
@@ -202,7 +203,7 @@ def _ground(site: Site, name: str) -> Ground:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_at_calls(here: Site, name: str, request: pytest.FixtureRequest) -> None:
+def test_at_calls(here: Site, name: str, request: pytest.FixtureRequest, reliability: Reliability) -> None:
     ground = _ground(here, name)
     calls = ground.calls()
     assert len(calls) >= 8
@@ -211,6 +212,8 @@ def test_at_calls(here: Site, name: str, request: pytest.FixtureRequest) -> None
     tried = ground.try_at(calls, list(Fault), start=start, within=within)
     print(f"{name}: {len(calls)} calls; tried: {dict(tried)}")
     assert tried
+    counts = [tried[fault.name] for fault in Fault]
+    reliability("faults", (name.replace("_", " "), len(calls), *counts, 0))
 
 
 def test_a_failing_disk_is_told_in_one_line(here: Site) -> None:
