@@ -26,13 +26,14 @@ _held = threading.local()
 def in_turn(store: Store, digest: str) -> Iterator[bool]:
     """Have the request with the key *digest* to oneself, as far as the store allows; yield whether that took waiting.
 
-    Then somebody else has asked the same, and may have left the answer.
+    Then somebody else has asked the same, and may have left the answer.  Lock files are never removed, and requests are
+    without number, so some of them share a lock.  A request for what another one is built with therefore waits for
+    nobody: no one who holds such a lock ever wants another one.
     """
-    name = hashlib.sha256(f"request {digest}".encode()).hexdigest()
-    held: set[str] = _held.__dict__.setdefault("names", set())
-    if name in held:  # a project that is built needs itself for that: whoever waited here would wait for ever
+    if getattr(_held, "any", False):
         yield False
         return
+    name = f"request-{hashlib.sha256(digest.encode()).hexdigest()[:2]}"
     lock, waited = None, False
     with contextlib.suppress(OSError):  # a store that is only read, or a filesystem without locks
         lock = take_turn(store.layout, name, within=0)
@@ -40,10 +41,10 @@ def in_turn(store: Store, digest: str) -> Iterator[bool]:
             waited = True
             with doing("waiting for another process that asks the same"):
                 lock = take_turn(store.layout, name, within=_PATIENCE)
-    held.add(name)
+    _held.any = True
     try:
         yield waited
     finally:
-        held.discard(name)
+        _held.any = False
         if lock is not None:
             lock.release()

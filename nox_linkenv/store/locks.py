@@ -91,8 +91,8 @@ def take_turn(layout: Layout, name: str, *, within: float) -> FileLock | None:
     Raises:
         OSError: the filesystem has no locks, or the lock cannot be written.
     """
-    make_shared(layout.lock(name[:32]))
-    lock = FileLock(layout.lock(name[:32]))
+    make_shared(layout.lock(name))
+    lock = FileLock(layout.lock(name))
     try:
         lock.acquire(timeout=within)
     except Timeout:
