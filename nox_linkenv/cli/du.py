@@ -11,7 +11,7 @@ from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.receipt import read_receipt
 from nox_linkenv.env.registry import Known, StoredInodes, find_known
 from nox_linkenv.errors import EnvError
-from nox_linkenv.maintenance.disk_usage import Disk, inodes_below, metadata_bytes
+from nox_linkenv.maintenance.disk_usage import Disk, disk_bytes, inodes_below, metadata_bytes
 from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.roots import Root
 
@@ -147,9 +147,9 @@ def _packages(known: Known, stored: Collection[int]) -> list[dict[str, Any]]:
                 continue
             apparent += status.st_size
             if status.st_ino in stored:
-                shared += status.st_blocks * 512
+                shared += disk_bytes(status)
             else:
-                own += status.st_blocks * 512
+                own += disk_bytes(status)
         version = os.path.basename(distribution.info).removesuffix(".dist-info").rpartition("-")[2]
         found.append(
             {
@@ -181,7 +181,7 @@ def _store(store: Store, disk: Disk, data: dict[str, Any]) -> None:
     for companion in find_companions(store):
         add(f"companion {companion.layout.root}", companion.layout.root)
     for directory in (base, store.layout.root):
-        taken = os.lstat(directory).st_blocks * 512
+        taken = disk_bytes(os.lstat(directory))
         disk.count(taken)
         kinds["other"] = kinds.get("other", 0) + taken
     data["kinds"] = kinds

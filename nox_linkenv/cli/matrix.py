@@ -169,17 +169,20 @@ class _Runs:
             self._over = True
             running = list(self._running)
         for process in running:
-            _signal(process, signal.SIGINT)
+            _end(process, gently=True)
         deadline = time.monotonic() + _GRACE
         for process in running:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                _signal(process, signal.SIGKILL)
+                _end(process, gently=False)
 
 
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    """Send the signal *number* to *process* and its children, which are a process group."""
+def _end(process: subprocess.Popen[str], *, gently: bool) -> None:
+    """Interrupt, or kill, *process* and its children, which are a process group; on Windows it is killed alone."""
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
+            if sys.platform == "win32":
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGINT if gently else signal.SIGKILL)

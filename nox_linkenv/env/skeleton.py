@@ -118,7 +118,7 @@ def stored_skeleton(store: Store, name: str) -> Skeleton | None:
 def fits(prefix: str) -> bool:
     """Return whether a stored skeleton gives exactly what virtualenv would make at *prefix*."""
     return (
-        os.name == "posix"
+        sys.platform != "win32"
         and re.fullmatch(_PLAIN, prefix) is not None
         and len(prefix) <= _LONGEST
         and os.path.normpath(prefix) == prefix
@@ -132,7 +132,7 @@ def copies_above(prefix: str, parameters: Sequence[str]) -> bool:
     A copied interpreter looks for its standard library there (CPython since 3.11), where others may have put one.
     Source: https://virtualenv.pypa.io/en/latest/changelog.html
     """
-    if not any(parameter in _COPYING for parameter in parameters):
+    if sys.platform == "win32" or not any(parameter in _COPYING for parameter in parameters):
         return False
     above = os.path.dirname(prefix)
     while above != os.path.dirname(above):

@@ -37,6 +37,8 @@ def clone_file(source: str, target: str) -> None:
 
 
 def _ficlone(source: str, target: str, status: os.stat_result) -> None:
+    if sys.platform != "linux":  # which has none of what follows
+        raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP), source, None, target)
     import fcntl
 
     reader = os.open(source, os.O_RDONLY | os.O_CLOEXEC)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Disk",
     "Tree",
+    "disk_bytes",
     "filesystem_of",
     "freed_by",
     "has_reflinks",
@@ -43,8 +44,18 @@ _SPACES: Final = struct.Struct("=QQ")
 _SPACE: Final = struct.Struct("=QQQ")
 _METADATA: Final = 1 << 2
 _TWICE: Final = 1 << 4 | 1 << 5 | 1 << 6  # RAID1, DUP, RAID10
+_CLUSTER: Final = 4096
 #: Filesystems with reflinks that answer FIEMAP.
 _REFLINKS: Final = frozenset({"btrfs", "xfs", "ocfs2", "bcachefs"})
+
+
+def disk_bytes(status: os.stat_result) -> int:
+    """Return what a file of this *status* takes on the disk, in bytes.
+
+    Windows does not tell: there its size counts, in whole clusters of NTFS's usual size.
+    """
+    blocks: int | None = getattr(status, "st_blocks", None)
+    return -(-status.st_size // _CLUSTER) * _CLUSTER if blocks is None else blocks * 512
 
 
 def filesystem_of(path: str) -> str:
@@ -102,7 +113,7 @@ def metadata_bytes(path: str) -> int | None:
 
     ``df`` counts it, and it belongs to no file.  ``None`` on other filesystems, and where the system does not tell.
     """
-    if filesystem_of(path) != "btrfs":
+    if sys.platform != "linux" or filesystem_of(path) != "btrfs":
         return None
     import fcntl
 
@@ -204,7 +215,7 @@ class Disk:
         tree = Tree()
         several: dict[tuple[int, int], list[int]] = {}
         for path, status in walk(root):
-            taken = status.st_blocks * 512
+            taken = disk_bytes(status)
             if stat.S_ISDIR(status.st_mode):
                 tree.directories += 1
                 self._plain += taken

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import EMPTY
+from nox_linkenv.maintenance.disk_usage import disk_bytes
 from nox_linkenv.maintenance.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
 from nox_linkenv.regular import read_regular
 from nox_linkenv.store.directories import names_of
@@ -101,13 +102,13 @@ class Uses:
         sizes.clear()
         for directory, tag in shards(self.base, "objects", "bytecode"):
             shard = os.path.basename(directory)
-            for name, blocks in _blocks(directory):
+            for name, taken in _taken(directory):
                 used = self.of(tag, file_key(shard, name))
                 if used is not None:  # the rest goes in any case
-                    sizes[used] += blocks * 512
+                    sizes[used] += taken
         for name, used in self.times.items():
             with contextlib.suppress(OSError):
-                sizes[used] += os.lstat(f"{self.base}/{name}").st_blocks * 512
+                sizes[used] += disk_bytes(os.lstat(f"{self.base}/{name}"))
         total = 0
         for used in sorted(sizes, reverse=True):
             total += sizes[used]
@@ -139,8 +140,8 @@ def file_key(shard: str, name: str) -> int:
         return -1
 
 
-def _blocks(directory: str) -> Iterator[tuple[str, int]]:
-    """Yield the names in *directory* and how many blocks of 512 bytes each has; relative look-ups are the fastest."""
+def _taken(directory: str) -> Iterator[tuple[str, int]]:
+    """Yield the names in *directory* and the bytes that each takes on disk; relative look-ups are the fastest."""
     relative = os.scandir in os.supports_fd
     try:
         descriptor = os.open(directory, os.O_RDONLY) if relative else -1
@@ -150,7 +151,7 @@ def _blocks(directory: str) -> Iterator[tuple[str, int]]:
         with os.scandir(descriptor if relative else directory) as entries:
             for entry in entries:
                 with contextlib.suppress(OSError):
-                    yield entry.name, entry.stat(follow_symlinks=False).st_blocks
+                    yield entry.name, disk_bytes(entry.stat(follow_symlinks=False))
     finally:
         if relative:
             os.close(descriptor)

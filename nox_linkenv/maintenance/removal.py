@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from time import time
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.maintenance.disk_usage import Disk, freed_by, has_reflinks
+from nox_linkenv.maintenance.disk_usage import Disk, disk_bytes, freed_by, has_reflinks
 from nox_linkenv.maintenance.leftovers import find_leftovers
 from nox_linkenv.store.trash import empty_trash
 
@@ -100,7 +100,7 @@ class Removal:
             if stat.S_ISDIR(status.st_mode):
                 self.trash(path, kind or "directories in the place of files")
                 return
-            taken = status.st_blocks * 512
+            taken = disk_bytes(status)
             links = status.st_nlink - self.spared[status.st_ino] if self.spared else status.st_nlink
             freed = freed_by(path, taken, reflinks=self._reflinks) if links <= 1 else 0
             if not self.dry:

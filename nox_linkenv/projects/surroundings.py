@@ -211,9 +211,9 @@ def _fact(name: str) -> object:
             return next((line for line in stream if line.startswith("Umask:")), None)
         return None
     with contextlib.suppress(OSError, AttributeError):  # some systems do not have it
-        if name in ("nodename", "release"):
-            return getattr(os.uname(), name)
-        return sorted(os.sched_getaffinity(0)) if name == "sched_getaffinity" else getattr(os, name)()
+        named = name in ("nodename", "release")
+        ask = getattr(os, "uname" if named else name)
+        return getattr(ask(), name) if named else sorted(ask(0)) if name == "sched_getaffinity" else ask()
     return None
 
 

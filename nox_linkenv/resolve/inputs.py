@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import stat
+import sys
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -134,15 +135,15 @@ class Inputs:
             UnkeyableError: it sees packages from outside of the environment.
         """
         parts = [facts.version, facts.tag, *sorted(facts.schemes.values())]
-        if os.name == "nt":
+        if sys.platform == "win32":
             parts += [environ.get("PROCESSOR_ARCHITECTURE", ""), environ.get("PROCESSOR_ARCHITEW6432", "")]
         else:
             machine = os.uname()
             parts += [machine.sysname, machine.release, machine.version, machine.machine]
-        try:
-            parts.append(os.confstr("CS_GNU_LIBC_VERSION") or "")
-        except (AttributeError, OSError, ValueError):
-            parts.append("")
+            try:
+                parts.append(os.confstr("CS_GNU_LIBC_VERSION") or "")
+            except (AttributeError, OSError, ValueError):
+                parts.append("")
         # The path of the base interpreter stands for the rest: its platform, ABI and build.
         configured = (read_file(os.path.join(prefix, "pyvenv.cfg")) or b"").decode("utf-8", "replace")
         for line in configured.splitlines():

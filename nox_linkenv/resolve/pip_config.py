@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -82,20 +83,23 @@ def _places(environ: Mapping[str, str], prefix: str) -> list[str]:
     single = environ.get("PIP_CONFIG_FILE")
     if single == os.devnull:
         return []
-    home = environ.get("HOME", os.path.expanduser("~"))
-    if os.name == "nt":
+    if sys.platform == "win32":  # where nothing but the profile says where home is
+        home = environ.get("USERPROFILE") or os.path.expanduser("~")
         shared = [os.path.join(environ.get("PROGRAMDATA", ""), "pip", "pip.ini")]
         user = [os.path.join(home, "pip", "pip.ini"), os.path.join(environ.get("APPDATA", ""), "pip", "pip.ini")]
         site = os.path.join(prefix, "pip.ini")
     else:
-        shared = [
-            os.path.join(base, "pip", "pip.conf")
-            for base in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
-        ]
-        shared += ["/etc/pip.conf", "/Library/Application Support/pip/pip.conf"]
-        config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
-        user = [os.path.join(home, ".pip", "pip.conf"), os.path.join(config, "pip", "pip.conf")]
-        user.append(os.path.join(home, "Library", "Application Support", "pip", "pip.conf"))
+        home = environ.get("HOME", os.path.expanduser("~"))
+        if sys.platform == "darwin":
+            support = "Library/Application Support/pip"
+            shared = [f"/{support}/pip.conf"]
+            own = os.path.join(home, support)
+            config = own if os.path.isdir(own) else os.path.join(home, ".config", "pip")
+        else:
+            bases = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+            shared = [*(os.path.join(base, "pip", "pip.conf") for base in bases), "/etc/pip.conf"]
+            config = os.path.join(environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config"), "pip")
+        user = [os.path.join(home, ".pip", "pip.conf"), os.path.join(config, "pip.conf")]
         site = os.path.join(prefix, "pip.conf")
     return [*shared, *user, site, *([single] if single else [])]
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import stat
+import sys
 from typing import BinaryIO
 
 from nox_linkenv.store.directories import is_directory
@@ -45,7 +46,7 @@ def make_directory(path: str) -> None:
         if not os.path.isdir(path):
             raise
         return
-    if os.name == "posix":
+    if sys.platform != "win32":
         give(path, parent)
         mode = stat.S_IMODE(os.stat(parent).st_mode)
         os.chmod(path, mode & (stat.S_ISGID | 0o070) | 0o705 & mode | 0o700)
@@ -60,7 +61,7 @@ def give(path: str, directory: str) -> None:
     Raises:
         OSError: the directory is not there.
     """
-    if os.name != "posix" or os.geteuid() != 0:
+    if sys.platform == "win32" or os.geteuid() != 0:
         return
     owner = os.stat(directory)
     if owner.st_uid == 0:
@@ -77,7 +78,7 @@ def give(path: str, directory: str) -> None:
 
 def give_tree(path: str, directory: str) -> None:
     """Give *path* with all that is in it to whom *directory* belongs, where this process is root's."""
-    if os.name == "posix" and os.geteuid() == 0 and os.stat(directory).st_uid != 0:
+    if sys.platform != "win32" and os.geteuid() == 0 and os.stat(directory).st_uid != 0:
         give(path, directory)
         for top, directories, files in os.walk(path):
             for name in (*directories, *files):
@@ -103,7 +104,7 @@ def make_shared(path: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         try:
             give(path, directory)
-            if os.name == "posix" and os.stat(directory).st_mode & stat.S_IWGRP:
+            if sys.platform != "win32" and os.stat(directory).st_mode & stat.S_IWGRP:
                 os.fchmod(descriptor, 0o664)
         finally:
             os.close(descriptor)
@@ -146,7 +147,7 @@ def publish_bytes(staging: str, path: str, content: bytes) -> None:
     try:
         with create(staged) as stream:
             stream.write(content)
-            if os.name == "posix":
+            if sys.platform != "win32":
                 os.fchmod(stream.fileno(), 0o644)  # who may read it is said by the directories, not by the umask
         publish(staged, path)
     except BaseException:

@@ -23,7 +23,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--hosts", type=Path, required=True, metavar="DIRECTORY", help="of the hosts' environments")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="put what ran into the table of this page")
     parser.add_argument("--workers", type=int, default=2, help="tests that run at a time (2)")
-    parser.add_argument("--limit", type=float, default=1200, metavar="SECONDS", help="for one suite (1200)")
+    parser.add_argument("--limit", type=float, default=2400, metavar="SECONDS", help="for one suite (2400)")
     parser.add_argument("--pytest", action="append", default=[], metavar="ARGUMENT", help="for pytest")
     return parser.parse_args()
 

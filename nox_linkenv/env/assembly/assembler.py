@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
@@ -294,7 +295,7 @@ def write_private(target: str, content: bytes, *, executable: bool) -> str:
         rest = memoryview(content)
         while rest:  # on a disk that is nearly full the system writes a part and raises only when asked for the rest
             rest = rest[os.write(descriptor, rest) :]
-        if executable and os.name == "posix" and (found := os.fstat(descriptor).st_mode) & 0o555 != 0o555:
+        if executable and sys.platform != "win32" and (found := os.fstat(descriptor).st_mode) & 0o555 != 0o555:
             os.fchmod(descriptor, found & 0o777 | 0o555)
     finally:
         os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -83,7 +84,7 @@ def _plain_hardlinks(layout: Layout, directory: str) -> bool:
     no overlay.
     """
     return (
-        os.name == "posix"
+        sys.platform != "win32"
         and os.major(os.stat(layout.base).st_dev) != 0
         and probe_hardlink(layout.probe, directory) is None
     )

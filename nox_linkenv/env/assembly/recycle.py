@@ -36,6 +36,7 @@ __all__ = ["Leftover", "Private", "take_over"]
 
 #: A name that no file has.
 _NOTHING: Final = ".linkenv-nothing"
+_READ: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class Private(NamedTuple):
@@ -232,7 +233,7 @@ class _Taking:
         return False
 
     def _read(self, path: str) -> bytes:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.new)
+        descriptor = os.open(path, _READ, dir_fd=self.new)
         with open(descriptor, "rb") as stream:
             return stream.read()
 

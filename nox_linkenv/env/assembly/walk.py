@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import sys
 from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.store.directories import open_directory
@@ -87,10 +88,11 @@ class Walk:
         descriptor = _open(name, parent)
         try:
             status = os.fstat(descriptor)
-            if os.name == "posix" and status.st_uid != os.geteuid():  # root's session has given it away
-                os.fchown(descriptor, os.geteuid(), -1)
-            if status.st_mode != self.mode:
-                os.fchmod(descriptor, stat.S_IMODE(self.mode))
+            if sys.platform != "win32":
+                if status.st_uid != os.geteuid():  # root's session has given it away
+                    os.fchown(descriptor, os.geteuid(), -1)
+                if status.st_mode != self.mode:
+                    os.fchmod(descriptor, stat.S_IMODE(self.mode))
             made.append(directory)
             with os.scandir(descriptor) as entries:
                 for entry in entries:
