@@ -1,11 +1,12 @@
-"""What nox's next sessions stand on is asked for while the first one works."""
+"""What the next sessions of nox, the next environments of tox stand on is asked for while the first one works."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -110,3 +111,43 @@ def test_nothing_is_asked_ahead_in_ci(here: Site, index: Index) -> None:
     _age(here)
     _nox(here)
     assert sorted(index.pages) == ["one"], "what has no environment any more has no pages"
+
+
+_TOX: Final = """\
+[tox]
+envlist = first, second
+no_package = true
+
+[testenv]
+runner = linked
+base_python = {TARGET}
+pass_env = PIP_*
+allowlist_externals = sleep
+
+[testenv:first]
+deps = one
+commands = sleep {{posargs:0}}
+
+[testenv:second]
+deps = two
+"""
+
+
+def _tox(here: Site, seconds: str = "0") -> str:
+    (here.project / "tox.ini").write_text(_TOX.format(TARGET=TARGET))
+    command = [sys.executable, "-m", "tox", "run", "-v", "-r", "--", seconds]
+    done = subprocess.run(command, cwd=here.project, env=here.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_second_environment_of_tox_need_not_ask(here: Site, index: Index) -> None:
+    _tox(here)
+    _age(here)
+    index.requests.clear()
+    index.delay = 0.3
+    told = _tox(here, "1.5")
+    assert told.count("linked: renewed the resolution of") == 2, told
+    assert sorted(index.pages) == ["one", "three", "two"], "each page is asked for once"
+    took = float(told.rpartition("distributions, ")[2].partition(" s)")[0])
+    assert took < 0.3, told  # less than one page takes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from tox.tox_env.api import ToxEnv
 from tox.tox_env.errors import Fail, Recreate
@@ -74,13 +74,17 @@ class LinkedEnv(CachedVirtualenv, ABC):
             from nox_linkenv.provision.environment import Environment
 
             prefix = str(self.env_dir).replace(os.sep, "/")
-            self._policy = ToxPolicy(quiet=not self._is_alone())
+            self._policy = ToxPolicy(quiet=not self._is_alone(), coming=self.coming)
             try:
                 self._linked = Environment(prefix, read_settings(self.conf), session=self.name, policy=self._policy)
                 warn_of_misspelt(self.conf)
             except (LinkenvError, OSError) as error:
                 raise Fail(str(explained(error))) from error
         return self._linked
+
+    def coming(self) -> list[str]:
+        """Return the paths of the linked environments that tox comes to after this one."""
+        return []
 
     @property
     def executor(self) -> Execute:
@@ -186,6 +190,18 @@ class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
 
     #: Exit code of its commands, ``None`` until they have been run.
     linkenv_exit_code: int | None = None
+    #: Those of the run that tox has not come to the end of, in its order.
+    _active: ClassVar[list[LinkedRunner]] = []
+
+    def mark_active(self) -> None:
+        """Take note, before any environment is made, that this one is among them."""
+        super().mark_active()
+        self._active.append(self)
+
+    def coming(self) -> list[str]:
+        """Return the paths of the linked environments that tox comes to after this one."""
+        after = self._active[self._active.index(self) + 1 :] if self in self._active else []
+        return [str(runner.env_dir).replace(os.sep, "/") for runner in after]
 
     def _teardown(self) -> None:
         super()._teardown()

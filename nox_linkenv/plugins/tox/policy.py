@@ -7,13 +7,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.config import on_ci
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, remove_receipt
 from nox_linkenv.provision.policy import Cleared, Policy
 from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from nox_linkenv.progress import Display
     from nox_linkenv.provision.environment import Environment
@@ -43,16 +44,21 @@ class ToxPolicy(Policy):
 
     Args:
         quiet: whether it is not shown what is being done.
+        coming: returns the paths of the environments that tox comes to next.
     """
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, *, quiet: bool, coming: Callable[[], Sequence[str]]) -> None:
         self._quiet = quiet
+        self._coming = coming
         self._former: tuple[Receipt, str] | None = None
 
     def display(self) -> Display | None:
         from nox_linkenv.progress import display_on
 
         return None if self._quiet else display_on(sys.stderr, None)
+
+    def upcoming(self) -> Sequence[str]:
+        return () if on_ci() else self._coming()
 
     def put_aside(self, environment: Environment) -> None:
         """Move away what stands there, when tox is about to remove it: the new environment may take over from it."""
