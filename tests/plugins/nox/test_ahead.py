@@ -236,7 +236,7 @@ def test_it_ends_with_its_host(tmp_path: Path, ends: bool) -> None:
         return len({path.name[:64] for path in (tmp_path / "store" / "v2" / "skeletons").glob("*")})
 
     if not ends:
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 600  # it works at a low priority, so that a busy machine holds it up
         while made() < 3 and time.monotonic() < limit:
             time.sleep(0.1)
     output, _ = process.communicate(timeout=120)
