@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import tomli
 
-from nox_linkenv.projects.declarative import declaration_of
+from nox_linkenv.projects.declarative import declaration_of, writes_nothing
 from nox_linkenv.projects.fingerprint import fingerprint
 from nox_linkenv.store import Store
 from tests.parity.compare import tree_differences
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.network
 
 _DECLARATIVE: Final = ("flit", "hatchling", "pdm", "poetry", "setuptools", "uv")
+#: Their builds leave nothing in the project.
+_QUIET: Final = ("flit", "hatchling", "poetry", "uv")
 _CALL: Final = """
 import sys, pyproject_hooks
 caller = pyproject_hooks.BuildBackendHookCaller(sys.argv[1], sys.argv[2])
@@ -43,6 +45,7 @@ def test_which_are(tmp_path: Path, backend: str) -> None:
         backend in (*_DECLARATIVE, "extension")
     )
     assert fingerprint(Store.open(tmp_path / "store"), str(project)).declarative == (backend in _DECLARATIVE)
+    assert writes_nothing(path.read_text() if path.exists() else "") == (backend in _QUIET)
 
 
 @pytest.mark.parametrize(
@@ -60,8 +63,11 @@ def test_one_build_serves_every_interpreter(
     project = make_project(tmp_path / "project", backend)
     arguments = ["--no-deps", *(["-e", "."] if editable else ["."])]
     module = project / "src" / "demo" / "__init__.py"
+    before = sorted(project.rglob("*"))
     for version in versions:
         Bench(root, interpreters[version]).install(project, *arguments)
+    if backend in _QUIET:
+        assert sorted(project.rglob("*")) == before
     for number in range(2):
         module.write_text(f'def main() -> None:\n    print("{number}")\n')
         if editable:
