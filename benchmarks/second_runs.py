@@ -44,6 +44,10 @@ dependencies = ["iniconfig"]
 [project.optional-dependencies]
 test = ["six"]
 
+[dependency-groups]
+small = ["six"]
+moving = ["demo @ git+https://example.org/demo.git@main"]
+
 [tool.setuptools]
 packages = ["demo"]
 """
@@ -64,6 +68,7 @@ class Situation:
         between: done to the directory before the second run.
         second: other arguments of the second run.
         scm: whether the project's version is that of its commits.
+        before: what is installed in the environment before.
     """
 
     name: str
@@ -71,6 +76,7 @@ class Situation:
     between: Callable[[Path], object] = _nothing
     second: tuple[str, ...] | None = None
     scm: bool = False
+    before: tuple[str, ...] = ()
 
 
 def _append(name: str, text: str) -> Callable[[Path], object]:
@@ -86,14 +92,25 @@ def _commit(directory: Path) -> None:
     _git(directory, "commit", "-qam", "second")
 
 
-def _commit_and_install(directory: Path) -> None:
-    _commit(directory)
+def _install(directory: Path) -> None:
     environment = str(directory.parent / "environment")
     _linkenv(directory, "create", "--json", environment)
     _linkenv(directory, "install", "--json", environment, "--", "-e", ".")
 
 
+def _commit_and_install(directory: Path) -> None:
+    _commit(directory)
+    _install(directory)
+
+
 _EDIT: Final = _append("demo/__init__.py", "# edited\n")
+
+
+def _edit_and_install(directory: Path) -> None:
+    _EDIT(directory)
+    _install(directory)
+
+
 _NEW: Final = _append("demo/new.py", "")
 SITUATIONS: Final = (
     Situation("packages from the index", ("six", "iniconfig")),
@@ -113,7 +130,14 @@ SITUATIONS: Final = (
     Situation("`-e file:///...`", ("-e", "file://DIR")),
     Situation("`-r` with `-e .` in it", ("-r", "local.txt")),
     Situation("`--only-binary other .`", ("--only-binary", "other", ".")),
-    Situation("`--no-build-isolation .`", ("--no-build-isolation", ".")),
+    Situation("`--no-build-isolation .`", ("--no-build-isolation", "."), before=("setuptools", "wheel")),
+    Situation("`pip<26 .`", ("pip<26", ".")),
+    Situation("`--use-feature fast-deps .`", ("--use-feature", "fast-deps", ".")),
+    Situation("`--exists-action w .`", ("--exists-action", "w", ".")),
+    Situation("`--uploaded-prior-to 2025-01-01 six`", ("--uploaded-prior-to", "2025-01-01", "six")),
+    Situation("`--group`, where another group names `git+`", ("--group", "small")),
+    Situation("`-I six`", ("-I", "six")),
+    Situation("`-I six` over another version", ("-I", "six"), before=("six==1.16.0",)),
     Situation("`.` after an edit of a module", (".",), _EDIT),
     Situation("`-e .` after an edit of a module", ("-e", "."), _EDIT),
     Situation("`.` with a new module", (".",), _NEW),
@@ -121,6 +145,8 @@ SITUATIONS: Final = (
     Situation("setuptools-scm, `-e .` as it was", ("-e", "."), scm=True),
     Situation("setuptools-scm, `-e .` after a commit", ("-e", "."), _commit, scm=True),
     Situation("the same, the run after that", ("-e", "."), _commit_and_install, scm=True),
+    Situation("setuptools-scm, `-e .` after an edit", ("-e", "."), _EDIT, scm=True),
+    Situation("the same, the run after that edit", ("-e", "."), _edit_and_install, scm=True),
     Situation("an sdist by its path", ("./demo-1.0.tar.gz",)),
     Situation("`git+file:///...@main`", ("git+file://DIR@main",)),
     Situation("the same after a commit", ("git+file://DIR@main",), _commit),
@@ -199,8 +225,8 @@ def _row(situation: Situation, base: Path) -> str:
             if taken:
                 situation.between(directory)
             _linkenv(directory, "create", "--json", str(base / "environment"))
-            if "--no-build-isolation" in words:
-                _linkenv(directory, "install", "--json", str(base / "environment"), "--", "setuptools", "wheel")
+            if situation.before:
+                _linkenv(directory, "install", "--json", str(base / "environment"), "--", *situation.before)
             began = time.perf_counter()
             message = str(_linkenv(directory, "install", "--json", str(base / "environment"), "--", *words)["message"])
             taken.append(time.perf_counter() - began)
@@ -211,11 +237,13 @@ def _row(situation: Situation, base: Path) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--write", action="store_true", help="put the table into docs/reference.md")
+    parser.add_argument("--missing", action="store_true", help="run only what the table there has no line of")
     chosen = parser.parse_args(arguments)
     table = "| what is installed | first, s | second, s | what the second says |\n|---|---|---|---|\n"
     with tempfile.TemporaryDirectory() as place:
         for situation in SITUATIONS:
-            row = _row(situation, Path(place).resolve())
+            kept = re.search(rf"^\| {re.escape(situation.name)} \|.*\n", _DOCUMENT.read_text(), re.MULTILINE)
+            row = kept[0] if kept and chosen.missing else _row(situation, Path(place).resolve())
             print(row, end="", flush=True)
             table += row
     if chosen.write:

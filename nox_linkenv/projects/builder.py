@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject, Requested
 
-__all__ = ["Made", "ProjectBuilder", "unchanged_but_products"]
+__all__ = ["CHANGED", "Made", "ProjectBuilder", "unchanged_but_products"]
 
 #: What builds themselves leave in a tree, apart from what they take from it; see :func:`unchanged_but_products`.
 _PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
 #: Why a build is not remembered, in one clause.
-_CHANGED: Final = "the project changed while it was built"
+CHANGED: Final = "the project changed while it was built"
 _WRITES: Final = "the build changes files of the project"
 _MOVING: Final = "another build of the project may come to something else"
 #: From here on constraints do not reach into build environments.
@@ -41,7 +41,9 @@ _UNCONSTRAINED: Final = Version("26.2")
 _HOOKS_ONLY: Final = Version("25.3")
 
 
-def unchanged_but_products(before: Tree, after: Tree, generated: Collection[str] = ()) -> bool:
+def unchanged_but_products(
+    before: Tree, after: Tree, generated: Collection[str] = (), nested: Collection[str] = ()
+) -> bool:
     """Return whether nothing has changed but what builds leave behind.
 
     A build of the same sources reads and rewrites its own leavings, so the same wheel comes of the tree before and
@@ -50,8 +52,15 @@ def unchanged_but_products(before: Tree, after: Tree, generated: Collection[str]
 
     Args:
         generated: paths, relative to the project, which do not count.
+        nested: those of projects in it, which have been built meanwhile, too.
     """
-    return all(path in generated or _is_product(path) for path in before.changes(after))
+    inside = [f"{path}/" for path in nested]
+    return all(
+        path in generated
+        or _is_product(path)
+        or any(path.startswith(place) and _is_product(path[len(place) :]) for place in inside)
+        for path in before.changes(after)
+    )
 
 
 def _is_product(path: str) -> bool:
@@ -107,7 +116,7 @@ class ProjectBuilder:
             shown = now if exact else self.target.pinned_tree(tree) or now
             known = known or self._load(context, shown) or self._moved(context, shown)
             if (holding := self._holding(known, shown)) is not None:
-                return Made(_usable(holding), new=False, not_kept=None if exact else _CHANGED)
+                return Made(_usable(holding), new=False, not_kept=None if exact else CHANGED)
             with scratch(self.store.layout, "env") as directory:
                 run = BuildRun(self.target, self.work, now, directory, lambda depends: self._load(depends, now))
                 result = run.run(known)
@@ -116,7 +125,7 @@ class ProjectBuilder:
             after = self._look()
             kept = result.build.generated or self._generated(now, after, result, directory)
             quiet = result.lasting and kept is not None
-            not_kept = None if exact else _CHANGED
+            not_kept = None if exact else CHANGED
             if not quiet:
                 not_kept = _MOVING if kept is not None else _WRITES
             result = replace(result, build=replace(result.build, generated=kept or ()))

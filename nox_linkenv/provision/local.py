@@ -22,7 +22,7 @@ from nox_linkenv.progress import ASKING, doing
 from nox_linkenv.projects.backend import BackendError, read_build_system
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
 from nox_linkenv.projects.build_target import BuildTarget
-from nox_linkenv.projects.builder import ProjectBuilder, unchanged_but_products
+from nox_linkenv.projects.builder import CHANGED, ProjectBuilder, unchanged_but_products
 from nox_linkenv.projects.elsewhere import moved_resolution, shared_resolution
 from nox_linkenv.projects.fingerprint import Tree, UnknownTreeError
 from nox_linkenv.projects.generated import places
@@ -50,7 +50,7 @@ from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.resolve.unsupported import unsupported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nox_linkenv.projects.build_target import MakeBuildEnvironment
     from nox_linkenv.projects.key import ProjectKey
@@ -326,10 +326,13 @@ class _LocalRequest:
         There are none where anything but leavings of builds has changed meanwhile.
         """
         now = self.keys.again().key
-        if self.not_kept is not None or isinstance(now, Key | Unkeyable) or now.base != self.key.base:
+        if self.not_kept is None and (isinstance(now, Key | Unkeyable) or now.base != self.key.base):
+            self.not_kept = "what else pip's answer rests on changed meanwhile"
+        if self.not_kept is not None or isinstance(now, Key | Unkeyable):
             return ()
-        trees = zip(self.key.trees, now.trees, strict=True)
-        if not all(unchanged_but_products(*pair, self.generated.get(pair[0].project, ())) for pair in trees):
+        trees = list(zip(self.key.trees, now.trees, strict=True))
+        if not all(self._unchanged(*pair, self._nested(pair[0])) for pair in trees):
+            self.not_kept = CHANGED
             return ()
         if asked is not None:
             surroundings = self.keys.surroundings()
@@ -345,4 +348,13 @@ class _LocalRequest:
             return ()
         if not all(read_build_system(project.path).keyable for project in self.key.requested.projects):
             return ()
-        return (self.key.full, now.full)
+        # What a build in it has left may get into the next wheel of a project.
+        return (self.key.full, now.full) if all(self._unchanged(*pair) for pair in trees) else (self.key.full,)
+
+    def _unchanged(self, before: Tree, after: Tree, nested: Collection[str] = ()) -> bool:
+        return unchanged_but_products(before, after, self.generated.get(before.project, ()), nested)
+
+    def _nested(self, tree: Tree) -> list[str]:
+        """Return the paths of the other projects that lie in the project of *tree*, relative to it."""
+        found = (within(project.path, tree.project) for project in self.key.requested.projects)
+        return list(filter(None, found))

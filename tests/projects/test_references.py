@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import warnings
 from typing import TYPE_CHECKING
 
@@ -188,3 +189,28 @@ def build_wheel(""",
     warnings.simplefilter("error")
     assert _value(bench, tmp_path, [str(project)]) == "one"
     assert not recwarn.list
+
+
+def _leaving(directory: Path, name: str) -> None:
+    """Write a project whose build leaves the directory ``build``, as setuptools does."""
+    backend = _project(directory, name) / "backend.py"
+    leaves = "def _build(directory):\n    import os\n    os.makedirs('build', exist_ok=True)\n"
+    backend.write_text(backend.read_text().replace("def _build(directory):\n", leaves))
+
+
+def test_a_project_in_another_one_is_no_edit_of_it(bench: Bench, tmp_path: Path) -> None:
+    """Both are built for one request; in a fresh checkout the next one asks nobody."""
+    arguments, message = ["./aa", "./aa/bb"], ""
+    for number in range(2):
+        shutil.rmtree(tmp_path / "aa", ignore_errors=True)
+        _leaving(tmp_path / "aa", "aa")
+        _leaving(tmp_path / "aa" / "bb", "bb")
+        bench.calls.clear()
+        message = bench.install(tmp_path, *arguments, environ=_ENVIRON).message
+        assert (tmp_path / "aa" / "bb" / "build").is_dir() is (number == 0)
+    assert bench.calls == [], message
+    shutil.rmtree(tmp_path / "aa" / "bb")  # asked for no more, but what it was is seen by the build of the other one
+    _leaving(tmp_path / "aa" / "bb", "bb")
+    (tmp_path / "aa" / "bb" / "VALUE").write_text("two")
+    assert _value(bench, tmp_path, arguments) == "two"
+    assert _value(bench, tmp_path, arguments) == "two"
