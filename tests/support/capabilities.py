@@ -49,7 +49,7 @@ def _run(*command: str | Path) -> str | None:
     name = str(command[0])
     if shutil.which(name) is None:
         return f"{name} is not installed"
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     return None if done.returncode == 0 else f"{name} failed: {(done.stderr or done.stdout).strip()}"
 
 

@@ -159,7 +159,7 @@ def test_interrupt_leaves_nothing(suite: Suite, workers: list[str]) -> None:
     wait_for(lambda: len(_ready(suite)) == (2 if workers else 1))
     assert suite.environments()
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == pytest.ExitCode.INTERRUPTED, output.decode()
     assert suite.leftovers() == []
 
@@ -170,7 +170,7 @@ def test_killed_worker_leaves_nothing(suite: Suite) -> None:
     wait_for(lambda: len(_ready(suite)) == 2)
     for worker in _ready(suite):
         os.kill(worker, signal.SIGKILL)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == pytest.ExitCode.TESTS_FAILED, output.decode()
     assert b"crashed" in output
     assert suite.leftovers() == []
@@ -184,7 +184,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(suite: Suite, workers: li
     other = suite.start("test_suite.py")
     wait_for(lambda: len(_ready(suite)) == (3 if workers else 2))
     os.killpg(process.pid, signal.SIGKILL)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     made = suite.environments()
     assert len(made) >= 4
     suite.run_apart("test_next.py").assert_outcomes(passed=1)
@@ -192,7 +192,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(suite: Suite, workers: li
     assert left, "the other run lives, and keeps what it has"
     assert len(left) == 2
     os.killpg(other.pid, signal.SIGINT)
-    other.communicate(timeout=60)
+    other.communicate(timeout=300)
     assert suite.leftovers() == []
 
 
