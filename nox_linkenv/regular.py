@@ -56,7 +56,9 @@ def read_regular(path: str, *, limit: int = LIMIT) -> bytes:
     descriptor = open_regular(path)
     try:
         size = os.fstat(descriptor).st_size
-        content = os.read(descriptor, min(size, limit) + 1)
+        if size > limit:  # nothing of it is read: that would take the memory, and many such files would take minutes
+            raise IrregularError(f"it has more than {limit} bytes", path)
+        content = os.read(descriptor, size + 1)
         while len(content) <= limit and len(content) != size and (block := os.read(descriptor, limit)):
             content += block  # a file that grows, or a system that gives less than there is
         if len(content) > limit:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from nox_linkenv.maintenance.rehash import rehash
+from nox_linkenv.store import Store
 from nox_linkenv.store.notes import NoteError
 from tests.maintenance.tool import no_hang, run_linkenv
 from tests.provision.tool import changed_objects
@@ -58,6 +61,7 @@ KINDS: Final[dict[str, Callable[[Place], list[Path]]]] = {
     "probe": lambda place: [place.site.base / "probe"],
     "receipt": lambda place: [Path(place.prefix, ".linkenv", "receipt.json")],
     "state": lambda place: list(Path(place.prefix, ".linkenv").glob("*.state")),
+    "turn": _of("rehash/*.json"),
     "prebuilt tree": lambda place: list(place.site.base.glob("spares/*/*/.linkenv/*.state")),
 }
 #: Kinds of which every file can be told from what was written, without and with its content hashed.
@@ -134,6 +138,17 @@ def _unreadable(path: Path) -> None:
     path.chmod(0)
 
 
+def _huge(path: Path) -> None:
+    """A gibibyte, nearly all of it holes."""
+    os.truncate(path, 1 << 30)
+
+
+def _given_away(path: Path) -> None:
+    """Another user's; only root can give."""
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12345, follow_symlinks=False)
+
+
 DAMAGES: Final = {
     damage.__name__[1:]: damage
     for damage in (
@@ -148,6 +163,8 @@ DAMAGES: Final = {
         _endless,
         _circle,
         _unreadable,
+        _huge,
+        _given_away,
     )
 }
 
@@ -160,6 +177,10 @@ def place(here: Site) -> Place:
     for _ in range(2):
         place.session(["tiny"], run="import tiny.other, tiny.empty, pip")
     (here.base / "discarded").write_text(f"1 objects/ab/{'c' * 62}\n")
+    now = time.time()
+    rehash(Store.open(here.store), now=now + 90_000)
+    write_note(here.base / "rehash" / "found.json", [[f"objects/ab/{'c' * 62}", 1]])
+    os.utime(here.base / "rehash" / "turn.json", (now - 90_000, now - 90_000))
     return place
 
 
@@ -185,7 +206,7 @@ def _check(place: Place) -> None:
 def _cell(place: Place, kind: str, name: str) -> None:
     damage = DAMAGES[name]
     assert _damage(place, kind, damage), f"there is no {kind}"
-    if name not in ("unreadable", "mistyped"):  # whose digest is right
+    if name not in ("unreadable", "mistyped", "given_away"):  # whose digest is right
         if kind in _VERIFIED:
             assert run_linkenv(place.site, "verify") == 1
         if kind in _VERIFIED_BY_CONTENT:
@@ -211,7 +232,7 @@ def test_cell(place: Place, kind: str, name: str) -> None:
 def test_all_at_once(place: Place, name: str) -> None:
     """Every file of the store, and the environment's own notes, in one go."""
     for kind in KINDS:
-        if kind not in ("object", "bytecode") or name != "flipped":
+        if kind not in ("object", "bytecode") or name not in ("flipped", "huge"):
             _damage(place, kind, DAMAGES[name])
     for command in (["envs"], ["info"], ["verify", "--full"], ["prune", "--dry-run"]):
         run_linkenv(place.site, *command)
