@@ -31,7 +31,7 @@ __all__ = ["Call", "Fault", "Ground", "Operation", "contents"]
 #: The calls by which files are made, changed and removed.
 _CALLS: Final = (
     "openat,write,pwrite64,copy_file_range,sendfile,ftruncate,link,linkat,symlink,symlinkat,rename,renameat,renameat2,"
-    "unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,fchmodat,utimensat,fsync,fdatasync,ioctl"
+    "unlink,unlinkat,mkdir,mkdirat,rmdir,chmod,fchmod,fchmodat,utimensat,fsync,fdatasync"
 )
 #: With what descriptors are, and paths that are not cut off.
 _STRACE: Final = ("strace", "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "500")
@@ -270,13 +270,14 @@ def _one_of_each(kinds: Sequence[Sequence[Call]]) -> list[Call]:
 def contents(prefix: Path) -> dict[str, tuple[object, ...]]:
     """Return what stands in the environment, but for what may differ.
 
-    That are inodes, which copies have others of, bytecode, and the order of rows in a RECORD that virtualenv writes.
+    That are inodes, which copies have others of, bytecode, and the order of rows, and so the date, of a RECORD: that
+    of pip is written by virtualenv in the order of a set.
     """
     found: dict[str, tuple[object, ...]] = {}
     for name, entry in tree(prefix).items():
         if "__pycache__" not in name.split("/"):
             *rest, content = (*entry[:3], *entry[4:])
             if isinstance(content, bytes) and name.endswith(".dist-info/RECORD"):
-                content = sorted(content.splitlines())
+                rest, content = rest[:2], sorted(content.splitlines())  # its date follows from its content
             found[name] = (*rest, content)
     return found
