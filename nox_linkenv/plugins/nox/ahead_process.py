@@ -184,9 +184,10 @@ def _listen(told: Iterator[Any], messages: _Messages, over: threading.Event) -> 
         messages.put(message)
     over.set()
     messages.put(None)
-    while hasattr(os, "killpg") and os.getpgrp() == os.getpid():  # the group is its own: nobody else is met
-        os.killpg(0, signal.SIGTERM)
-        time.sleep(_PAUSE)
+    if sys.platform != "win32":
+        while os.getpgrp() == os.getpid():  # the group is its own: nobody else is met
+            os.killpg(0, signal.SIGTERM)
+            time.sleep(_PAUSE)
 
 
 def main() -> int:
