@@ -121,7 +121,7 @@ MAINS: Final = Directory("mains", Retention.ROOT)
 COMPANIONS: Final = Directory("companions", Retention.ROOT)
 STAGING: Final = Directory("staging", Retention.LEFTOVER)
 TESTS: Final = Directory("tests", Retention.LEFTOVER)
-REHASH: Final = Directory("rehash", Retention.NONE)
+REHASH: Final = Directory("rehash", Retention.NOTE)
 LOCKS: Final = Directory("locks", Retention.NONE)
 #: Every directory of the format.
 DIRECTORIES: Final = (

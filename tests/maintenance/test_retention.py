@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.maintenance.prune import prune
+from nox_linkenv.maintenance.rehash import rehash
 from nox_linkenv.maintenance.removal import Pruning
 from nox_linkenv.maintenance.verify import Problem, verify
 from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, keep_archive, write
@@ -50,6 +51,7 @@ def fill(here: Site) -> Store:
     store.publish(SOURCES.file("2" * 64), f'{{"wheel": "{manifest.digest}"}}')
     save_state(store, PageState(Page("https://example.org/simple/many/"), "identity", "", None, time.time()))
     store.publish("interpreters/" + "3" * 64 + ".json", '{"path": "/usr/bin/python3"}')
+    rehash(store, now=time.time() + DAY)
     open_companion(str(here.root / "companion"), store)
     open_companion(str(here.store), Store.open(here.root / "main"))
     with store.locked_for("some work"):
