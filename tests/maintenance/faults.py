@@ -270,14 +270,14 @@ def _one_of_each(kinds: Sequence[Sequence[Call]]) -> list[Call]:
 def contents(prefix: Path) -> dict[str, tuple[object, ...]]:
     """Return what stands in the environment, but for what may differ.
 
-    That are inodes, which copies have others of, bytecode, and the order of rows, and so the date, of a RECORD: that
-    of pip is written by virtualenv in the order of a set.
+    That are inodes, which copies have others of, and dates, which where the store cannot be written are virtualenv's;
+    bytecode; and the order of rows of a RECORD: that of pip is written by virtualenv in the order of a set.
     """
     found: dict[str, tuple[object, ...]] = {}
     for name, entry in tree(prefix).items():
         if "__pycache__" not in name.split("/"):
-            *rest, content = (*entry[:3], *entry[4:])
+            content = entry[-1]
             if isinstance(content, bytes) and name.endswith(".dist-info/RECORD"):
-                rest, content = rest[:2], sorted(content.splitlines())  # its date follows from its content
-            found[name] = (*rest, content)
+                content = sorted(content.splitlines())
+            found[name] = (*entry[:2], content) if entry[0] == "file" else entry
     return found
