@@ -18,7 +18,7 @@ from tests.support.index import Index, serving
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _NOXFILE = """\
 import time
@@ -77,42 +77,6 @@ def _nox(here: Site, *posargs: str, **variables: str) -> str:
     return done.stderr
 
 
-def test_the_second_session_need_not_ask(here: Site, index: Index) -> None:
-    _nox(here)
-    _age(here)
-    index.requests.clear()
-    index.delay = 0.3
-    told = _nox(here, "1.5")
-    assert told.count("linked: renewed the resolution of") == 2, told
-    assert sorted(index.pages) == ["one", "three", "two"], "each page is asked for once"
-    took = float(told.rpartition("distributions, ")[2].partition(" s)")[0])
-    assert took < 0.3, told  # less than one page takes
-
-
-def test_what_has_changed_is_installed(here: Site, index: Index) -> None:
-    _nox(here)
-    _age(here)
-    index.publish("three", "2.0")
-    told = _nox(here, "1")
-    assert "three/ has changed (2 distributions" in told, told
-
-
-def test_nothing_is_asked_ahead_in_ci(here: Site, index: Index) -> None:
-    _nox(here)
-    _age(here)
-    index.requests.clear()
-    command = [*NOX, "-s", "first", "second", "--", "1"]
-    (here.project / "noxfile.py").write_text(
-        (here.project / "noxfile.py").read_text().replace('session.install("two")', "pass")
-    )
-    subprocess.run(command, cwd=here.project, env={**here.environ, "CI": "true"}, capture_output=True, check=True)
-    assert sorted(index.pages) == ["one"]
-    index.requests.clear()
-    _age(here)
-    _nox(here)
-    assert sorted(index.pages) == ["one"], "what has no environment any more has no pages"
-
-
 _TOX: Final = """\
 [tox]
 envlist = first, second
@@ -141,13 +105,38 @@ def _tox(here: Site, seconds: str = "0") -> str:
     return done.stdout
 
 
-def test_the_second_environment_of_tox_need_not_ask(here: Site, index: Index) -> None:
-    _tox(here)
+@pytest.mark.parametrize("run", [_nox, _tox], ids=["nox", "tox"])
+def test_the_second_one_need_not_ask(here: Site, index: Index, run: Callable[..., str]) -> None:
+    run(here)
     _age(here)
     index.requests.clear()
     index.delay = 0.3
-    told = _tox(here, "1.5")
+    told = run(here, "1.5")
     assert told.count("linked: renewed the resolution of") == 2, told
     assert sorted(index.pages) == ["one", "three", "two"], "each page is asked for once"
     took = float(told.rpartition("distributions, ")[2].partition(" s)")[0])
     assert took < 0.3, told  # less than one page takes
+
+
+def test_what_has_changed_is_installed(here: Site, index: Index) -> None:
+    _nox(here)
+    _age(here)
+    index.publish("three", "2.0")
+    told = _nox(here, "1")
+    assert "three/ has changed (2 distributions" in told, told
+
+
+def test_nothing_is_asked_ahead_in_ci(here: Site, index: Index) -> None:
+    _nox(here)
+    _age(here)
+    index.requests.clear()
+    command = [*NOX, "-s", "first", "second", "--", "1"]
+    (here.project / "noxfile.py").write_text(
+        (here.project / "noxfile.py").read_text().replace('session.install("two")', "pass")
+    )
+    subprocess.run(command, cwd=here.project, env={**here.environ, "CI": "true"}, capture_output=True, check=True)
+    assert sorted(index.pages) == ["one"]
+    index.requests.clear()
+    _age(here)
+    _nox(here)
+    assert sorted(index.pages) == ["one"], "what has no environment any more has no pages"

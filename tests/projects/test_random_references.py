@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.projects.tool import Bench, git
-from tests.support.backend import IN_TREE, backend_text
+from tests.projects.tool import Bench, git, make_value_project
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -24,19 +23,6 @@ if TYPE_CHECKING:
 _STEPS: Final = 15
 _SEEDS: Final = (1, 2)
 _TIME: Final = (1_700_000_000, 1_700_000_000)
-_BACKEND: Final = """
-
-    def _build(directory):
-        with open("VALUE") as stream:
-            files = {{{name!r} + ".py": "VALUE = %r\\n" % stream.read()}}
-        return write_wheel(directory, {name!r}, "1.0", files, more={more!r})
-
-    def build_wheel(directory, config_settings=None, metadata_directory=None):
-        return _build(directory)
-
-    def build_editable(directory, config_settings=None, metadata_directory=None):
-        return _build(directory)
-"""
 #: What may be said besides, and changes nothing of the outcome in a fresh environment.
 _OPTIONS: Final = (
     (), (), (), ("-v",), ("-I",), ("--force-reinstall",), ("--exists-action", "w"), ("--use-feature", "fast-deps"),
@@ -57,7 +43,7 @@ class _World:
         (self.base / "simple" / "bb").mkdir(parents=True)
         for place in ("wheels", "links"):
             (self.base / place).mkdir()
-        self._project("bb", "")
+        make_value_project(self.base / "bb", "bb")
         git(self.base / "bb", "init", "-q", "-b", "main")
         for thing in self.things:
             self.set(thing, "one")
@@ -68,8 +54,8 @@ class _World:
         for name, requirement in (("byfile", wheel.as_uri()), ("bybranch", f"git+{repository}@main")):
             plain = f"Requires-Dist: bb @ {requirement}\n"
             extra = f'Provides-Extra: more\nRequires-Dist: bb @ {requirement} ; extra == "more"\n'
-            self._project(name, plain)
-            self._project(f"{name}x", extra)
+            make_value_project(self.base / name, name, more=plain)
+            make_value_project(self.base / f"{name}x", f"{name}x", more=extra)
             metadata = f"Metadata-Version: 2.1\nName: {name}w\nVersion: 1.0\n{plain}"
             make_wheel(self.base, f"{name}w", "1.0", {f"{name}w.py": b""}, metadata=metadata.encode())
         (self.base / "nested.txt").write_text("-r file.txt\n")
@@ -78,13 +64,6 @@ class _World:
     @property
     def things(self) -> tuple[str, ...]:
         return ("wheel", "branch", "links", "index")
-
-    def _project(self, name: str, more: str) -> None:
-        directory = self.base / name
-        directory.mkdir()
-        (directory / "pyproject.toml").write_text(IN_TREE)
-        (directory / "backend.py").write_text(backend_text(_BACKEND.format(name=name, more=more)))
-        (directory / "VALUE").write_text("one")
 
     def set(self, thing: str, value: str) -> None:
         """Give *thing* another value: where it is a file, the same file with the same size and time."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.projects.tool import Bench, git
-from tests.support.backend import IN_TREE, backend_text
+from tests.projects.tool import Bench, git, make_value_project
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -18,27 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _ENVIRON = {"PIP_NO_INDEX": "1", "PIP_NO_CACHE_DIR": "1"}
-_BACKEND = """
-
-    def _build(directory):
-        with open("VALUE") as stream:
-            files = {{{name!r} + ".py": "VALUE = %r\\n" % stream.read()}}
-        return write_wheel(directory, {name!r}, "1.0", files, more={more!r})
-
-    def build_wheel(directory, config_settings=None, metadata_directory=None):
-        return _build(directory)
-
-    def build_editable(directory, config_settings=None, metadata_directory=None):
-        return _build(directory)
-"""
-
-
-def _project(directory: Path, name: str, *, more: str = "") -> Path:
-    directory.mkdir()
-    (directory / "pyproject.toml").write_text(IN_TREE)
-    (directory / "backend.py").write_text(backend_text(_BACKEND.format(name=name, more=more)))
-    (directory / "VALUE").write_text("one")
-    return directory
 
 
 def _wheel(directory: Path, value: str, name: str = "bb") -> Path:
@@ -65,7 +43,7 @@ def moving(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callabl
     if request.param == "wheel":
         path = _wheel(tmp_path, "one")
         return f"bb @ {path.as_uri()}", lambda value: _wheel(tmp_path, value)
-    project = _project(tmp_path / "bb", "bb")
+    project = make_value_project(tmp_path / "bb", "bb")
     if request.param == "directory":
         return f"bb @ {project.as_uri()}", (project / "VALUE").write_text
     git(project, "init", "-q", "-b", "main")
@@ -92,7 +70,7 @@ def test_metadata_that_name_something_here(
         metadata = f"Metadata-Version: 2.1\nName: aa\nVersion: 1.0\n{more}".encode()
         named = str(make_wheel(tmp_path, "aa", "1.0", {"aa.py": b""}, metadata=metadata))
     else:
-        named = str(_project(tmp_path / "aa", "aa", more=more))
+        named = str(make_value_project(tmp_path / "aa", "aa", more=more))
     arguments = [*(["-e"] if how == "editable" else []), f"{named}[more]" if extra else named]
     assert _value(bench, tmp_path, arguments) == "one"
     change("two")
@@ -101,7 +79,7 @@ def test_metadata_that_name_something_here(
 
 @pytest.mark.parametrize("how", ["wheel", "directory"])
 def test_that_a_branch_is_looked_up_each_time_is_said(bench: Bench, tmp_path: Path, how: str) -> None:
-    project = _project(tmp_path / "bb", "bb")
+    project = make_value_project(tmp_path / "bb", "bb")
     git(project, "init", "-q", "-b", "main")
     git(project, "add", ".")
     git(project, "commit", "-q", "-m", "one")
@@ -110,7 +88,7 @@ def test_that_a_branch_is_looked_up_each_time_is_said(bench: Bench, tmp_path: Pa
         metadata = f"Metadata-Version: 2.1\nName: aa\nVersion: 1.0\n{more}".encode()
         named = make_wheel(tmp_path, "aa", "1.0", {"aa.py": b""}, metadata=metadata)
     else:
-        named = _project(tmp_path / "aa", "aa", more=more)
+        named = make_value_project(tmp_path / "aa", "aa", more=more)
     bench.install(tmp_path, str(named), environ=_ENVIRON)
     message = bench.install(tmp_path, str(named), environ=_ENVIRON).message
     why = "the last answer was not kept, as bb comes from a branch or tag, which is looked up each time"
@@ -119,7 +97,7 @@ def test_that_a_branch_is_looked_up_each_time_is_said(bench: Bench, tmp_path: Pa
 
 def test_a_wheel_that_metadata_name_is_remembered_while_it_stays(bench: Bench, tmp_path: Path) -> None:
     more = _metadata(f"bb @ {_wheel(tmp_path, 'one').as_uri()}", extra=False)
-    named = str(_project(tmp_path / "aa", "aa", more=more))
+    named = str(make_value_project(tmp_path / "aa", "aa", more=more))
     assert _value(bench, tmp_path, [named]) == "one"
     assert _value(bench, tmp_path, [named]) == "one"
     assert bench.calls == []
@@ -173,7 +151,7 @@ def test_a_page_of_an_index_that_is_rewritten_in_place(bench: Bench, tmp_path: P
 
 
 def test_what_a_backend_warns_of_is_not_shown(bench: Bench, tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
-    project = _project(tmp_path / "bb", "bb")
+    project = make_value_project(tmp_path / "bb", "bb")
     backend = project / "backend.py"
     backend.write_text(
         backend.read_text().replace(
@@ -193,7 +171,7 @@ def build_wheel(""",
 
 def _leaving(directory: Path, name: str) -> None:
     """Write a project whose build leaves the directory ``build``, as setuptools does."""
-    backend = _project(directory, name) / "backend.py"
+    backend = make_value_project(directory, name) / "backend.py"
     leaves = "def _build(directory):\n    import os\n    os.makedirs('build', exist_ok=True)\n"
     backend.write_text(backend.read_text().replace("def _build(directory):\n", leaves))
 

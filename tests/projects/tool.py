@@ -15,13 +15,14 @@ from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Outcome, Request
 from tests.parity.snapshot import Tree, snapshot
+from tests.support.backend import IN_TREE, backend_text
 from tests.support.environment import clean_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["BACKENDS", "Bench", "PipFailedError", "git", "make_project"]
+__all__ = ["BACKENDS", "Bench", "PipFailedError", "git", "make_project", "make_value_project"]
 
 _PROJECT: Final = """
     [project]
@@ -135,6 +136,31 @@ def make_project(directory: Path, backend: str) -> Path:
         git(directory, "add", ".")
         git(directory, "commit", "-q", "-m", "one")
         git(directory, "tag", "v1.0")
+    return directory
+
+
+#: Of a project whose one module holds what its file VALUE says.
+_VALUE_BACKEND: Final = """
+
+    def _build(directory):
+        with open("VALUE") as stream:
+            files = {{{name!r} + ".py": "VALUE = %r\\n" % stream.read()}}
+        return write_wheel(directory, {name!r}, "1.0", files, more={more!r})
+
+    def build_wheel(directory, config_settings=None, metadata_directory=None):
+        return _build(directory)
+
+    def build_editable(directory, config_settings=None, metadata_directory=None):
+        return _build(directory)
+"""
+
+
+def make_value_project(directory: Path, name: str, *, more: str = "") -> Path:
+    """Make a project whose one module holds what its file ``VALUE`` says; *more* are lines of its metadata."""
+    directory.mkdir()
+    (directory / "pyproject.toml").write_text(IN_TREE)
+    (directory / "backend.py").write_text(backend_text(_VALUE_BACKEND.format(name=name, more=more)))
+    (directory / "VALUE").write_text("one")
     return directory
 
 
