@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import enum
 import os
-import sys
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -208,13 +207,11 @@ def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
         return {}
     if table and b"linkenv" not in content:
         return {}  # spares the warm path the TOML parser
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from nox_linkenv.toml import parse_toml
+
     try:
-        data: Mapping[str, Any] = tomllib.loads(content.decode())
-    except (ValueError, RecursionError) as error:
+        data: Mapping[str, Any] = parse_toml(content.decode())
+    except ValueError as error:
         raise SettingsError(f"The file is not TOML ({error})", path=path, remedy="Correct it.") from error
     for name in table:
         data = data.get(name, {})

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.progress import doing
+from nox_linkenv.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -64,13 +64,9 @@ def read_build_system(project: str) -> BuildSystem:
         return BuildSystem(_LEGACY_REQUIRES, _LEGACY, ())
     except OSError as error:
         raise BackendError(f"{error.filename} cannot be read ({error.strerror})") from error
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        table = tomllib.loads(content.decode()).get("build-system")
-    except (ValueError, RecursionError) as error:
+        table = parse_toml(content.decode()).get("build-system")
+    except ValueError as error:
         raise BackendError(f"its pyproject.toml is not TOML ({error})") from error
     if table is None:
         return BuildSystem(_LEGACY_REQUIRES, _LEGACY, ())

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.projects.build_config import Declaration
+from nox_linkenv.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,13 +119,9 @@ def writes_nothing(text: str) -> bool:
 
 
 def _loads(text: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError):  # nested deeper than Python goes
+        return parse_toml(text)
+    except ValueError:
         return {}
 
 

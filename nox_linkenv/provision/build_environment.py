@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.installed import find_distributions
-from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.skeleton import creator, has_pip_only, skeleton_name, stored_skeleton
 from nox_linkenv.errors import EnvError
 from nox_linkenv.progress import doing
 from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.quiet_pip import run_quietly
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
-from nox_linkenv.resolve.pip import observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -77,7 +75,7 @@ class _LinkedBuildEnvironment:
         return () if receipt is None else receipt.plans
 
     def install(self, request: Request) -> None:
-        outcome = self._install(self._environment, request, _BuildPip(f"{self.prefix}/bin/python", request))
+        outcome = self._install(self._environment, request, _BuildPip(self.prefix, request))
         if outcome.resolved is not None:
             self.oldest = min(self.oldest, outcome.resolved)
             self.reading += outcome.reading or UNKNOWN
@@ -103,8 +101,8 @@ class _LinkedBuildEnvironment:
 class _BuildPip:
     """Runs the pip of a build environment."""
 
-    def __init__(self, python: str, request: Request) -> None:
-        self.python = python
+    def __init__(self, prefix: str, request: Request) -> None:
+        self.prefix = prefix
         self.request = request
 
     def ask(self, arguments: Sequence[str], *, record: str) -> bool:
@@ -119,15 +117,5 @@ class _BuildPip:
         raise BackendError("its build requirements cannot be linked")
 
     def _run(self, arguments: Sequence[str], record: str | None) -> bool:
-        environ: Mapping[str, str] = self.request.environ
         with doing("asking pip what the build requires (resolving)"):
-            done = subprocess.run(
-                observed([*pip_command(self.python), *arguments], record),
-                cwd=self.request.directory,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-            )
-        return done.returncode == 0
+            return run_quietly(self.prefix, self.request, arguments, record)

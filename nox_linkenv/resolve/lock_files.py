@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.resolve.inputs import UnkeyableError
 from nox_linkenv.resolve.specifiers import specifier
+from nox_linkenv.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,13 +67,9 @@ def _requirements(text: str, shown: str, group: str) -> Iterator[str]:
     Raises:
         UnkeyableError: pip refuses it, or may read it otherwise.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
     try:
-        groups = tomllib.loads(text).get("dependency-groups")
-    except (ValueError, RecursionError):  # also from tomllib itself
+        groups = parse_toml(text).get("dependency-groups")
+    except ValueError:
         groups = None
     if not isinstance(groups, dict):
         raise UnkeyableError(f"{shown} has no dependency groups")

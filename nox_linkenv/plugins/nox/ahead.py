@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
 
-__all__ = ["PROCESS", "Ahead", "command"]
+__all__ = ["Ahead", "command"]
 
 #: What nox and virtualenv import.
 _NEEDED: Final = (
     "nox", "virtualenv", "argcomplete", "attr", "attrs", "colorlog", "dependency_groups", "distlib", "filelock",
     "humanize", "packaging", "platformdirs", "python_discovery", "tomli",
 )  # fmt: skip
-PROCESS: Final = "nox_linkenv.plugins.nox.ahead_process"
+_PROCESS: Final = "nox_linkenv.plugins.nox.ahead_process"
 
 
 class Ahead:
@@ -122,7 +122,7 @@ class Ahead:
 
 def command() -> list[str]:
     """Return the command that starts the process."""
-    return module_command(PROCESS, _NEEDED)
+    return module_command(_PROCESS, _NEEDED)
 
 
 def _write(process: subprocess.Popen[bytes], message: object) -> None:

@@ -12,7 +12,6 @@ import json
 import os
 import queue
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -26,7 +25,6 @@ from nox_linkenv.env.assembly.link_source import open_store
 from nox_linkenv.env.bytecode import sources
 from nox_linkenv.env.capture import capture_as
 from nox_linkenv.env.contents import contents
-from nox_linkenv.env.interpreter.isolated import pip_command
 from nox_linkenv.env.interpreter.search_cache import absolute_path, save_interpreter
 from nox_linkenv.env.skeleton import creator, skeleton_name, stored_skeleton
 from nox_linkenv.env.temporary import scratch_place
@@ -40,8 +38,8 @@ from nox_linkenv.provision.cleanup import remove_environment
 from nox_linkenv.provision.environment import Environment
 from nox_linkenv.provision.installer import install
 from nox_linkenv.provision.keys import RequestKeys
+from nox_linkenv.provision.quiet_pip import run_quietly
 from nox_linkenv.resolve.key import Key, Unkeyable
-from nox_linkenv.resolve.pip import observed
 from nox_linkenv.resolve.request import Request
 from nox_linkenv.store import Store
 from nox_linkenv.store.temporary import temporary_name
@@ -80,17 +78,7 @@ class _Pip:
     def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
         if self._over.is_set():
             raise _StoppedError
-        command = [*pip_command(f"{self._prefix}/bin/python"), *arguments]
-        done = subprocess.run(
-            observed(command, record),
-            env=dict(self._request.environ),
-            cwd=self._request.directory,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
-        return done.returncode == 0
+        return run_quietly(self._prefix, self._request, arguments, record)
 
     def install(self, arguments: Sequence[str]) -> bool:
         raise _StoppedError
@@ -210,7 +198,8 @@ def main() -> int:
     return 0
 
 
-def _do(store: Store, work: Work, messages: queue.SimpleQueue[Mapping[str, Any] | None], over: threading.Event) -> None:
+def _do(store: Store, work: Work, messages: _Messages, over: threading.Event) -> None:
+    """Take in *messages* and do what they ask for, the installations first, until it is *over*."""
     while not over.is_set():
         session = work.next_session()
         try:
