@@ -27,12 +27,13 @@ from nox_linkenv.resolve import pip_config
 sys.platform, sys.prefix = sys.argv[1:]
 if sys.platform == "win32":
     os.name, os.path, os.sep, os.pathsep, os.devnull = "nt", ntpath, "\\\\", ";", "nul"
+    sys.modules["ctypes"] = None  # it would ask the system itself; without it the variables are asked
 for name in ("_vendor.platformdirs", "_internal.utils.appdirs", "_internal.utils.compat", "_internal.configuration"):
     importlib.reload(sys.modules[f"pip.{name}"])
-kinds = pip._internal.configuration.kinds
-found = pip._internal.configuration.get_configuration_files()
+found = {str(getattr(kind, "value", kind)): paths  # an enumeration from pip 26.3 on, strings before
+         for kind, paths in pip._internal.configuration.get_configuration_files().items()}
 print(json.dumps([
-    [path for kind in (kinds.GLOBAL, kinds.USER, kinds.SITE) for path in found[kind]],
+    [path for kind in ("global", "user", "site") for path in found[kind]],
     pip_config._places(os.environ, sys.prefix),
 ]))
 """
