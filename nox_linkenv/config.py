@@ -69,6 +69,8 @@ class Settings:
         reuse_builds: build local projects in linked build environments, and again only when something has changed.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
         cleanup: which environments are removed when their session is over.
+        journal_days: for how many days it is kept what was done for each session; 0 keeps nothing.
+        quiet: do not sum up at the end of a run what was done for it.
     """
 
     store: str = ""
@@ -84,6 +86,8 @@ class Settings:
     verify: bool = False
     reuse_builds: bool = True
     cleanup: Cleanup = Cleanup.KEEP
+    journal_days: float = 90.0
+    quiet: bool = False
 
     @property
     def store_root(self) -> str:
@@ -240,7 +244,7 @@ def _convert(name: str, value: object, where: str) -> object:
     except (KeyError, ValueError) as error:
         choices = {
             bool: "true or false",
-            float: "a number of seconds that is not negative",
+            float: f"a number of {'days' if name.endswith('_days') else 'seconds'} that is not negative",
             str: "a path",
             LinkMode: " or ".join(mode.value for mode in LinkMode),
             Cleanup: " or ".join(choice.value for choice in Cleanup),

@@ -29,6 +29,7 @@ _COMMANDS: Final = {
     "prune": "remove from the store what has not been used for longest",
     "verify": "compare what is stored with what it has to be",
     "doctor": "find out why files are copied, or why nothing works, and what to do about it",
+    "stats": "show what was done for sessions, the time that saved, and why pip was asked",
     "explain": "say which wheel, object and link mode a file of an environment came from",
     "create": "make a linked environment",
     "install": "install into a linked environment",

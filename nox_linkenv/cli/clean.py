@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.options import duration, opened, settings_of
-from nox_linkenv.cli.output import Output, bytes_
 from nox_linkenv.env.receipt import DIRECTORY
 from nox_linkenv.env.registry import find_known
 from nox_linkenv.errors import EnvError, SettingsError
@@ -16,10 +15,12 @@ from nox_linkenv.maintenance.disk_usage import Disk
 from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.roots import forget_root, read_root
 from nox_linkenv.store.trash import empty_trash, find_trash, trash_name
+from nox_linkenv.units import bytes_
 
 if TYPE_CHECKING:
     import argparse
 
+    from nox_linkenv.cli.output import Output
     from nox_linkenv.env.registry import Known
     from nox_linkenv.store import Store
     from nox_linkenv.store.roots import Root

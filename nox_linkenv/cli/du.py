@@ -6,19 +6,20 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.cli.options import opened, settings_of
-from nox_linkenv.cli.output import Output, bytes_
 from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.receipt import read_receipt
 from nox_linkenv.env.registry import Known, StoredInodes, find_known
 from nox_linkenv.errors import EnvError
 from nox_linkenv.maintenance.disk_usage import Disk, disk_bytes, inodes_below, metadata_bytes
-from nox_linkenv.store.layers import find_companions
+from nox_linkenv.maintenance.store_size import sizes_by_kind
 from nox_linkenv.store.roots import Root
+from nox_linkenv.units import bytes_
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Collection
 
+    from nox_linkenv.cli.output import Output
     from nox_linkenv.maintenance.disk_usage import Tree
     from nox_linkenv.store import Store
 
@@ -30,8 +31,6 @@ DESCRIPTION: Final = (
     "the total. Reflinked extents count as shared where the filesystem tells (btrfs, XFS)."
 )
 
-#: Kinds that hold the files themselves; prebuilt trees and companions hold links to them.
-_FILES: Final = ("objects", "bytecode")
 #: How many of the environments that one shares with are listed.
 _SHOWN: Final = 5
 
@@ -59,7 +58,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     with output.progress() as progress:
         if not arguments.env:
             progress("the store")
-            _store(store, disk, data)
+            data["kinds"] = sizes_by_kind(store, disk)
         sharing = _Sharing(store, every)
         for known in chosen:
             progress(known.prefix)
@@ -161,30 +160,6 @@ def _packages(known: Known, stored: Collection[int]) -> list[dict[str, Any]]:
             }
         )
     return sorted(found, key=lambda entry: -int(str(entry["apparent_bytes"])))
-
-
-def _store(store: Store, disk: Disk, data: dict[str, Any]) -> None:
-    """Add the store, kind by kind: every block is counted for the first kind that has it, objects first."""
-    kinds: dict[str, int] = {}
-    base = store.layout.base
-
-    def add(kind: str, path: str) -> None:
-        before = disk.total
-        disk.tree(path)
-        kinds[kind] = kinds.get(kind, 0) + disk.total - before
-
-    for name in sorted(os.listdir(base), key=lambda name: (name not in _FILES, name)):
-        add(name, os.path.join(base, name))
-    for name in sorted(os.listdir(store.layout.root)):
-        if name != os.path.basename(base):
-            add(name if name == os.path.basename(store.layout.throwaway) else "other", f"{store.layout.root}/{name}")
-    for companion in find_companions(store):
-        add(f"companion {companion.layout.root}", companion.layout.root)
-    for directory in (base, store.layout.root):
-        taken = disk_bytes(os.lstat(directory))
-        disk.count(taken)
-        kinds["other"] = kinds.get("other", 0) + taken
-    data["kinds"] = kinds
 
 
 def _totals(store: Store, disk: Disk, data: dict[str, Any]) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.options import opened, settings_of
-from nox_linkenv.cli.output import Output, ago, bytes_
 from nox_linkenv.env.registry import check, find_known
 from nox_linkenv.maintenance.disk_usage import Disk
+from nox_linkenv.units import ago, bytes_
 
 if TYPE_CHECKING:
     import argparse
+
+    from nox_linkenv.cli.output import Output
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]
 

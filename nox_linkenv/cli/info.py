@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.cli.options import arrangement_in, in_words, opened, settings_of
-from nox_linkenv.cli.output import Output, bytes_, version
+from nox_linkenv.cli.output import Output, version
 from nox_linkenv.config import origins
 from nox_linkenv.env.registry import find_known
 from nox_linkenv.linking.probe import existing
@@ -17,6 +17,7 @@ from nox_linkenv.maintenance.units import Kind, Watch
 from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.layout import FORMAT, Layout
 from nox_linkenv.store.link_policy import companion_places
+from nox_linkenv.units import bytes_
 
 if TYPE_CHECKING:
     import argparse

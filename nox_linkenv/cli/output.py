@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.errors import LinkenvError
 
-__all__ = ["Output", "ago", "bytes_", "version"]
+__all__ = ["Output", "version"]
 
 
 class Output:
@@ -89,26 +88,6 @@ class Output:
 
         with Console(stderr=True).status("...") as status:
             yield lambda text: status.update(text)
-
-
-def bytes_(number: int) -> str:
-    """Return a number of bytes for people: decimal units, as ``df -H`` has them."""
-    value = float(abs(number))
-    sign = "-" if number < 0 else ""
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{sign}{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{sign}{value:.1f} {unit}"
-        value /= 1000
-    return f"{sign}{value:.1f} TB"
-
-
-def ago(moment: float, now: float | None = None) -> str:
-    """Return in words how long ago *moment* (seconds since the epoch) was."""
-    seconds = max(0.0, (time.time() if now is None else now) - moment)
-    for limit, unit, each in ((120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
-        if seconds < limit:
-            return f"{round(seconds / each)} {unit} ago"
-    return f"{round(seconds / 86_400)} d ago"
 
 
 def version() -> str:

@@ -7,14 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.options import duration, opened, settings_of, size
-from nox_linkenv.cli.output import Output, bytes_
 from nox_linkenv.env.registry import find_known, foreign, protected
 from nox_linkenv.maintenance.prune import prune
 from nox_linkenv.maintenance.removal import GRACE, Pruning
+from nox_linkenv.units import bytes_
 
 if TYPE_CHECKING:
     import argparse
 
+    from nox_linkenv.cli.output import Output
     from nox_linkenv.maintenance.removal import Pruned
 
 __all__ = ["DESCRIPTION", "add_arguments", "run"]

@@ -145,6 +145,7 @@ class LinkReport:
 
     linked: int = 0
     copied: Counter[str] = field(default_factory=Counter)  # by reason
+    copied_bytes: int = 0
     damaged: list[int] = field(default_factory=list)  # positions of sources which are missing or not as expected
 
     def explain(self) -> str | None:
@@ -160,6 +161,7 @@ class LinkReport:
         """Count what became of more files of the same environment; their positions are their own."""
         self.linked += other.linked
         self.copied.update(other.copied)
+        self.copied_bytes += other.copied_bytes
 
 
 def link_files(
@@ -223,6 +225,7 @@ def link_files(
         except OSError as error:
             if os.path.lexists(source):
                 _copy_instead(source, target, error, refusals, operations, report)
+                report.copied_bytes += size
             else:  # it has just been removed: a prune, or a repair
                 report.damaged.append(position)
                 number = 0

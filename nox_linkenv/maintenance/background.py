@@ -94,12 +94,14 @@ class Tasks:
         prebuilds: names of plans and skeletons, with the facts of their interpreter.
         trash: absolute paths to remove.
         rehash: whether a part of the store is to be hashed again.
+        journal_days: for how many days it is kept how large the store is now; 0 where nobody is to look.
     """
 
     compile: list[CompileTask] = field(default_factory=list)
     prebuilds: list[PrebuildTask] = field(default_factory=list)
     trash: list[str] = field(default_factory=list)
     rehash: bool = False
+    journal_days: float = 0.0
 
     def __bool__(self) -> bool:
         return bool(self.compile or self.prebuilds or self.trash or self.rehash)
@@ -109,6 +111,7 @@ class Tasks:
         self.prebuilds.extend(other.prebuilds)
         self.trash.extend(other.trash)
         self.rehash |= other.rehash
+        self.journal_days = max(self.journal_days, other.journal_days)
 
     def dumps(self) -> str:
         return json.dumps(
@@ -117,6 +120,7 @@ class Tasks:
                 "spares": [[task.name, task.facts.to_json()] for task in self.prebuilds],
                 "trash": self.trash,
                 "rehash": self.rehash,
+                "journal_days": self.journal_days,
             }
         )
 
@@ -128,11 +132,12 @@ class Tasks:
             [PrebuildTask(name, Facts.from_json(facts)) for name, facts in data["spares"]],
             list(data["trash"]),
             data["rehash"],
+            data["journal_days"],
         )
 
 
 def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
-    """Do *tasks*: compile first, then spares, which hold the bytecode, then remove trash, then hash."""
+    """Do *tasks*: compile first, then spares, which hold the bytecode, then remove trash, then hash and add up."""
     for task in tasks.compile:
         with store.locked():
             objects = {task.modules[path]: path for path in task.wanted}
@@ -151,6 +156,11 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
 
         with contextlib.suppress(StoreError):  # it can be written no more; the next one tries
             rehash(store, now=time.time())
+    if tasks.journal_days:
+        from nox_linkenv.maintenance.store_size import note_size
+
+        with contextlib.suppress(OSError):  # something is being removed
+            note_size(store, now=time.time(), days=tasks.journal_days)
     from nox_linkenv.store.temporary import sweep_temporary
 
     sweep_temporary()

@@ -19,7 +19,7 @@ from nox_linkenv.projects.widening import load_names, widen, wider_key
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
 from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, PLANS, object_name, unit_name
-from nox_linkenv.store.notes import optional, rows, seconds, string, strings
+from nox_linkenv.store.notes import measured, optional, rows, seconds, string, strings
 from nox_linkenv.store.objects import FILE_MODE
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ class ProjectResolution:
         reads: what was read by pip's builds of what is no local project.
         reading: what pip read for it.
         above: of one for other checkouts, names which must be in no directory above.
+        pip_seconds: that pip ran for it; ``None`` where that was not measured.
     """
 
     time: float
@@ -116,6 +117,7 @@ class ProjectResolution:
     reads: Reads = NOTHING
     reading: Reading = UNKNOWN
     above: tuple[str, ...] = ()
+    pip_seconds: float | None = None
 
 
 def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
@@ -156,7 +158,8 @@ def _build(data: dict[str, Any]) -> Build:
 def _resolution(data: dict[str, Any]) -> ProjectResolution:
     reads, reading = Reads.from_json(data["reads"]), Reading.of(data["reading"])
     above = tuple(strings(data.get("above", [])))
-    return ProjectResolution(seconds(data["time"]), tuple(map(_part, data["parts"])), reads, reading, above)
+    took = measured(data.get("pip_seconds"))
+    return ProjectResolution(seconds(data["time"]), tuple(map(_part, data["parts"])), reads, reading, above, took)
 
 
 def _part(data: dict[str, Any]) -> ResolvedPart:

@@ -8,7 +8,7 @@ import os
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
 
@@ -31,10 +31,10 @@ from nox_linkenv.resolve.cache import (
     save_resolution,
 )
 from nox_linkenv.resolve.fetch import fetch
-from nox_linkenv.resolve.inputs import LEFT, NOT_KEPT, changed
+from nox_linkenv.resolve.inputs import LEFT, NOT_KEPT, differences
 from nox_linkenv.resolve.key import Key, Unkeyable
 from nox_linkenv.resolve.report import Origin, Resolved
-from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.resolve.request import Course, Outcome, Source
 from nox_linkenv.store.layout import PLANS
 
 if TYPE_CHECKING:
@@ -51,15 +51,25 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Manifest, Store
 
 __all__ = [
+    "FAILED",
     "Answer",
     "RefusedError",
     "StoredWheel",
+    "asked",
     "install_answer",
     "local_archives",
     "moving",
     "reason_to_ask",
     "stored_wheels",
 ]
+
+
+#: The way of a request whose failure in pip the host takes for a success.
+FAILED: Final = Course(Source.ASKED, "pip failed, and that was allowed", "it failed, and that was allowed")
+
+
+#: How many differences between two requests are told.
+_TOLD: Final = 8
 
 
 class RefusedError(Exception):
@@ -90,22 +100,24 @@ class Answer:
         names: of all distributions of it.
         wheels: fetches or builds them, stores them, and returns them; raises :class:`RefusedError` where it cannot.
         lasting_keys: called when the wheels are stored; returns the keys under which the answer is remembered.
-        message: one line that says what was done and why.
+        course: which way the request took.
         pinned: whether the request allows no other answer.
         reads: called when the wheels are stored; returns what the builds of some of them have read.
         reading: what pip read for it.
         not_kept: called where there are no keys; returns why, in one clause, ``None`` where that needs no word.
+        pip_seconds: called when the wheels are stored; returns how long pip ran for it, if it was measured.
     """
 
     time: float
     names: Sequence[str]
     wheels: Callable[[], Sequence[StoredWheel]]
     lasting_keys: Callable[[], Sequence[Key]]
-    message: str
+    course: Course
     reads: Callable[[], Reads]
     pinned: bool = False
     reading: Reading = UNKNOWN
     not_kept: Callable[[], str | None] = lambda: None
+    pip_seconds: Callable[[], float | None] = lambda: None
 
 
 def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, pip: Pip) -> Outcome:
@@ -139,6 +151,7 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
         plan=_store_plan(environment, wheels, plan, keys.receipt) if wheels else None,
         wheels=tuple(WheelSource(part.name, part.wheel.manifest.digest, part.requirement) for part in stored),
         reading=answer.reading,
+        pip_seconds=answer.pip_seconds(),
     )
     lasting = answer.lasting_keys()
     if not lasting and isinstance(keys.full, Key) and (reason := answer.not_kept()) is not None:
@@ -149,9 +162,11 @@ def install_answer(environment: Environment, keys: RequestKeys, answer: Answer, 
             _save(environment.store, keys, key, replace(resolution, archives=archives), answer.reads())
     if not wheels:
         rest = "" if answer.names else "; nothing to install"
-        return Outcome((), f"{answer.message}{rest}", resolved=answer.time, reading=answer.reading)
+        course = answer.course._replace(message=f"{answer.course.message}{rest}")
+        took = resolution.pip_seconds
+        return Outcome((), course, resolved=answer.time, reading=answer.reading, pip_seconds=took)
     with doing(f"linking {len(plan.links.paths)} files"):
-        return environment.carry_out(plan, resolution, keys.arguments, pip, message=answer.message)
+        return environment.carry_out(plan, resolution, keys.arguments, pip, answer.course)
 
 
 def _left(keys: RequestKeys) -> dict[str, str]:
@@ -256,6 +271,11 @@ def local_archives(items: Sequence[Resolved], key: Key | Unkeyable, directory: s
     return Reads(archives=frozenset(path for path in paths if known.isdisjoint((path, os.path.dirname(path)))))
 
 
+def asked(reason: str, *others: str) -> Course:
+    """Return the way of a request that pip was asked because of *reason*, which is one clause, and of *others*."""
+    return Course(Source.ASKED, f"asked pip: {reason}", reason, others)
+
+
 def moving(items: Sequence[Resolved]) -> str | None:
     """Return why an answer of *items* may be another one the next time, in one clause; ``None`` where it is not."""
     moves = next((item for item in items if item.moves), None)
@@ -265,13 +285,13 @@ def moving(items: Sequence[Resolved]) -> str | None:
     return f"{moves.name} comes from {what}, which is looked up each time"
 
 
-def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
-    """Return why pip has to be asked, in one clause."""
+def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> Course:
+    """Return the way of a request that pip has to be asked, which says why."""
     if isinstance(key, Unkeyable):
-        return key.reason
+        return asked(key.reason)
     before = last_inputs(store, keys.place)
     if before is None:
-        return keys.not_reused or "this request is new"
+        return asked(keys.not_reused or "this request is new")
     now = dict(key.inputs)
     names = load_names(store, resolution_name(key.digest))
     if names is not None:
@@ -283,8 +303,8 @@ def reason_to_ask(store: Store, keys: RequestKeys, key: Key | Unkeyable) -> str:
         plain, left = name.removesuffix(LEFT), before.pop(name)
         if now.get(plain) == left:  # not in a fresh checkout, but in the one that was built in
             before[plain] = left
-    if (difference := changed(before, now)) is not None:
-        return difference
+    if found := differences(before, now):
+        return asked(found[0], *found[:_TOLD])
     if not_kept is not None:
-        return f"the last answer was not kept, as {not_kept}"
-    return keys.not_reused or "the resolution is too old"
+        return asked(f"the last answer was not kept, as {not_kept}")
+    return asked(keys.not_reused or "the resolution is too old")

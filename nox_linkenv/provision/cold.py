@@ -11,9 +11,11 @@ from nox_linkenv.errors import OfflineError, ResolutionError
 from nox_linkenv.projects.requirements import UnmodelledError, with_listed
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.provision.answer import (
+    FAILED,
     Answer,
     RefusedError,
     StoredWheel,
+    asked,
     install_answer,
     local_archives,
     moving,
@@ -29,25 +31,25 @@ from nox_linkenv.resolve.inputs import UnkeyableError, changed
 from nox_linkenv.resolve.key import MORE, Key, Unkeyable
 from nox_linkenv.resolve.pip_config import settings_of
 from nox_linkenv.resolve.report import Origin, Resolved
-from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.resolve.request import Course, Outcome, Source
 from nox_linkenv.resolve.unsupported import configures_builds, unsupported
 
 if TYPE_CHECKING:
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
-    from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.resolve.pip import TimedPip
 
 __all__ = ["install_cold"]
 
 #: What is said of a request that nothing but the files which it names decides.
-_AT_HAND: Final = "took the wheels at hand, as nothing else is to be installed"
+_AT_HAND: Final = Course(Source.AT_HAND, "took the wheels at hand, as nothing else is to be installed")
 
 
 def install_cold(
     environment: Environment,
     keys: RequestKeys,
     key: Key | Unkeyable,
-    pip: Pip,
+    pip: TimedPip,
     *,
     answered: PipAnswer | None = None,
 ) -> Outcome:
@@ -83,18 +85,18 @@ def _install_answered(
     environment: Environment,
     keys: RequestKeys,
     key: Key | Unkeyable,
-    pip: Pip,
+    pip: TimedPip,
     builds: PipBuilds,
     answered: PipAnswer | None,
 ) -> Outcome:
     request, receipt, arguments = keys.request, keys.receipt, keys.arguments
     assert receipt is not None
     assert arguments is not None
-    message = f"asked pip: {reason_to_ask(environment.store, keys, key)}"
+    course = reason_to_ask(environment.store, keys, key)
     if answered is None and isinstance(key, Key):
         at_hand = wheels_at_hand(request, arguments, key, keys.config, receipt.facts)
         if at_hand is not None and (key.replaces or not environment.replaced([item.name for item in at_hand])):
-            message, answered = _AT_HAND, PipAnswer(at_hand, Reading())
+            course, answered = _AT_HAND, PipAnswer(at_hand, Reading())
     if answered is None:
         try:
             with builds.watched():
@@ -102,9 +104,9 @@ def _install_answered(
         except ResolutionError as error:  # of a pip that is newer than this
             return delegate(request, pip, error.what)
         builds.finish(0)
-        message = message if builds.lasting or isinstance(key, Unkeyable) else f"asked pip: {UNSEEN}"
+        course = course if builds.lasting or isinstance(key, Unkeyable) else asked(UNSEEN)
     if answered is None:
-        return Outcome((), "pip failed, and that was allowed")
+        return Outcome((), FAILED)
     environment.notes.extend(answered.notes)
     resolved = answered.resolved
     linked = [item for item in resolved if item.origin is not Origin.EDITABLE]
@@ -153,11 +155,12 @@ def _install_answered(
         names=[item.name for item in resolved],
         wheels=wheels,
         lasting_keys=lasting_keys,
-        message=message,
+        course=course,
         reads=lambda: builds.reads | local_archives(linked, key, request.directory),
         pinned=isinstance(key, Key) and key.pinned,
         reading=answered.reading,
         not_kept=not_kept,
+        pip_seconds=lambda: pip.seconds,
     )
     try:
         outcome = install_answer(environment, keys, answer, pip)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
-from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.resolve.request import Course, Outcome, Source
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ def delegate(request: Request, pip: Pip, reason: str) -> Outcome:
         reason: why, in one clause.
     """
     pip.install(request.arguments)
-    return Outcome((), f"left to pip: {reason}")
+    return Outcome((), Course(Source.LEFT, f"left to pip: {reason}", reason))
 
 
 def install_editable(editable: Sequence[Resolved], arguments: Arguments, pip: Pip) -> None:

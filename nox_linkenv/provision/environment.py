@@ -25,7 +25,7 @@ from nox_linkenv.env.skeleton import Skeleton, copies_above, creator, fits, skel
 from nox_linkenv.errors import CaptureError, EnvError, StoreUnwritableError
 from nox_linkenv.linking.trace import trace
 from nox_linkenv.provision.gc_pause import without_collector
-from nox_linkenv.provision.policy import Policy
+from nox_linkenv.provision.policy import Origin, Policy
 from nox_linkenv.resolve.request import Outcome
 from nox_linkenv.store import Store
 from nox_linkenv.store.directories import ancestors, leading_outside
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.cache import CachedResolution
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.resolve.pip_arguments import Arguments
+    from nox_linkenv.resolve.request import Course
 
 __all__ = ["Environment"]
 
@@ -82,7 +83,13 @@ class Environment:
         self.notes: list[str] = []
         #: Why it was made by virtualenv, or is not linked, though it should be, in one line.
         self.not_linked: str | None = None
-        self.began = clock()
+        self.opened = self.began = clock()
+        #: How it came to stand, seconds that took, and bytes of its files that were linked and copied.
+        self.origin = Origin.KEPT
+        self.making = 0.0
+        self.volume = (0, 0)
+        #: What became of the requests of the session.
+        self.outcomes: list[Outcome] = []
         self._receipt: Receipt | None = None
         self._claimed = False
         self._assembler: Assembler | None = None
@@ -130,6 +137,14 @@ class Environment:
             LinkenvError: the store cannot be used.
             Whatever *by_virtualenv* raises.
         """
+        began = time.perf_counter()
+        try:
+            return self._ensure(interpreter, parameters, by_virtualenv)
+        finally:
+            self.making = time.perf_counter() - began
+
+    def _ensure(self, interpreter: str, parameters: Sequence[str] | None, by_virtualenv: Callable[[], object]) -> bool:
+        self.origin = Origin.LINKED
         if parameters is not None:
             try:
                 if self.create(interpreter, parameters):
@@ -138,6 +153,7 @@ class Environment:
                 trace("made by virtualenv", reason=str(error))
                 self.not_linked = _in_one_line(f"virtualenv makes the environment: {error}")
         self._clear(None)
+        self.origin = Origin.VIRTUALENV
         by_virtualenv()
         try:
             self.adopt(interpreter)
@@ -175,6 +191,7 @@ class Environment:
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if previous is not None:
             os.rename(previous, donor_of(self.prefix))
+            self.origin = Origin.RECYCLED
         with block_removal(self.store, self.assembler):
             return self._assemble(name, skeleton, interpreter, parameters)
 
@@ -196,6 +213,7 @@ class Environment:
             result = applier.apply_links(name, skeleton.links, [], texts)
         self.assembler.skeleton(skeleton, texts=texts, kept=result.kept)
         applier.record(name, result)
+        self.volume = result.volume
         self._read[name] = skeleton
         receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
         self._finish(with_link_source(receipt, self.assembler))
@@ -272,7 +290,7 @@ class Environment:
 
     @environment_errors
     def carry_out(
-        self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip, *, message: str
+        self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip, course: Course
     ) -> Outcome:
         """Carry out the stored *plan* of *resolution*: uninstall what it replaces, link, write, leave a receipt.
 
@@ -283,12 +301,22 @@ class Environment:
             EnvError, LinkError, DamagedObjectError: it could not be; the environment has no receipt.
         """
         with block_removal(self.store, self.assembler):
-            notes = self._fill(plan, resolution, arguments, pip)
+            notes, (linked, copied) = self._fill(plan, resolution, arguments, pip)
         warnings, self.notes = (*self.notes, *notes), []
-        installed = tuple((entry[0], entry[1]) for entry in plan.distributions)
-        return Outcome(installed, message, warnings, resolved=resolution.time, reading=resolution.reading)
+        return Outcome(
+            installed=tuple((entry[0], entry[1]) for entry in plan.distributions),
+            course=course,
+            warnings=warnings,
+            resolved=resolution.time,
+            reading=resolution.reading,
+            pip_seconds=resolution.pip_seconds,
+            linked=linked,
+            copied=copied,
+        )
 
-    def _fill(self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip) -> Sequence[str]:
+    def _fill(
+        self, plan: Plan, resolution: CachedResolution, arguments: Arguments, pip: Pip
+    ) -> tuple[Sequence[str], tuple[int, int]]:
         name, receipt = resolution.plan, self.receipt
         assert name is not None
         assert receipt is not None
@@ -315,7 +343,7 @@ class Environment:
         filled = replace(receipt, session=self.session, plans=(*receipt.plans, name))
         self._receipt = with_link_source(filled, self.assembler)
         write_receipt(self.prefix, self._receipt)
-        return [*notes, *filter(None, [report.explain()])]
+        return [*notes, *filter(None, [report.explain()])], result.volume
 
     def can_replace(self, resolution: CachedResolution) -> bool:
         """Return whether everything that *resolution* replaces has a RECORD by which it can be taken out."""
@@ -337,6 +365,7 @@ class Environment:
         from nox_linkenv.progress import doing, shown
 
         self.policy.capturing(self.store)
+        self.origin = Origin.CAPTURED
         what = f"capturing what virtualenv makes for {os.path.basename(interpreter)}"
         with shown(self.policy.display()), doing(what):
             return capture_as(name, self.store, interpreter, parameters, again=again)
@@ -402,7 +431,40 @@ class Environment:
         closing.tasks.trash.extend(self.trash)
         self.trash = []
         self._read = {}
+        if self.policy.host:
+            self._note_down()
         return closing
+
+    def _note_down(self) -> None:
+        """Write into the journal what was done for the session."""
+        from nox_linkenv.store.journal import RUN, Installed, Made, Session, append
+
+        session = Session(
+            run=RUN,
+            host=self.policy.host,
+            project=self.policy.project_directory(),
+            name=self.session,
+            prefix=self.prefix,
+            began=self.opened,
+            ended=self.clock(),
+            made=Made(self.origin.value, self.not_linked, round(self.making, 4), *self.volume),
+            installs=tuple(
+                Installed(
+                    source=outcome.course.source.value,
+                    reason=outcome.course.reason,
+                    seconds=round(outcome.seconds, 4),
+                    distributions=len(outcome.installed),
+                    pip_seconds=outcome.pip_seconds,
+                    linked=outcome.linked,
+                    copied=outcome.copied,
+                    inputs=outcome.course.inputs,
+                )
+                for outcome in self.outcomes
+            ),
+        )
+        append(self.store.layout, [session], now=session.ended, days=self.settings.journal_days)
+        self.outcomes, self.origin, self.making, self.volume = [], Origin.KEPT, 0.0, (0, 0)
+        self.policy.ended(session)
 
     def close(self, environ: Mapping[str, str], *, untouched: bool = False) -> list[str]:
         """End the session as :meth:`end_session` does, and have what is worth doing done after this process.

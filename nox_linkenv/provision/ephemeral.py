@@ -46,6 +46,8 @@ class ShellPolicy(Policy):
         quiet: whether nothing is.
     """
 
+    host = "linkenv"
+
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
 

@@ -12,11 +12,11 @@ from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.keys import RequestKeys
 from nox_linkenv.resolve.cache import CachedResolution, ago, load_resolution, resolution_name, save_resolution
 from nox_linkenv.resolve.key import Key, Unkeyable
-from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.resolve.request import Course, Outcome, Source
 
 if TYPE_CHECKING:
     from nox_linkenv.provision.environment import Environment
-    from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.resolve.pip import Pip, TimedPip
     from nox_linkenv.resolve.request import Request
 
 __all__ = ["install"]
@@ -36,7 +36,9 @@ def install(environment: Environment, request: Request, pip: Pip) -> Outcome:
         keys = RequestKeys(environment, request)
         outcome = _as_before(environment, keys, pip) or _in_turn(environment, keys, pip)
     told = environment.store.told()
-    return replace(outcome, warnings=(*told, *outcome.warnings), seconds=time.perf_counter() - began)
+    outcome = replace(outcome, warnings=(*told, *outcome.warnings), seconds=time.perf_counter() - began)
+    environment.outcomes.append(outcome)
+    return outcome
 
 
 def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome | None:
@@ -52,12 +54,12 @@ def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome
     since = keys.holds_since(resolution.time, resolution.reading, pinned=resolution.pinned)
     if since is None:
         return None
-    message = f"reused the resolution of {ago(environment.clock() - resolution.time)}"
+    source = Source.REUSED if since == resolution.time else Source.RENEWED
+    course = Course(source, f"{source.value} the resolution of {ago(environment.clock() - resolution.time)}")
     if since != resolution.time:
-        message = f"renewed the resolution of {ago(environment.clock() - resolution.time)}"
         resolution = replace(resolution, time=since)
         save_resolution(environment.store, digest, resolution)
-    return _replay(resolution, environment, keys, pip, message=message)
+    return _replay(resolution, environment, keys, pip, course)
 
 
 def _find(environment: Environment, keys: RequestKeys, digest: str) -> tuple[str, CachedResolution] | None:
@@ -77,11 +79,13 @@ def _find(environment: Environment, keys: RequestKeys, digest: str) -> tuple[str
 
 @without_collector
 def _replay(
-    resolution: CachedResolution, environment: Environment, keys: RequestKeys, pip: Pip, *, message: str
+    resolution: CachedResolution, environment: Environment, keys: RequestKeys, pip: Pip, course: Course
 ) -> Outcome | None:
     """Carry out the plan of *resolution*; ``None`` where the store has lost it, or it is to be left to pip."""
     if resolution.plan is None:
-        return Outcome((), f"{message}: all is there", resolved=resolution.time, reading=resolution.reading)
+        course = course._replace(message=f"{course.message}: all is there")
+        took = resolution.pip_seconds
+        return Outcome((), course, resolved=resolution.time, reading=resolution.reading, pip_seconds=took)
     plan = stored_plan(environment.store, resolution.plan)
     if plan is None:
         keys.not_reused = "what is stored for its answer cannot be used"
@@ -96,10 +100,10 @@ def _replay(
         texts = {path: text for path, text, _ in plan.texts}
         try:
             plan = plan.with_texts(moved(keys.full.archives, resolution.archives, texts))
-            return environment.carry_out(plan, resolution, keys.arguments, pip, message=message)
+            return environment.carry_out(plan, resolution, keys.arguments, pip, course)
         except (KeyError, OSError, ValueError, DamagedObjectError):  # where it was once is nothing to fetch it from
             return None
-    return environment.carry_out(plan, resolution, keys.arguments, pip, message=message)
+    return environment.carry_out(plan, resolution, keys.arguments, pip, course)
 
 
 def _in_turn(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
@@ -123,14 +127,20 @@ def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
     so :func:`install` is handed down.
     """
     from nox_linkenv.provision.cold import install_cold
+    from nox_linkenv.resolve.pip import TimedPip
 
-    key, answered = keys.key, None
+    key, answered, timed = keys.key, None, TimedPip(pip)
     if not isinstance(key, Key | Unkeyable):
         from nox_linkenv.provision.build_environment import build_environments
         from nox_linkenv.provision.local import install_local
 
-        found = install_local(environment, keys, key, pip, build_environments(environment, install))
+        found = install_local(environment, keys, key, timed, build_environments(environment, install))
         if isinstance(found, Outcome):
-            return found
+            return _measured(found, timed)
         key, answered = Unkeyable(found.reason), found.answered
-    return install_cold(environment, keys, key, pip, answered=answered)
+    return _measured(install_cold(environment, keys, key, timed, answered=answered), timed)
+
+
+def _measured(outcome: Outcome, pip: TimedPip) -> Outcome:
+    """Return *outcome* with all the time that *pip* has run for it, where it was pip that answered."""
+    return replace(outcome, pip_seconds=pip.seconds) if outcome.course.reason is not None else outcome

@@ -31,9 +31,11 @@ from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
 from nox_linkenv.provision.answer import (
+    FAILED,
     Answer,
     RefusedError,
     StoredWheel,
+    asked,
     install_answer,
     local_archives,
     moving,
@@ -46,7 +48,7 @@ from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.key import MORE, Key, Unkeyable
 from nox_linkenv.resolve.pip_arguments import Arguments
 from nox_linkenv.resolve.report import Origin, Resolved
-from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.resolve.request import Course, Outcome, Source
 from nox_linkenv.resolve.unsupported import unsupported
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.requirements import LocalProject
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
-    from nox_linkenv.resolve.pip import Pip
+    from nox_linkenv.resolve.pip import TimedPip
     from nox_linkenv.store import Manifest
 
 __all__ = ["LeftToPip", "install_local"]
@@ -80,7 +82,7 @@ def install_local(
     environment: Environment,
     keys: RequestKeys,
     key: ProjectKey,
-    pip: Pip,
+    pip: TimedPip,
     make_environment: MakeBuildEnvironment,
 ) -> Outcome | LeftToPip:
     """Build the projects of the request of *keys* and install all of it; or say why that is left to pip.
@@ -114,7 +116,7 @@ class _LocalRequest:
         environment: Environment,
         keys: RequestKeys,
         key: ProjectKey,
-        pip: Pip,
+        pip: TimedPip,
         make_environment: MakeBuildEnvironment,
     ) -> None:
         assert keys.receipt is not None
@@ -163,8 +165,9 @@ class _LocalRequest:
         did = f"built {', '.join(self.built)}" if self.built else "reused the build"
         renewed = since != known.time
         found = replace(known, time=since, parts=tuple(parts))
-        message = f"{did} and {'renewed' if renewed else 'reused'} the resolution of {age}"
-        return self._install(found, builds, message, new=renewed or not here)
+        source = Source.RENEWED if renewed else Source.REUSED
+        course = Course(source, f"{did} and {source.value} the resolution of {age}")
+        return self._install(found, builds, course, new=renewed or not here)
 
     def _of_another_checkout(self) -> ProjectResolution | None:
         """Return what pip has answered to the same request in another checkout, as it would answer in this one."""
@@ -197,7 +200,7 @@ class _LocalRequest:
             answered = self._answered(builds) or self._dry_run.ask(self.pip)
         watched.finish(0)
         if answered is None:
-            return Outcome((), "pip failed, and that was allowed")
+            return Outcome((), FAILED)
         self.environment.notes.extend(answered.notes)
         if unknown := self.key.base.remote - answered.files:
             return LeftToPip(f"{min(unknown)} {MORE}")
@@ -233,11 +236,11 @@ class _LocalRequest:
             for item in resolved
         ]
         unseen = any(build.reads.unseen for build in builds) or not watched.lasting
-        message = f"asked pip: {UNSEEN if unseen else reason_to_ask(self.store, self.keys, self.key.full)}"
+        course = asked(UNSEEN) if unseen else reason_to_ask(self.store, self.keys, self.key.full)
         self.not_kept = self.not_kept or (UNSEEN if not watched.lasting else moving(others))
         reads = watched.reads | local_archives(others, self.key.base, request.directory)
-        found = ProjectResolution(now, tuple(parts), reads, answered.reading)
-        return self._install(found, builds, message, new=True)
+        found = ProjectResolution(now, tuple(parts), reads, answered.reading, pip_seconds=self.pip.seconds)
+        return self._install(found, builds, course, new=True)
 
     @property
     def _dry_run(self) -> DryRun:
@@ -292,7 +295,7 @@ class _LocalRequest:
         self.generated[project.path] = places(made.build.generated)
         return made.build
 
-    def _install(self, found: ProjectResolution, builds: Sequence[Build], message: str, *, new: bool) -> Outcome:
+    def _install(self, found: ProjectResolution, builds: Sequence[Build], course: Course, *, new: bool) -> Outcome:
         """Install what was *found*; remember it as pip's answer where it is *new*."""
 
         def wheels() -> list[StoredWheel]:
@@ -306,10 +309,11 @@ class _LocalRequest:
             names=[part.name for part in found.parts],
             wheels=wheels,
             lasting_keys=lambda: self._lasting_keys(found if new else None),
-            message=message,
+            course=course,
             reads=lambda: Reads.union([found.reads, *(build.reads for build in builds)]),
             reading=sum((build.reading for build in builds), found.reading),
             not_kept=lambda: self.not_kept,
+            pip_seconds=lambda: found.pip_seconds,
         )
         return install_answer(self.environment, self.keys, answer, self.pip)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 import os
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import donor_name, put_away, trash_name
@@ -20,8 +21,19 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.requirements import LocalProject
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
+    from nox_linkenv.store.journal import Session
 
-__all__ = ["Cleared", "Policy"]
+__all__ = ["Cleared", "Origin", "Policy"]
+
+
+class Origin(enum.Enum):
+    """How an environment came to stand."""
+
+    LINKED = "linked"
+    RECYCLED = "recycled"
+    CAPTURED = "captured"
+    VIRTUALENV = "by virtualenv"
+    KEPT = "kept"
 
 
 class Cleared(NamedTuple):
@@ -37,7 +49,20 @@ class Cleared(NamedTuple):
 
 
 class Policy:
-    """The decisions of nox and of the command line; other hosts have policies of their own."""
+    """The decisions of nox and of the command line; other hosts have policies of their own.
+
+    Attributes:
+        host: what the journal calls it; empty where it is not told of these environments.
+    """
+
+    host: ClassVar[str] = ""
+
+    def project_directory(self) -> str:
+        """Return the absolute path of the directory of the project whose environments these are."""
+        return os.getcwd()
+
+    def ended(self, session: Session) -> None:
+        """What was done for *session* has been noted."""
 
     def clear(self, prefix: str, former: Receipt | None, serves: Callable[[Receipt], bool]) -> Cleared:
         """Move away what stands at *prefix*, so that an environment can be made there.

@@ -93,6 +93,7 @@ def close(
         return closing
     check_places(receipt, prefix)
     closing.tasks.rehash = not on_ci(environ) and rehash_is_due(store, time.time())
+    closing.tasks.journal_days = settings.journal_days if closing.tasks.rehash else 0.0
     if os.path.lexists(f"{store.layout.base}/{FOUND}"):
         closing.messages.extend(_found(store))
     layouts = [Layout(place) for place in receipt.places]

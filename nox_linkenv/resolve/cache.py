@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.resolve.inputs import veiled
 from nox_linkenv.store.layout import PLANS, REQUESTS, RESOLUTIONS, unit_name
-from nox_linkenv.store.notes import optional, rows, seconds, string
+from nox_linkenv.store.notes import measured, optional, rows, seconds, string
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -94,6 +94,7 @@ class CachedResolution:
         wheels: what the plan installs.
         archives: names of archives which may lie elsewhere the next time, by the path of the file that names the place.
         reading: what pip read for it.
+        pip_seconds: that pip ran for it; ``None`` where that was not measured.
     """
 
     time: float
@@ -102,6 +103,7 @@ class CachedResolution:
     wheels: tuple[WheelSource, ...]
     archives: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = UNKNOWN
+    pip_seconds: float | None = None
 
     def is_fresh(self, now: float, limit: float) -> bool:
         """Return whether it is less than *limit* seconds old, or never ages; a limit of 0 has nothing reused."""
@@ -132,6 +134,7 @@ def _parse(data: dict[str, Any]) -> CachedResolution | None:
         wheels=tuple(WheelSource(*wheel) for wheel in rows(data["wheels"], str, str, str)),
         archives={string(name): string(value) for name, value in data["archives"].items()},
         reading=Reading.of(data["reading"]),
+        pip_seconds=measured(data.get("pip_seconds")),
     )
 
 

@@ -25,6 +25,7 @@ __all__ = [
     "Interpreter",
     "UnkeyableError",
     "changed",
+    "differences",
     "digest",
     "read_file",
     "refuse_nul",
@@ -176,13 +177,18 @@ class Inputs:
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """Return the most telling difference between the short inputs of two keys, such as ``requirements.txt changed``.
+    """Return the first of the :func:`differences`, ``None`` where there is none."""
+    return next(iter(differences(before, now)), None)
 
-    Files come before variables and these before the rest; ``None`` stands for no difference.  A file that is
-    named by its absolute path stands for another one that was before.
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """Return how the short inputs of two keys differ, such as ``requirements.txt changed``, the most telling first.
+
+    Files come before variables and these before the rest.  A file that is named by its absolute path stands for
+    another one that was before.
     """
     before = _named_as(before, now)
-    differences: list[tuple[int, int, str]] = []
+    found: list[tuple[int, int, str]] = []
     for name in {**before, **now}:
         if name not in now:
             verb = 2
@@ -193,11 +199,8 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> str | None:
         else:
             continue
         rank = 2 + _REST.index(name) if name in _REST else int(re.fullmatch(_VARIABLE, name) is not None)
-        differences.append((rank, verb, name))
-    if not differences:
-        return None
-    _, verb, name = min(differences)
-    return f"{name} {('changed', 'appeared', 'is gone')[verb]}"
+        found.append((rank, verb, name))
+    return [f"{name} {('changed', 'appeared', 'is gone')[verb]}" for _, verb, name in sorted(found)]
 
 
 def _named_as(before: Mapping[str, str], now: Mapping[str, str]) -> Mapping[str, str]:

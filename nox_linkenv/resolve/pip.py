@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Pip", "observed"]
+__all__ = ["Pip", "TimedPip", "observed"]
 
 _OBSERVER: Final = os.path.join(os.path.dirname(__file__), "observer.py")
 
@@ -55,3 +57,38 @@ class Pip(Protocol):
     def install(self, arguments: Sequence[str]) -> bool:
         """Run ``pip install`` with *arguments*, as the host would have run the user's."""
         ...
+
+
+class TimedPip:
+    """A pip whose running time is measured.
+
+    Args:
+        pip: does the work.
+
+    Attributes:
+        seconds: for which its processes have run; ``None`` where none has.
+    """
+
+    def __init__(self, pip: Pip) -> None:
+        self._pip = pip
+        self.seconds: float | None = None
+
+    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
+        with self._timed():
+            return self._pip.ask(arguments, record=record)
+
+    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
+        with self._timed():
+            return self._pip.fetch(arguments, record=record)
+
+    def install(self, arguments: Sequence[str]) -> bool:
+        with self._timed():
+            return self._pip.install(arguments)
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds = (self.seconds or 0.0) + time.perf_counter() - began

@@ -23,6 +23,7 @@ __all__ = [
     "DISCARDED",
     "FORMAT",
     "INTERPRETERS",
+    "JOURNAL",
     "LAYER",
     "LOCKS",
     "MAINS",
@@ -122,11 +123,12 @@ COMPANIONS: Final = Directory("companions", Retention.ROOT)
 STAGING: Final = Directory("staging", Retention.LEFTOVER)
 TESTS: Final = Directory("tests", Retention.LEFTOVER)
 REHASH: Final = Directory("rehash", Retention.NOTE)
+JOURNAL: Final = Directory("journal", Retention.NOTE)
 LOCKS: Final = Directory("locks", Retention.NONE)
 #: Every directory of the format.
 DIRECTORIES: Final = (
     OBJECTS, BYTECODE, WHEELS, PLANS, SKELETONS, BUILDS, ANSWERS, ARCHIVES, PREBUILT, RESOLUTIONS, REQUESTS,
-    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, MAINS, STAGING, TESTS, REHASH, LOCKS,
+    PAGES, INTERPRETERS, PROJECTS, SOURCES, ROOTS, COMPANIONS, MAINS, STAGING, TESTS, REHASH, JOURNAL, LOCKS,
 )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "NoteError",
     "integers",
+    "measured",
     "optional",
     "parse_note",
     "read_note",
@@ -151,6 +152,15 @@ def seconds(value: Any) -> float:
     if not -_ENDLESS < found < _ENDLESS:
         raise ValueError("a time that is none")
     return found
+
+
+def measured(value: Any) -> float | None:
+    """Return *value*, which is a span of seconds or ``None``, where none was measured.
+
+    Raises:
+        TypeError, ValueError, OverflowError: as for :func:`seconds`.
+    """
+    return None if value is None else seconds(value)
 
 
 def integers(value: Any) -> list[int]:

@@ -16,6 +16,7 @@ from nox_linkenv.projects.fingerprint import fingerprint
 from nox_linkenv.projects.surroundings import Surroundings
 from nox_linkenv.resolve.pages import Page, PageState, save_state
 from nox_linkenv.store import Store
+from nox_linkenv.store.journal import Size, append
 from nox_linkenv.store.layers import open_companion
 from nox_linkenv.store.layout import DIRECTORIES, DISCARDED, LAYER, LOCKS, PROBE, SOURCES, STAGING, TESTS, Retention
 from nox_linkenv.store.objects import discard
@@ -59,6 +60,7 @@ def fill(here: Site) -> Store:
     discard(layout, next(iter(Path(layout.base).glob("objects/*/*"))).relative_to(layout.base).as_posix())
     for path in (f"{layout.staging}/999999999-0123456789abcdef", layout.directory(TESTS.name) + "/run/main/env"):
         Path(path).mkdir(parents=True)
+    append(layout, [Size(time.time(), {"objects": 1})], now=time.time(), days=90.0)
     Path(layout.directory(f"{LAYER}0123456789abcdef")).touch()
     return store
 

@@ -89,6 +89,7 @@ NOX_END: Final = frozenset(
         "nox_linkenv.maintenance.turn",
         "nox_linkenv.provision.cleanup",
         "nox_linkenv.provision.session_end",
+        "nox_linkenv.store.journal",
     ]
 )
 

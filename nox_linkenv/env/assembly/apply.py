@@ -48,6 +48,11 @@ class Result:
     inodes: list[int] = field(default_factory=list)
     changes: Sequence[int] = ()
 
+    @property
+    def volume(self) -> tuple[int, int]:
+        """Bytes of the files that were not written, and of those that had to be copied."""
+        return sum(self.links.sizes) - self.report.copied_bytes, self.report.copied_bytes
+
 
 def stored_plan(store: Store, name: str) -> Plan | None:
     """Return the stored plan of this *name*, or ``None`` where there is none that can be read."""

@@ -23,7 +23,7 @@ from nox.logger import logger
 from nox.sessions import Result, SessionRunner
 
 from nox_linkenv.errors import LinkenvError
-from nox_linkenv.plugins.nox.environment import BACKEND, LinkedEnv
+from nox_linkenv.plugins.nox.environment import BACKEND, LinkedEnv, queued
 from nox_linkenv.plugins.nox.installing import install
 
 if TYPE_CHECKING:
@@ -81,6 +81,12 @@ def _session_execute(runner: SessionRunner) -> Result:
             runner.venv.clean_up(success=bool(result))
         except (LinkenvError, OSError) as error:
             logger.warning(str(error))
+    if len(LinkedEnv.ended) > 1 and (not queued() or (runner.global_config.stop_on_first_error and not result)):
+        from nox_linkenv.provision.summary import summary
+
+        if (line := summary(LinkedEnv.ended)) is not None:
+            logger.info(f"linked: {line}")
+        LinkedEnv.ended.clear()
     return result
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from nox_linkenv.progress import Display
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
+    from nox_linkenv.store.journal import Session
 
 __all__ = ["BACKEND", "LinkedEnv", "queued", "reported"]
 
@@ -48,10 +49,12 @@ class LinkedEnv(VirtualEnv):
     Attributes:
         running: what runs the session that runs now.
         ahead: what is done for the sessions to come, once something has been missing.
+        ended: what was done for the sessions which are over, unless that is not to be told.
     """
 
     running: ClassVar[SessionRunner | None] = None
     ahead: ClassVar[Ahead | None] = None
+    ended: ClassVar[list[Session]] = []
 
     def __init__(self, location: str, interpreter: str | None = None, **options: Any) -> None:
         options.pop("venv_backend", None)
@@ -201,6 +204,8 @@ class _NoxPolicy(Policy):
         prefix: absolute path of it.
     """
 
+    host = "nox"
+
     def __init__(self, settings: Settings, prefix: str) -> None:
         self._settings = settings
         self._prefix = prefix
@@ -226,6 +231,10 @@ class _NoxPolicy(Policy):
         if self._leads and LinkedEnv.ahead is not None:
             LinkedEnv.ahead.add(request)
         return super().installing(request)
+
+    def ended(self, session: Session) -> None:
+        if not self._settings.quiet:
+            LinkedEnv.ended.append(session)
 
     def closed(self, tasks: Tasks) -> None:
         if self._leads and LinkedEnv.ahead is not None:

@@ -70,13 +70,20 @@ class LinkedEnv(CachedVirtualenv, ABC):
             Fail: a setting is wrong, or the store cannot be used.
         """
         if self._linked is None:
+            from nox_linkenv.plugins.tox.ending import note_ended
             from nox_linkenv.plugins.tox.policy import ToxPolicy
             from nox_linkenv.provision.environment import Environment
 
             prefix = str(self.env_dir).replace(os.sep, "/")
-            self._policy = ToxPolicy(quiet=not self._is_alone(), coming=self.coming)
             try:
-                self._linked = Environment(prefix, read_settings(self.conf), session=self.name, policy=self._policy)
+                settings = read_settings(self.conf)
+                self._policy = ToxPolicy(
+                    quiet=not self._is_alone(),
+                    project=str(self.core["tox_root"]),
+                    coming=self.coming,
+                    ended=lambda session: None if settings.quiet else note_ended(session, self.options.verbosity),
+                )
+                self._linked = Environment(prefix, settings, session=self.name, policy=self._policy)
                 warn_of_misspelt(self.conf)
             except (LinkenvError, OSError) as error:
                 raise Fail(str(explained(error))) from error

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.progress import Display
     from nox_linkenv.provision.environment import Environment
+    from nox_linkenv.store.journal import Session
 
 __all__ = ["ToxPolicy"]
 
@@ -44,13 +45,32 @@ class ToxPolicy(Policy):
 
     Args:
         quiet: whether it is not shown what is being done.
+        project: path of the directory that tox's configuration is in.
         coming: returns the paths of the environments that tox comes to next.
+        ended: told what was done for a session which is over.
     """
 
-    def __init__(self, *, quiet: bool, coming: Callable[[], Sequence[str]]) -> None:
+    host = "tox"
+
+    def __init__(
+        self,
+        *,
+        quiet: bool,
+        project: str,
+        coming: Callable[[], Sequence[str]],
+        ended: Callable[[Session], None],
+    ) -> None:
         self._quiet = quiet
+        self._project = project
         self._coming = coming
+        self._ended = ended
         self._former: tuple[Receipt, str] | None = None
+
+    def project_directory(self) -> str:
+        return self._project
+
+    def ended(self, session: Session) -> None:
+        self._ended(session)
 
     def display(self) -> Display | None:
         from nox_linkenv.progress import display_on

@@ -36,6 +36,8 @@ _DESCRIPTIONS: Final = {
     "spares": "make trees of links ahead, so that the next environment only moves them",
     "ahead": "bring into the store what later sessions need while one works; of nox only",
     "cleanup": f"which environments are removed after their run - {' | '.join(choice.value for choice in Cleanup)}",
+    "journal_days": "for how many days it is kept what was done for each session; 0 keeps nothing",
+    "quiet": "do not sum up at the end of a run what was done for it",
     "verify": "re-hash every file of the store before it is linked",
 }
 
