@@ -151,15 +151,20 @@ def misspelt_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Return a line for each variable ``LINKENV_*`` that sets nothing, with the name that may have been meant."""
     known = {_PREFIX + field.name.upper() for field in fields(Settings)} | _OTHERS
     unknown = sorted(name for name in environ if name.startswith(_PREFIX) and name not in known)
-    return [f"The variable {name} sets nothing{similar_to(name, known)}." for name in unknown]
+    return [f"The variable {name} sets nothing{similar_to(name, known, prefix=_PREFIX)}." for name in unknown]
 
 
-def similar_to(name: str, known: Iterable[str]) -> str:
-    """Return words that end a sentence about the unknown *name*: which of the *known* ones may be meant, if any."""
+def similar_to(name: str, known: Iterable[str], *, prefix: str = "") -> str:
+    """Return words that end a sentence about the unknown *name*: which of the *known* ones may be meant, if any.
+
+    Args:
+        prefix: with which all of them begin; it makes none of them more alike.
+    """
     import difflib
 
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"; {near[0]} may be meant" if near else ""
+    rest = [one.removeprefix(prefix) for one in known]
+    near = difflib.get_close_matches(name.removeprefix(prefix), rest, n=1)
+    return f"; {prefix}{near[0]} may be meant" if near else ""
 
 
 def _unknown(name: str, names: set[str], path: str | None = None) -> SettingsError:

@@ -77,7 +77,7 @@ def warn_of_misspelt(conf: EnvConfigSet) -> None:
     known = {_PREFIX + field.name for field in fields(Settings)}
     for key in conf.unused():
         if key.startswith(_PREFIX) and key not in known:
-            logging.warning("The key %s sets nothing%s.", key, similar_to(key, known))
+            logging.warning("The key %s sets nothing%s.", key, similar_to(key, known, prefix=_PREFIX))
     _warn_of_misspelt_variables()
 
 
