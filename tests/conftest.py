@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.capabilities import Capability, require
+from tests.support.capabilities import Capability, require, require_python
 from tests.support.environment import clean_environment
 from tests.support.interpreters import find_interpreters
 from tests.support.seeds import seed
 from tests.support.shared import Host
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytest_plugins = [
@@ -58,6 +59,16 @@ def newest() -> Host:
 def own_seed(shared_dir: Path, newest: Host) -> Path:
     """A store, to be copied with ``sow``, that knows the interpreter which runs the tests."""
     return seed(shared_dir, newest)
+
+
+@pytest.fixture(scope="session")
+def template(shared_dir: Path, newest: Host) -> Callable[[str], Path]:
+    """Return a function from a version to a store, to be copied, that holds the bare environment of its interpreter."""
+
+    def made(version: str) -> Path:
+        return seed(shared_dir, newest, str(require_python(version)))
+
+    return made
 
 
 @pytest.fixture

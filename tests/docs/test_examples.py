@@ -9,6 +9,7 @@ import pytest
 from tests.docs.pages import Block, blocks, pages
 from tests.docs.running import run_block
 from tests.support.seeds import sow
+from tests.support.shared import once
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,12 @@ def shopping(tmp_path: Path) -> Path:
     return project
 
 
+@pytest.fixture(scope="session")
+def shelf(shared_dir: Path, own_seed: Path) -> Path:
+    """The store of all examples but the first: what they have in common is fetched once."""
+    return once(shared_dir / "examples", lambda place: sow(own_seed, place))
+
+
 def test_there_are_examples() -> None:
     assert any(block.page.name == "README.md" for block in RUN)
     assert any(block.page.parent.name == "how-to" for block in RUN)
@@ -66,10 +73,10 @@ def test_there_are_examples() -> None:
 
 @pytest.mark.network
 @pytest.mark.parametrize("block", RUN, ids=lambda block: block.name)
-def test_example_runs(block: Block, shopping: Path, clean_env: dict[str, str], store_dir: Path, own_seed: Path) -> None:
+def test_example_runs(block: Block, shopping: Path, clean_env: dict[str, str], shelf: Path) -> None:
     assert block.language == "python"
     if block is not RUN[0]:  # the first one begins with no store at all, as its reader does
-        sow(own_seed, store_dir)
+        clean_env["LINKENV_STORE"] = str(shelf)
     (shopping / "noxfile.py").write_text(block.text)
     output = run_block(block, "nox", shopping, clean_env)
     assert "was successful" in output, output

@@ -22,6 +22,7 @@ from tests.env.tool import listing, virtualenv
 from tests.store.tool import check_whole, objects
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET, directory_of, usual
+from tests.support.suites import usually
 
 _VERSIONS: Final = usual("3.9", "3.10", "3.11", "3.12", "3.13")
 
@@ -69,7 +70,7 @@ def compare(prefix: Path, interpreter: Path, *parameters: str) -> None:
     assert [path for path in found if found[path] != expected[path]] == []
 
 
-@pytest.mark.parametrize("version", _VERSIONS)
+@pytest.mark.parametrize("version", usually(_VERSIONS, _VERSIONS[0], _VERSIONS[-1]))
 def test_as_virtualenv(version: str, tmp_path: Path, store_dir: Path) -> None:
     interpreter = require_python(version)
     first = tmp_path / "first" / f"tests-{version.replace('.', '-')}"

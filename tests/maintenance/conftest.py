@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.provision.conftest import _plain_process, here, make_site, template
+from tests.provision.conftest import _plain_process, here, make_site
 
-__all__ = ["_plain_process", "here", "make_site", "template"]
+__all__ = ["_plain_process", "here", "make_site"]

@@ -15,6 +15,7 @@ from nox_linkenv.store.notes import NoteError
 from tests.maintenance.tool import no_hang, run_linkenv
 from tests.provision.tool import changed_objects
 from tests.support.notes import note_in, write_note
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -228,7 +229,7 @@ def test_cell(place: Place, kind: str, name: str) -> None:
     assert changed_objects(place.site.base) == []
 
 
-@pytest.mark.parametrize("name", DAMAGES)
+@pytest.mark.parametrize("name", usually(DAMAGES, "flipped", "mistyped", "nested", "pipe", "endless", "given_away"))
 def test_all_at_once(place: Place, name: str) -> None:
     """Every file of the store, and the environment's own notes, in one go."""
     for kind in KINDS:

@@ -11,6 +11,7 @@ import pytest
 from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, PipFailedError
 from tests.support.odd_wheels import LEFT, STORED, OddWheel
+from tests.support.seeds import sow
 from tests.support.wheels import Member, Row, make_wheel
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ _INFO: Final = "demo-1.0.dist-info"
 
 
 @pytest.fixture
-def bench(tmp_path: Path, interpreters: dict[str, Path]) -> Bench:
+def bench(tmp_path: Path, interpreters: dict[str, Path], template: Callable[[str], Path]) -> Bench:
     if "3.12" not in interpreters:
         pytest.skip("no Python 3.12 here")
+    sow(template("3.12"), tmp_path / "store")
     return Bench(tmp_path, interpreters["3.12"])
 
 

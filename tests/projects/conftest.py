@@ -10,6 +10,7 @@ import pytest
 from tests.projects.tool import Bench
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET
+from tests.support.seeds import sow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,8 +20,10 @@ _HOOKS: Final[list[str]] = []
 
 
 @pytest.fixture(scope="session")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("projects")
+def root(tmp_path_factory: pytest.TempPathFactory, template: Callable[[str], Path]) -> Path:
+    root = tmp_path_factory.mktemp("projects")
+    sow(template(TARGET), root / "store")
+    return root
 
 
 @pytest.fixture

@@ -9,14 +9,23 @@ import pytest
 from tests.projects.readers import CASES, Case, World
 from tests.projects.tool import Bench, git
 from tests.support.environment import clean_environment
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: These are tried with sdists, too, in the usual run.
-_FEW = ("variable", "program", "file", "file that is there")
+#: How pip comes to what it builds -> what is tried with it in the usual suite.
+_USUAL = {
+    ("path", "variable"),
+    ("path", "program"),
+    ("path", "file that is there"),
+    ("find-links", "file"),
+    ("find-links", "variable"),
+    ("commit", "file"),
+    ("commit", "program"),
+}
 
 
 @pytest.fixture
@@ -57,15 +66,13 @@ def test_directories(bench: Bench, world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in _FEW else pytest.mark.slow)
-        for name, case in CASES.items()
-        if not case.inside
-    ],
+    ("how", "name"),
+    usually(
+        ((how, name) for how in ("path", "find-links", "commit") for name, case in CASES.items() if not case.inside),
+        *_USUAL,
+    ),
 )
-@pytest.mark.parametrize("how", ["path", "find-links", "commit"])
-def test_what_pip_builds(bench: Bench, world: World, name: str, how: str) -> None:
+def test_what_pip_builds(bench: Bench, world: World, how: str, name: str) -> None:
     if "above" in name:
         pytest.skip("pip makes a directory for it elsewhere")
     world.write(CASES[name])

@@ -16,10 +16,12 @@ from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, PipFailedError
 from tests.support.backend import backend_text
 from tests.support.environment import clean_environment
+from tests.support.interpreters import TARGET
+from tests.support.seeds import sow
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 #: A backend that writes into what it builds which version of it was at work, and with which settings.
@@ -58,8 +60,9 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, bench: Bench) -> Bench:
+def bench(tmp_path: Path, bench: Bench, template: Callable[[str], Path]) -> Bench:
     """A store of its own: nothing here is fetched."""
+    sow(template(TARGET), tmp_path / "store")
     return Bench(tmp_path, bench.interpreter)
 
 
@@ -87,7 +90,7 @@ def _variables(bench: Bench, more: Mapping[str, str]) -> dict[str, str]:
         pytest.param(["other", "--no-binary", "demo"], {}, id="--no-binary", marks=pytest.mark.slow),
         pytest.param(["other", "--no-binary", ":all:"], {}, id="--no-binary all", marks=pytest.mark.slow),
         pytest.param([], {"PIP_ONLY_BINARY": ":all:"}, id="PIP_ONLY_BINARY", marks=pytest.mark.slow),
-        pytest.param([], {"PIP_CONFIG_SETTINGS": "a=1"}, id="PIP_CONFIG_SETTINGS"),
+        pytest.param([], {"PIP_CONFIG_SETTINGS": "a=1"}, id="PIP_CONFIG_SETTINGS", marks=pytest.mark.slow),
         pytest.param(["--no-build-isolation"], {}, id="--no-build-isolation"),
         pytest.param([], {"PIP_NO_BUILD_ISOLATION": "0"}, id="PIP_NO_BUILD_ISOLATION", marks=pytest.mark.slow),
     ],

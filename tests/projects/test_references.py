@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.projects.tool import Bench, git, make_value_project
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -37,14 +38,13 @@ def _metadata(requirement: str, *, extra: bool) -> str:
     return f"{'Provides-Extra: more' + chr(10) if extra else ''}Requires-Dist: {requirement}{marker}\n"
 
 
-@pytest.fixture(params=["wheel", "directory", "branch"])
-def moving(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callable[[str], object]]:
-    """A requirement that leads to something on this disk, and what gives it another value."""
-    if request.param == "wheel":
+def _moving(tmp_path: Path, what: str) -> tuple[str, Callable[[str], object]]:
+    """Return a requirement that leads to something on this disk, and what gives it another value."""
+    if what == "wheel":
         path = _wheel(tmp_path, "one")
         return f"bb @ {path.as_uri()}", lambda value: _wheel(tmp_path, value)
     project = make_value_project(tmp_path / "bb", "bb")
-    if request.param == "directory":
+    if what == "directory":
         return f"bb @ {project.as_uri()}", (project / "VALUE").write_text
     git(project, "init", "-q", "-b", "main")
     git(project, "add", ".")
@@ -58,13 +58,23 @@ def moving(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Callabl
 
 
 @pytest.mark.parametrize(
-    ("how", "extra"),
-    [("wheel", False), ("directory", False), ("editable", True), pytest.param("wheel", True, marks=pytest.mark.slow)],
+    ("how", "extra", "what"),
+    usually(
+        [
+            (*how, what)
+            for how in (("wheel", False), ("directory", False), ("editable", True), ("wheel", True))
+            for what in ("wheel", "directory", "branch")
+        ],
+        ("wheel", False, "wheel"),
+        ("wheel", False, "branch"),
+        ("directory", False, "directory"),
+        ("directory", False, "branch"),
+        ("editable", True, "wheel"),
+        ("editable", True, "directory"),
+    ),
 )
-def test_metadata_that_name_something_here(
-    bench: Bench, tmp_path: Path, moving: tuple[str, Callable[[str], object]], how: str, extra: bool
-) -> None:
-    requirement, change = moving
+def test_metadata_that_name_something_here(bench: Bench, tmp_path: Path, how: str, extra: bool, what: str) -> None:
+    requirement, change = _moving(tmp_path, what)
     more = _metadata(requirement, extra=extra)
     if how == "wheel":
         metadata = f"Metadata-Version: 2.1\nName: aa\nVersion: 1.0\n{more}".encode()

@@ -11,11 +11,13 @@ import pytest
 
 from tests.parity.compare import tree_differences
 from tests.projects.readers import CASES, World
-from tests.projects.tool import Bench, git, make_project
+from tests.projects.tool import Bench, git, make_project, make_value_project
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET
+from tests.support.seeds import sow
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.network
@@ -25,7 +27,9 @@ _UNCACHED = {"PIP_NO_CACHE_DIR": "1"}
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path, template: Callable[[str], Path]) -> Bench:
+    """A store of its own: what is built first is built here."""
+    sow(template(TARGET), tmp_path / "store")
     return Bench(tmp_path, require_python(TARGET))
 
 
@@ -113,14 +117,16 @@ def test_another_configuration_is_built_again(bench: Bench, tmp_path: Path) -> N
 
 
 def test_a_commit_is_built_once_and_a_branch_is_looked_up(bench: Bench, tmp_path: Path) -> None:
-    project = make_project(tmp_path / "repository", "setuptools-scm")
+    project = make_value_project(tmp_path / "repository", "demo")
+    for arguments in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "one")):
+        git(project, *arguments)
     branch = f"demo @ git+{project.as_uri()}"
     bench.install(tmp_path, branch, environ=_UNCACHED)
     bench.install(tmp_path, branch, environ=_UNCACHED)
     assert bench.calls == ["ask", "fetch", "ask"]
-    (project / "src/demo/__init__.py").write_text("def main() -> None:\n    print('two')\n")
+    (project / "VALUE").write_text("two")
     git(project, "commit", "-q", "-a", "-m", "two")
     bench.install(tmp_path, branch, environ=_UNCACHED)
     assert bench.calls == ["ask", "fetch", "ask", "ask", "fetch"]
-    assert bench.run("python", "-c", "import demo; demo.main()") == "two\n"
+    assert bench.run("python", "-c", "import demo; print(demo.VALUE)") == "two\n"
     assert os.listdir(bench.root / "store" / "v2" / "projects" / "sources")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, make_project
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.network
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["./sub dïr/project[test]"],
-        ["-e", "sub dïr/project [test]"],
-        ["-e", "./sub dïr/../link"],
-        ["iniconfig<2.1", "-e", "{here}/link[test]", "--no-deps"],
-        ["-c", "constraints.txt", "link/", "pathspec"],
-    ],
-)
+_FORMS: Final = [
+    ["./sub dïr/project[test]"],
+    ["-e", "sub dïr/project [test]"],
+    ["-e", "./sub dïr/../link"],
+    ["iniconfig<2.1", "-e", "{here}/link[test]", "--no-deps"],
+    ["-c", "constraints.txt", "link/", "pathspec"],
+]
+
+
+@pytest.mark.parametrize("arguments", usually(_FORMS, _FORMS[0], _FORMS[2], _FORMS[4]))
 def test_paths_of_every_form(tmp_path: Path, bench: Bench, arguments: list[str]) -> None:
     make_project(tmp_path / "sub dïr" / "project", "hatchling")
     (tmp_path / "link").symlink_to("sub dïr/project")

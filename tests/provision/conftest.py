@@ -9,13 +9,10 @@ import pytest
 from tests.provision.tool import Site, site
 from tests.support.capabilities import Capability, require, require_python
 from tests.support.interpreters import TARGET
-from tests.support.seeds import seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from tests.support.shared import Host
 
 _OUTER = ("VIRTUALENV_", "PIP_", "LINKENV_")
 
@@ -28,16 +25,6 @@ def _plain_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(_OUTER) or name == "PYTHONDONTWRITEBYTECODE":
             monkeypatch.delenv(name)
-
-
-@pytest.fixture(scope="session")
-def template(shared_dir: Path, newest: Host) -> Callable[[str], Path]:
-    """Return a function from a version to a store that holds the bare environment of its interpreter."""
-
-    def made(version: str) -> Path:
-        return seed(shared_dir, newest, str(require_python(version)))
-
-    return made
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from nox_linkenv.store import Store
 from nox_linkenv.store.compile import compile_objects
 from tests.provision.tool import Place, Site, changed_objects
 from tests.support.interpreters import usual
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -75,7 +76,10 @@ def test_the_next_environment_finds_the_bytecode(tiny: Place) -> None:
     _check_shared(tiny)
 
 
-@pytest.mark.parametrize("version", usual("3.9", "3.10", "3.11", "3.13"))
+_OTHERS: Final = usual("3.9", "3.10", "3.11", "3.13")
+
+
+@pytest.mark.parametrize("version", usually(_OTHERS, _OTHERS[0], _OTHERS[-1]))
 def test_every_interpreter_finds_its_bytecode(make_site: Callable[[str], Site], version: str) -> None:
     site = make_site(version)
     make_wheel(site.wheels, "tiny", "1.0", _FILES)

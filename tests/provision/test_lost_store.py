@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from nox_linkenv.errors import StoreUnwritableError
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -39,9 +40,15 @@ def _format(store: Path) -> None:
 _WAYS: Final = (_removed, _moved, _unmounted, _format)
 
 
-@pytest.mark.parametrize("lose", _WAYS)
-@pytest.mark.parametrize("before", [False, True], ids=["new", "answered"])
-def test_an_install_says_so(here: Site, lose: Callable[[Path], None], before: bool) -> None:
+@pytest.mark.parametrize(
+    ("before", "lose"),
+    usually(
+        [(before, lose) for before in (False, True) for lose in _WAYS],
+        *((False, lose) for lose in _WAYS),
+        (True, _unmounted),
+    ),
+)
+def test_an_install_says_so(here: Site, before: bool, lose: Callable[[Path], None]) -> None:
     make_wheel(here.wheels, "first", "1.0", {"first.py": b"x = 1\n"})
     make_wheel(here.wheels, "second", "1.0", {"second.py": b"x = 2\n"})
     place = here.place()

@@ -10,6 +10,7 @@ import pytest
 from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench
 from tests.support.pips import MUTE, REPORTING, old_pips
+from tests.support.seeds import sow
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -27,9 +28,10 @@ def pips(shared_dir: Path) -> Path:
 
 
 @pytest.fixture
-def bench(tmp_path: Path, interpreters: dict[str, Path]) -> Bench:
+def bench(tmp_path: Path, interpreters: dict[str, Path], template: Callable[[str], Path]) -> Bench:
     if "3.9" not in interpreters:
         pytest.skip("no Python 3.9 here, the last one that all these versions of pip run on")
+    sow(template("3.9"), tmp_path / "store")
     points = "[console_scripts]\ntiny = tiny:main\n[gui_scripts]\ntiny-gui = tiny:main\n"
     wheels = tmp_path / "wheels"
     wheels.mkdir()

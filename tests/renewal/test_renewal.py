@@ -16,6 +16,7 @@ from nox_linkenv.resolve.record import note_reading
 from tests.renewal.asking import DAY as _DAY
 from tests.renewal.asking import Asking, make_asking, python_with_pip
 from tests.support.index import Index, serving, serving_proxy
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -98,7 +99,9 @@ def _behave(index: Index, way: str) -> None:
     index.metadata = "metadata" in way
 
 
-@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize(
+    "way", usually(_WAYS, "json", "html and etag", "dated", "compressed", "redirected", "metadata")
+)
 def test_any_change_of_a_page_is_seen(asking: Asking, index: Index, way: str) -> None:
     _behave(index, way)
     _, reading = asking.pip("app")
@@ -336,9 +339,16 @@ def test_a_password_that_is_not_known_any_more(asking: Asking, index: Index) -> 
     assert index.requests == []
 
 
-@pytest.mark.parametrize("user", ["", "me:secret"])
-@pytest.mark.parametrize("variable", ["http_proxy", "ALL_PROXY", "PIP_PROXY"])
-def test_a_proxy(asking: Asking, index: Index, user: str, variable: str) -> None:
+@pytest.mark.parametrize(
+    ("variable", "user"),
+    usually(
+        [(variable, user) for variable in ("http_proxy", "ALL_PROXY", "PIP_PROXY") for user in ("", "me:secret")],
+        ("http_proxy", "me:secret"),
+        ("ALL_PROXY", ""),
+        ("PIP_PROXY", "me:secret"),
+    ),
+)
+def test_a_proxy(asking: Asking, index: Index, variable: str, user: str) -> None:
     with serving_proxy(user) as proxy:
         asking.environ[variable] = proxy.url.replace("://", f"://{user}@") if user else proxy.url
         asking.environ["no_proxy"] = ""
@@ -374,8 +384,17 @@ def certificates(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "authority.pem", tmp_path / "server.pem"
 
 
-@pytest.mark.parametrize("proxied", [False, True])
-@pytest.mark.parametrize("way", ["PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "--cert", "--trusted-host"])
+_TRUST = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "--cert", "--trusted-host")
+
+
+@pytest.mark.parametrize(
+    ("way", "proxied"),
+    usually(
+        [(way, proxied) for way in _TRUST for proxied in (False, True)],
+        *((way, way == "REQUESTS_CA_BUNDLE") for way in _TRUST),
+        ("--trusted-host", True),
+    ),
+)
 def test_certificates(asking: Asking, certificates: tuple[Path, Path], way: str, proxied: bool) -> None:
     authority, certificate = certificates
     (asking.root / "made").mkdir()

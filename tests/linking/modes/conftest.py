@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nox_linkenv.config import Settings
-from tests.provision.conftest import _plain_process, template
+from tests.provision.conftest import _plain_process
 from tests.provision.tool import Place, Site
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.linking.modes.filesystems import Filesystem, Ground
 
-__all__ = ["_plain_process", "template"]
+__all__ = ["_plain_process"]
 
 
 def wheels(directory: Path) -> None:

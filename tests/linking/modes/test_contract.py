@@ -33,13 +33,16 @@ def expected_mode(filesystem: Filesystem, asked: LinkMode) -> LinkMode:
     return asked if filesystem.works(asked) else LinkMode.COPY
 
 
-#: Every mode on every filesystem; among the usual tests are the automatic mode on all, and all modes on ext4.
+#: Every mode on every filesystem; among the usual tests are the automatic mode on all, and the others on ext4.
+#: There the automatic mode is that of hard links.
 _CELLS = [
     pytest.param(
         filesystem,
         mode,
         id=f"{filesystem.name}-{mode.value}",
-        marks=() if mode is LinkMode.AUTO or filesystem.name == "ext4" else pytest.mark.slow,
+        marks=()
+        if mode is LinkMode.AUTO or (filesystem.name == "ext4" and mode is not LinkMode.HARDLINK)
+        else pytest.mark.slow,
     )
     for filesystem in FILESYSTEMS
     for mode in LinkMode

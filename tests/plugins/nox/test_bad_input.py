@@ -15,6 +15,7 @@ from tests.plugins.nox.mounts import mounted, remount
 from tests.plugins.nox.tool import Outcome, Project, Run
 from tests.support.capabilities import Capability
 from tests.support.seeds import sow
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,16 +82,16 @@ def _left_in_staging(store: Path) -> list[Path]:
     return left
 
 
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        "absent-distribution",
-        "tiny==1.0 tiny==2.0",
-        "needy tiny==2.0",
-        "-r absent.txt",
-        "wheels/absent-1-py3-none-any.whl",
-    ],
-)
+_WANTED = [
+    "absent-distribution",
+    "tiny==1.0 tiny==2.0",
+    "needy tiny==2.0",
+    "-r absent.txt",
+    "wheels/absent-1-py3-none-any.whl",
+]
+
+
+@pytest.mark.parametrize("wanted", usually(_WANTED, "needy tiny==2.0", "-r absent.txt"))
 def test_as_pip_has_it(seeded_project: Project, wanted: str) -> None:
     failed, _, again = seeded_project.same_on_both(
         Run(env={"WANTED": wanted}), Run(("-r", "-s", "s")), Run(("-r", "-s", "s"), env={"WANTED": wanted})
@@ -143,7 +144,7 @@ def test_store_that_cannot_be_written_serves_what_it_has(project: Project, seede
 
 
 @pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
-@pytest.mark.parametrize("size", ["64k", "4m", "16m"])
+@pytest.mark.parametrize("size", usually(["64k", "4m", "16m"], "64k", "16m"))
 def test_full_store(project: Project, size: str) -> None:
     big = project.root / "wheels"
     _write_big_wheel(big)
@@ -159,7 +160,7 @@ def test_full_store(project: Project, size: str) -> None:
         assert damaged_objects(project.store) == []
 
 
-@pytest.mark.parametrize("options", [(), ("-r",)])
+@pytest.mark.parametrize("options", [(), pytest.param(("-r",), marks=pytest.mark.slow)])
 def test_store_of_a_newer_format(project: Project, options: tuple[str, ...]) -> None:
     project.store.mkdir()
     description = project.store / "linkenv-store.json"

@@ -14,6 +14,7 @@ from tests.plugins.nox.tool import Project, Run
 from tests.support.capabilities import require_python
 from tests.support.interpreters import OTHER, TARGET
 from tests.support.seeds import seed
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,22 +56,33 @@ _WAYS = {
     "uv|linked": ("", 'venv_backend="uv|linked"', Run(env=_NO_UV)),
     "linked|uv in a variable": ("", "", Run(env={"NOX_DEFAULT_VENV_BACKEND": "linked|uv"})),
 }
+#: argparse knows each by a short name, too.
+_LONG = {"--force-venv-backend", "--default-venv-backend"}
 #: argparse's choices are fixed before the noxfile is read, so that an import in it comes too late for these.
 _HOOK_ONLY = {"-fb", "--force-venv-backend", "-db", "--default-venv-backend"}
 
 
-@pytest.fixture
-def make(tmp_path: Path, shared_dir: Path) -> Callable[..., Project]:
-    """Make a project with a noxfile of these parts; its store knows the interpreter of the host."""
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory, shared_dir: Path) -> Callable[..., Project]:
+    """Make a project with a noxfile of these parts, without environments.
 
-    def do(host: Host, *, first: str = "", options: str = "", arguments: str = "", name: str = "project") -> Project:
+    There is one for each host: its store knows the interpreter, and soon what pip has answered, which is not the matter.
+    """
+    made: dict[str, Project] = {}
+
+    def do(host: Host, *, first: str = "", options: str = "", arguments: str = "") -> Project:
         noxfile = _NOXFILE.format(first=first, options=options, arguments=arguments)
-        return Project.make(tmp_path / name, host, noxfile, seed=seed(shared_dir, host))
+        if host.name not in made:
+            root = tmp_path_factory.mktemp("choosing") / "project"
+            made[host.name] = Project.make(root, host, noxfile, seed=seed(shared_dir, host))
+        (made[host.name].root / "noxfile.py").write_text(noxfile)
+        shutil.rmtree(made[host.name].envdir, ignore_errors=True)
+        return made[host.name]
 
     return do
 
 
-@pytest.mark.parametrize("way", _WAYS)
+@pytest.mark.parametrize("way", usually(_WAYS, *(way for way in _WAYS if way not in _LONG)))
 def test_chosen_without_an_import(host: Host, make: Callable[..., Project], way: str) -> None:
     options, arguments, run = _WAYS[way]
     outcome = make(host, options=options, arguments=arguments).nox(run)
@@ -78,7 +90,9 @@ def test_chosen_without_an_import(host: Host, make: Callable[..., Project], way:
     assert outcome.facts == {"s": {"backend": "linked", "linked": True}}
 
 
-@pytest.mark.parametrize("way", [way for way in _WAYS if way not in _HOOK_ONLY])
+@pytest.mark.parametrize(
+    "way", usually([way for way in _WAYS if way not in _HOOK_ONLY], "argument", "option", "linked|uv in a variable")
+)
 def test_chosen_by_import_alone(host: Host, make: Callable[..., Project], way: str) -> None:
     options, arguments, run = _WAYS[way]
     project = make(host, first="import nox_linkenv", options=options, arguments=arguments)
@@ -97,7 +111,7 @@ def test_switched_off_hook_leaves_nox_as_it_was(host: Host, make: Callable[..., 
     outcome = make(host, arguments='venv_backend="linked"').nox(Run(env=_OFF))
     assert outcome.code != 0
     assert "Expected venv_backend one of" in outcome.output
-    outcome = make(host, name="other").nox(Run(("-fb", "linked"), env=_OFF))
+    outcome = make(host).nox(Run(("-fb", "linked"), env=_OFF))
     assert outcome.code != 0
     assert "invalid choice: 'linked'" in outcome.output
 
@@ -108,7 +122,7 @@ def test_first_choice_is_taken(host: Host, make: Callable[..., Project]) -> None
     uv = shutil.which("uv", path=str(Path(host.python).parent)) or shutil.which("uv")
     if uv is not None:
         path = os.pathsep.join((str(Path(uv).parent), os.defpath))
-        project = make(host, name="other", arguments='venv_backend="uv|linked"')
+        project = make(host, arguments='venv_backend="uv|linked"')
         outcome = project.nox(Run(env={"PATH": path}))
         assert outcome.facts["s"]["backend"] == "uv", outcome.output
 

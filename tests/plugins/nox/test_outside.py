@@ -12,6 +12,7 @@ from tests.parity.tool import ORACLE, PEER
 from tests.plugins.nox.mounts import bound
 from tests.plugins.nox.tool import Project, Run
 from tests.support.capabilities import Capability
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +30,7 @@ def t(session):
 """
 
 
-@pytest.mark.parametrize("backend", [ORACLE, PEER])
+@pytest.mark.parametrize("backend", usually([ORACLE, PEER], PEER))
 def test_what_a_link_leads_to_stays(tmp_path: Path, newest: Host, backend: str) -> None:
     project = Project.make(tmp_path / "project", newest, _NOXFILE)
     assert project.nox(Run(), backend).code == 0

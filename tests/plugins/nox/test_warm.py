@@ -11,6 +11,7 @@ import pytest
 from tests.plugins.tox.project import furnish
 from tests.support.environment import clean_environment
 from tests.support.seeds import seed, sow
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,17 +31,17 @@ def session(session):
 """
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        'session.install("tiny", "--constraint=" + random.name)',
-        'session.install("tiny", "-c", os.path.abspath("constraints.txt"))',
-        'session.install("tiny", env={"PIP_CONSTRAINT": random.name, "PYTHONPATH": os.path.abspath("src")})',
-        'session.install("-r", os.path.abspath("requirements.txt"))',
-        'session.install("-e", ".[extra]", "-c", random.name)',
-        'session.install("-r", "more.txt", "tiny<2")',
-    ],
-)
+_LINES: Final = [
+    'session.install("tiny", "--constraint=" + random.name)',
+    'session.install("tiny", "-c", os.path.abspath("constraints.txt"))',
+    'session.install("tiny", env={"PIP_CONSTRAINT": random.name, "PYTHONPATH": os.path.abspath("src")})',
+    'session.install("-r", os.path.abspath("requirements.txt"))',
+    'session.install("-e", ".[extra]", "-c", random.name)',
+    'session.install("-r", "more.txt", "tiny<2")',
+]
+
+
+@pytest.mark.parametrize("line", usually(_LINES, _LINES[0], _LINES[2], _LINES[4]))
 def test_no_pip(tmp_path: Path, shared_dir: Path, newest: Host, line: str) -> None:
     log, store = tmp_path / "pip.log", sow(seed(shared_dir, newest), tmp_path / "store")
     started = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plugins.pytest.tool import wait_for
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from tests.plugins.pytest.tool import Suite
@@ -105,7 +106,10 @@ FAILING = """
 """
 
 
-@pytest.mark.parametrize("options", [[], ["-x"], ["-n", "2"], ["-p", "no:cacheprovider"]], ids=str)
+_OPTIONS = [[], ["-x"], ["-n", "2"], ["-p", "no:cacheprovider"]]
+
+
+@pytest.mark.parametrize("options", usually(_OPTIONS, ["-x"], ["-n", "2"]), ids=str)
 def test_failures_leave_nothing(suite: Suite, options: list[str]) -> None:
     suite.write(FAILING)
     result = suite.run_apart(*options)

@@ -10,6 +10,7 @@ import pytest
 from nox_linkenv.store import Store
 from tests.plugins.tox.tool import ORACLE, Run, ini
 from tests.support.capabilities import require_python
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -207,18 +208,20 @@ def test_linked_packaging(project: Project) -> None:
 _OTHER = "[testenv:b]\nrunner = virtualenv\npackage = wheel\n"
 
 
+_ENVIRONMENTS = [
+    ((), "", "", True),
+    ((), "", "[testenv:.pkg]\nset_env = A=1\n[testenv:lint]\nskip_install = true\n", True),
+    ((), "linkenv_packaging = false", "", False),
+    ((), "", "[testenv:c]\nlinkenv_packaging = false", False),
+    ((), "", _OTHER, False),
+    (("-e", "py,b"), "", _OTHER, False),
+    (("-e", "b,py"), "", _OTHER, False),
+    (("-e", "py,py312", "-x", "testenv:py312.runner=virtualenv"), "", "", False),
+]
+
+
 @pytest.mark.parametrize(
-    ("args", "lines", "more", "linked"),
-    [
-        ((), "", "", True),
-        ((), "", "[testenv:.pkg]\nset_env = A=1\n[testenv:lint]\nskip_install = true\n", True),
-        ((), "linkenv_packaging = false", "", False),
-        ((), "", "[testenv:c]\nlinkenv_packaging = false", False),
-        ((), "", _OTHER, False),
-        (("-e", "py,b"), "", _OTHER, False),
-        (("-e", "b,py"), "", _OTHER, False),
-        (("-e", "py,py312", "-x", "testenv:py312.runner=virtualenv"), "", "", False),
-    ],
+    ("args", "lines", "more", "linked"), usually(_ENVIRONMENTS, *(_ENVIRONMENTS[at] for at in (1, 3, 6, 7)))
 )
 def test_packages_are_built_linked_where_all_are(
     project: Project, args: tuple[str, ...], lines: str, more: str, linked: bool

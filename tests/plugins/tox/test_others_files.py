@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plugins.tox.tool import ORACLE, PEER, Run, ini
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +27,7 @@ def _left(place: Path) -> list[str]:
     return [name for name in _FILES if (place / name).is_file()]
 
 
-@pytest.mark.parametrize("runner", [ORACLE, PEER])
+@pytest.mark.parametrize("runner", usually([ORACLE, PEER], PEER))
 @pytest.mark.parametrize("how", ["directory", "link"])
 def test_a_place_with_files_in_it(project: Project, how: str, runner: str) -> None:
     here = project.root / ("place" if how == "directory" else "elsewhere")

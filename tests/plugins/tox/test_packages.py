@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plugins.tox.tool import ORACLE, PEER, Run, ini
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from tests.plugins.tox.tool import Project
@@ -31,9 +32,15 @@ def _direct_url(project: Project) -> dict[str, object]:
     return found
 
 
-@pytest.mark.parametrize("package", ["wheel", "editable"])
-@pytest.mark.parametrize("again", [(), ("-r",)], ids=["kept", "recreated"])
-def test_a_package_that_is_the_same_asks_nobody(project: Project, package: str, again: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("again", "package"),
+    usually(
+        [(again, package) for again in ((), ("-r",)) for package in ("wheel", "editable")],
+        ((), "wheel"),
+        (("-r",), "editable"),
+    ),
+)
+def test_a_package_that_is_the_same_asks_nobody(project: Project, again: tuple[str, ...], package: str) -> None:
     _dated(project)
     run = Run(("run", *again, "-vv"), config=_config(package))
     first = project.tox(run)
@@ -60,7 +67,7 @@ def test_a_package_that_is_the_same_asks_nobody(project: Project, package: str, 
         assert "VERSION 7" in told.output
 
 
-@pytest.mark.parametrize("package", ["wheel", "editable", "sdist"])
+@pytest.mark.parametrize("package", usually(["wheel", "editable", "sdist"], "editable", "sdist"))
 def test_what_is_written_is_what_pip_writes(project: Project, package: str) -> None:
     """The second run, which asks nobody, leaves the metadata that real pip leaves in its second run."""
     found = []
@@ -81,19 +88,19 @@ def test_what_is_written_is_what_pip_writes(project: Project, package: str) -> N
     assert peer == oracle
 
 
-@pytest.mark.parametrize(
-    ("command", "expected"),
-    [
-        ("python -m pip install {opts} {packages}", "linked: reused the resolution"),
-        ("python3 -I -m pip install --no-deps {opts} {packages}", "linked: reused the resolution"),
-        ("pip install -U {packages}", "linked: reused the resolution"),
-        ("python -c pass {packages}", "left to the install_command, which does not begin as pip's install does here"),
-        (
-            "python -m pip --isolated install --no-index --find-links wheels {packages}",
-            "left to the install_command, which does not begin as pip's install does here",
-        ),
-    ],
-)
+_COMMANDS = [
+    ("python -m pip install {opts} {packages}", "linked: reused the resolution"),
+    ("python3 -I -m pip install --no-deps {opts} {packages}", "linked: reused the resolution"),
+    ("pip install -U {packages}", "linked: reused the resolution"),
+    ("python -c pass {packages}", "left to the install_command, which does not begin as pip's install does here"),
+    (
+        "python -m pip --isolated install --no-index --find-links wheels {packages}",
+        "left to the install_command, which does not begin as pip's install does here",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "expected"), usually(_COMMANDS, *(_COMMANDS[at] for at in (1, 2, 4))))
 def test_an_install_command_that_is_pips_is_answered(project: Project, command: str, expected: str) -> None:
     config = ini(f"deps = tiny\ninstall_command = {command}", runner="linked")
     first = project.tox(Run(("run", "-r", "-vv"), config=config))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plugins.tox.tool import Run, ini
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from tests.plugins.tox.tool import Project
@@ -33,15 +34,15 @@ def test_table_in_pyproject(project: Project) -> None:
     assert "linkenv_resolution_age = 11.0" in told.output
 
 
-@pytest.mark.parametrize(
-    ("line", "says"),
-    [
-        ("linkenv_link_mode = hard", "linkenv_link_mode cannot be 'hard'. It is"),
-        ("linkenv_resolution_age = -1", "linkenv_resolution_age cannot be -1.0. It is a number of seconds"),
-        ("linkenv_resolution_age = soon", "could not convert string to float"),
-        ("linkenv_offline = perhaps", "'perhaps' cannot be transformed to bool"),
-    ],
-)
+_WRONG = [
+    ("linkenv_link_mode = hard", "linkenv_link_mode cannot be 'hard'. It is"),
+    ("linkenv_resolution_age = -1", "linkenv_resolution_age cannot be -1.0. It is a number of seconds"),
+    ("linkenv_resolution_age = soon", "could not convert string to float"),
+    ("linkenv_offline = perhaps", "'perhaps' cannot be transformed to bool"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), usually(_WRONG, _WRONG[0], _WRONG[2]))
 def test_wrong_value(project: Project, line: str, says: str) -> None:
     told = project.tox(Run(config=ini(f"deps = tiny\n{line}", runner="linked")))
     assert told.code == 1, told.output

@@ -10,6 +10,7 @@ import pytest
 
 from tests.plugins.tox.tool import Project, Run, ini
 from tests.support.seeds import seed, sow
+from tests.support.suites import usually
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,7 @@ def test_real_backends(real: Counted, backend: str, package: str) -> None:
     assert not pip, output
 
 
-@pytest.mark.parametrize("package", ["wheel", "sdist", "editable"])
+@pytest.mark.parametrize("package", usually(["wheel", "sdist", "editable"], "sdist", "editable"))
 def test_packages(counted: Counted, package: str) -> None:
     config = ini(f"package = {package}\ncommands = demo", tox="")
     assert counted.run(config)[1]
@@ -92,17 +93,17 @@ def test_packages(counted: Counted, package: str) -> None:
     assert not pip, output
 
 
-@pytest.mark.parametrize(
-    "lines",
-    [
-        "deps = ./local",  # tox has another PYTHONHASHSEED in each run
-        "deps = -r more.txt",
-        "deps = tiny\ninstall_command = python -m pip install {opts} {packages}",
-        "deps = tiny\ninstall_command = python3 -m pip install {opts} {packages}",
-        "deps =\n    -c{env_dir}/../../constraints.txt\n    tiny",
-        "deps = tiny\nset_env = PIP_CONSTRAINT={toxinidir}/constraints.txt",
-    ],
-)
+_LINES: Final = [
+    "deps = ./local",  # tox has another PYTHONHASHSEED in each run
+    "deps = -r more.txt",
+    "deps = tiny\ninstall_command = python -m pip install {opts} {packages}",
+    "deps = tiny\ninstall_command = python3 -m pip install {opts} {packages}",
+    "deps =\n    -c{env_dir}/../../constraints.txt\n    tiny",
+    "deps = tiny\nset_env = PIP_CONSTRAINT={toxinidir}/constraints.txt",
+]
+
+
+@pytest.mark.parametrize("lines", usually(_LINES, *(_LINES[at] for at in (0, 1, 3, 4))))
 def test_dependencies(counted: Counted, lines: str) -> None:
     root = counted.project.root
     (root / "local").mkdir()
