@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -59,20 +59,20 @@ def test_script_and_module_are_the_same(here: Site) -> None:
     assert done.stdout == say(here, "--version")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["nothing"],
-        ["prune", "--older-than", "soon"],
-        ["prune", "--max-size", "x"],
-        ["prune", "--max-size", "5"],
-        ["clean"],
-        ["run"],
-    ],
+_WRONG: Final[tuple[tuple[str, ...], ...]] = (
+    (),
+    ("nothing",),
+    ("prune", "--older-than", "soon"),
+    ("prune", "--max-size", "x"),
+    ("prune", "--max-size", "5"),
+    ("clean",),
+    ("run",),
 )
-def test_wrong_usage_is_two(furnished: Site, arguments: list[str]) -> None:
-    linkenv(furnished, *arguments, code=2)
+
+
+def test_wrong_usage_is_two(furnished: Site) -> None:
+    for arguments in _WRONG:
+        linkenv(furnished, *arguments, code=2)
 
 
 def test_what_stands_in_the_way_is_no_lack_of_space(here: Site) -> None:

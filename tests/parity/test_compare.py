@@ -109,6 +109,7 @@ def test_differences_of_views_are_told() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.network
 def test_the_oracle_equals_itself_and_not_another_story(tmp_path: Path) -> None:
     require_python(TARGET)

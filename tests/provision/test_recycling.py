@@ -7,7 +7,7 @@ import shutil
 import stat
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -196,11 +196,26 @@ _VICTIMS: Final = (
 )
 
 
-@given(damage=st.lists(st.tuples(st.sampled_from(_DAMAGES), st.sampled_from(_VICTIMS)), min_size=1, max_size=6))
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_damaged_environment_becomes_a_fresh_one(
-    used: Place, damage: list[tuple[Callable[[Path], None], str]]
-) -> None:
+_Damage: TypeAlias = "list[tuple[Callable[[Path], None], str]]"
+_damaged = given(
+    damage=st.lists(st.tuples(st.sampled_from(_DAMAGES), st.sampled_from(_VICTIMS)), min_size=1, max_size=6)
+)
+
+
+@_damaged
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+def test_a_damaged_environment_becomes_a_fresh_one(used: Place, damage: _Damage) -> None:
+    _check_damaged(used, damage)
+
+
+@pytest.mark.slow
+@_damaged
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+def test_many_damaged_environments_become_fresh_ones(used: Place, damage: _Damage) -> None:
+    _check_damaged(used, damage)
+
+
+def _check_damaged(used: Place, damage: _Damage) -> None:
     quiet = replace(used.site.settings, spares=False)
     if not os.path.exists(f"{used.prefix}/.linkenv/receipt.json"):
         used.session(*_INSTALLS, settings=quiet)

@@ -13,6 +13,7 @@ from tests.plugins.nox.tool import Outcome, Project, Run
 from tests.support.oracle import Oracle, steady_directory
 from tests.support.seeds import seed
 from tests.support.shared import Host, once
+from tests.support.suites import usually
 
 pytestmark = pytest.mark.network  # the oldest nox is installed from the index
 
@@ -41,6 +42,14 @@ _CHANGING = {"returned", "pip_commands", "pip_by_itself"}
 _NEWER = {"env_removed", "without_outer_env"}
 
 
+#: Of what pip refuses, of virtualenv's options and of keywords, others than these are tried by the heavy suite.
+_RARE = (
+    *("missing_requirements_file", "missing_constraints_file", "missing_project", "not_a_project"),
+    *("unknown_option", "malformed_requirement", "session_env", "env_removed", "stderr_keyword", "success_codes"),
+    *("unlogged", "pip_commands", "pip_by_itself_fails", "temporary", "other_directory", "function_run"),
+    *("inner_environments", "missing_interpreter_path", "params_without_pip", "params_seeds", "params_wrong"),
+)
+_ORDER = [*(name for name in _SESSIONS if name not in _RARE), *_RARE]
 #: One run of nox is for so many sessions, so that two workers share them.
 _AT_ONCE = 8
 
@@ -48,9 +57,9 @@ _AT_ONCE = 8
 @pytest.fixture
 def outcomes(host: Host, shared_dir: Path, session: str, oracle: Oracle) -> tuple[Outcome, Outcome]:
     """The session on the oracle, then on the peer: run with several others, once for each nox."""
-    number = _SESSIONS.index(session) // _AT_ONCE
+    number = _ORDER.index(session) // _AT_ONCE
     name = f"behaviours-{host.name}-{number}"
-    several = _SESSIONS[number * _AT_ONCE :][:_AT_ONCE]
+    several = _ORDER[number * _AT_ONCE :][:_AT_ONCE]
 
     def work(place: Path) -> None:
         mine = oracle.of(name)
@@ -68,7 +77,7 @@ def outcomes(host: Host, shared_dir: Path, session: str, oracle: Oracle) -> tupl
     return found
 
 
-@pytest.mark.parametrize("session", _SESSIONS)
+@pytest.mark.parametrize("session", usually(_ORDER, *_ORDER[: _ORDER.index(_RARE[0])]))
 def test_same_as_virtualenv(host: Host, outcomes: tuple[Outcome, Outcome], session: str) -> None:
     if host.name == "oldest" and session == "env_removed":
         pytest.skip("the oldest nox cannot remove a variable")

@@ -66,7 +66,7 @@ _HOOK_ONLY = {"-fb", "--force-venv-backend", "-db", "--default-venv-backend"}
 def make(tmp_path_factory: pytest.TempPathFactory, shared_dir: Path) -> Callable[..., Project]:
     """Make a project with a noxfile of these parts, without environments.
 
-    There is one for each host: its store knows the interpreter, and soon what pip has answered, which is not the matter.
+    There is one for each host: its store knows the interpreter and, soon, what pip has answered: pip is not the matter.
     """
     made: dict[str, Project] = {}
 
