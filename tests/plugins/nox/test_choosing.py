@@ -142,7 +142,7 @@ def test_parallel(newest: Host, make: Callable[..., Project]) -> None:
     assert outcome.facts == {f"s-{version}": {"backend": "linked", "linked": True} for version in (OTHER, TARGET)}
 
 
-@pytest.mark.parametrize("mode", ["fresh", "reuse"])
+@pytest.mark.parametrize("mode", usually(["fresh", "reuse"], "reuse"))
 def test_script_mode(newest: Host, make: Callable[..., Project], mode: str) -> None:
     script = '# /// script\n# dependencies = ["nox", "tiny"]\n# ///\nimport tiny'
     project = make(newest, first=script, arguments='venv_backend="none"')

@@ -235,6 +235,7 @@ def test_packages_are_built_linked_where_all_are(
     assert "tiny-2.0.dist-info" in told.installed[".tox/.pkg"]
 
 
+@pytest.mark.slow
 def test_on_the_oldest(make: Callable[[Host], Project], oldest: Host) -> None:
     _recycled(make(oldest))
 
