@@ -30,6 +30,7 @@ _COMMANDS: Final = {
     "verify": "compare what is stored with what it has to be",
     "doctor": "find out why files are copied, or why nothing works, and what to do about it",
     "stats": "show what was done for sessions, the time that saved, and why pip was asked",
+    "why": "say why a session was not warm, and what to do about it",
     "explain": "say which wheel, object and link mode a file of an environment came from",
     "create": "make a linked environment",
     "install": "install into a linked environment",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.store.journal import Installed, Session
 
-__all__ = ["Account", "account", "is_hit"]
+__all__ = ["Account", "account", "is_hit", "joined"]
 
 #: The sources of answers for which pip need not run.
 _HITS = frozenset({Source.REUSED.value, Source.RENEWED.value, Source.AT_HAND.value})
@@ -56,6 +56,18 @@ class Account:
 def is_hit(install: Installed) -> bool:
     """Return whether pip did not have to answer."""
     return install.source in _HITS
+
+
+def joined(sessions: Iterable[Session]) -> list[Session]:
+    """Return *sessions* with those that have several lines, as they have very many requests, made one."""
+    found: list[Session] = []
+    for session in sessions:
+        last = found[-1] if found else None
+        if session.made is None and last is not None and (last.run, last.prefix) == (session.run, session.prefix):
+            found[-1] = last._replace(installs=(*last.installs, *session.installs))
+        else:
+            found.append(session)
+    return found
 
 
 def account(sessions: Iterable[Session]) -> Account:

@@ -18,6 +18,7 @@ __all__ = [
     "ABSENT",
     "ARGUMENTS",
     "INSTALLED",
+    "INTERPRETER",
     "LEFT",
     "NOT_KEPT",
     "PIP",
@@ -34,14 +35,14 @@ __all__ = [
 ]
 
 ARGUMENTS: Final = "arguments"
-_INTERPRETER: Final = "interpreter"
+INTERPRETER: Final = "interpreter"
 PIP: Final = "pip's version"
 INSTALLED: Final = "what is installed"
 #: Stands among the inputs of a request whose answer was not kept, with the reason.
 NOT_KEPT: Final = "not kept"
 #: Ends the name of an input as builds have left it, beside what it was before.
 LEFT: Final = ", as it was left"
-_REST: Final = (ARGUMENTS, _INTERPRETER, PIP, INSTALLED)
+_REST: Final = (ARGUMENTS, INTERPRETER, PIP, INSTALLED)
 #: How the input of a variable is called: as the variable, or ``${NAME}`` where a requirement file uses it.
 _VARIABLE: Final = r"_?[A-Z][A-Za-z0-9_]*|\$\{\w+\}"
 ABSENT: Final = "absent"
@@ -153,7 +154,7 @@ class Inputs:
                 parts.append(f"{name}={value}")
             elif name == "include-system-site-packages" and value.lower() == "true":
                 raise UnkeyableError("the environment sees the packages of its base interpreter")
-        self.add(_INTERPRETER, "\0".join(parts))
+        self.add(INTERPRETER, "\0".join(parts))
 
     def shown(self, path: str) -> str:
         """Return the name of *path* for a user, which is never that of another input."""

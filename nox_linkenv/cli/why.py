@@ -1,0 +1,154 @@
+"""``linkenv why``: why a session was not warm, by what the journal has of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from nox_linkenv.cli.options import opened, settings_of
+from nox_linkenv.cli.remedies import remedy_of
+from nox_linkenv.config import similar_to
+from nox_linkenv.errors import EnvError
+from nox_linkenv.provision.account import is_hit, joined
+from nox_linkenv.provision.policy import Origin
+from nox_linkenv.store.journal import Session, read
+from nox_linkenv.units import ago, seconds_
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from nox_linkenv.cli.output import Output
+
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
+
+DESCRIPTION: Final = (
+    "Say why a session was not warm: what differed from the last one, and what to do about it. Named is a session, as "
+    "nox or tox calls it, or the directory of its environment; the last one of that name counts, in the project of the "
+    "current directory if it has one. Without a name, all sessions of the last run in this project."
+)
+EXAMPLES: Final = {
+    "linkenv why": "all sessions of the last run here",
+    "linkenv why tests-3.12": "the last session of that name",
+    "linkenv why .nox/lint": "the last session in that environment",
+}
+#: What there is to say of an environment that was not there to be linked.
+_ORIGINS: Final = {
+    Origin.CAPTURED.value: "Nothing: what virtualenv makes of this interpreter was not known here; now it is.",
+    Origin.VIRTUALENV.value: "`linkenv doctor` names what stands in the way of linking.",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what this command takes."""
+    parser.add_argument("session", metavar="SESSION|ENV", nargs="?", help="name of a session, or its environment")
+
+
+def run(arguments: argparse.Namespace, output: Output) -> int:
+    """Say it."""
+    store = opened(settings_of(arguments))
+    sessions = joined(entry for entry in read(store.layout) if isinstance(entry, Session))
+    chosen = _named(arguments.session, sessions) if arguments.session else _of_last_run(sessions)
+    found = [_explained(session, sessions) for session in chosen]
+    output.data({"store": store.layout.root, "sessions": found})
+    for number, session in enumerate(found):
+        if number:
+            output.line()
+        _show(session, output)
+    return 0
+
+
+def _named(name: str, sessions: Sequence[Session]) -> Sequence[Session]:
+    """Return the last session of that *name*, or in the environment of that path."""
+    here, prefix = os.getcwd(), os.path.realpath(name)
+    found = [session for session in sessions if os.path.realpath(session.prefix) == prefix]
+    found = found or [session for session in sessions if _plain(session.name) == _plain(name)]
+    if not found:
+        names = sorted({session.name for session in sessions})
+        raise EnvError(
+            f"Nothing is known of a session {name!r}{similar_to(_plain(name), map(_plain, names))}",
+            remedy=f"Known are: {', '.join(names) or 'none'}. A session is noted when it ends.",
+        )
+    return ([session for session in found if session.project == here] or found)[-1:]
+
+
+def _of_last_run(sessions: Sequence[Session]) -> Sequence[Session]:
+    here = os.getcwd()
+    runs = [session.run for session in sessions if session.project == here]
+    if not runs:
+        raise EnvError(
+            "Nothing is known of sessions in this project",
+            path=here,
+            remedy="Go to the directory of the noxfile or of tox's configuration, or name a session.",
+        )
+    return [session for session in sessions if session.run == runs[-1] and session.project == here]
+
+
+def _plain(name: str) -> str:
+    """Return the *name* of a session as its directory is called: ``tests-3.12`` is in ``tests-3-12``."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def _is_warm(session: Session) -> bool:
+    origin = Origin.KEPT.value if session.made is None else session.made.origin
+    return origin not in _ORIGINS and all(map(is_hit, session.installs))
+
+
+def _explained(session: Session, sessions: Sequence[Session]) -> dict[str, Any]:
+    made = session.made
+    alike = [other for other in sessions if other.prefix == session.prefix and other.ended < session.ended]
+    return {
+        "session": session.name,
+        "host": session.host,
+        "project": session.project,
+        "environment": session.prefix,
+        "ended": session.ended,
+        "warm": _is_warm(session),
+        "last_warm": max((other.ended for other in alike if _is_warm(other)), default=None),
+        "origin": None if made is None else made.origin,
+        "origin_reason": None if made is None else made.reason,
+        "origin_seconds": None if made is None else made.seconds,
+        "origin_remedy": None if made is None else _ORIGINS.get(made.origin),
+        "requests": [
+            {
+                "answer": install.source,
+                "warm": is_hit(install),
+                "seconds": install.seconds,
+                "reason": install.reason,
+                "changed": list(install.inputs),
+                "remedy": None if install.reason is None else remedy_of(install.reason),
+            }
+            for install in session.installs
+        ],
+    }
+
+
+def _show(found: dict[str, Any], output: Output) -> None:
+    state = "warm" if found["warm"] else "not warm"
+    output.line(f"{found['session']} ({found['host']}, {found['project']}), {ago(found['ended'])}: {state}")
+    if found["origin"] is not None and found["origin"] != Origin.KEPT.value:
+        why = f": {found['origin_reason']}" if found["origin_reason"] else ""
+        output.line(f"  environment: {found['origin']}, {seconds_(found['origin_seconds'])}{why}")
+    if found["origin_remedy"]:
+        output.line(f"    what to do: {found['origin_remedy']}")
+    for number, request in enumerate(found["requests"], 1):
+        why = f": {request['reason']}" if request["reason"] else ""
+        output.line(f"  request {number}: {request['answer']}, {seconds_(request['seconds'])}{why}")
+        for name in request["changed"]:
+            output.line(f"    differs: {name}{_since(found['project'], name, found['ended'])}")
+        if request["remedy"]:
+            output.line(f"    what to do: {request['remedy']}")
+    if not found["warm"] and found["last_warm"] is not None:
+        output.line(f"  the last warm session in this environment: {ago(found['last_warm'])}")
+
+
+def _since(project: str, difference: str, ended: float) -> str:
+    """Return when the file that a *difference* names was written, if it is one and has not been written since."""
+    name, _, verb = difference.rpartition(" ")
+    try:
+        written = os.stat(os.path.join(project, name)).st_mtime
+    except (OSError, ValueError):
+        return ""
+    return f" (written {ago(written, time.time())})" if verb == "changed" and written <= ended else ""
