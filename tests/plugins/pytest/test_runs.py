@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -28,7 +28,10 @@ MANY = """
 """
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+_WORKERS: Final = ([], ["-n", "2"])
+
+
+@pytest.mark.parametrize("workers", usually(_WORKERS, ["-n", "2"]), ids=["alone", "xdist"])
 def test_project_is_built_once(suite: Suite, monkeypatch: pytest.MonkeyPatch, workers: list[str]) -> None:
     builds = suite.add_project(monkeypatch)
     suite.write(MANY + "        __import__('pathlib').Path('written-by-a-test').write_text(str(number))\n")
@@ -117,7 +120,7 @@ def test_failures_leave_nothing(suite: Suite, options: list[str]) -> None:
     assert suite.leftovers() == []
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", usually(_WORKERS, ["-n", "2"]), ids=["alone", "xdist"])
 def test_keeping(suite: Suite, workers: list[str]) -> None:
     suite.write(FAILING)
     result = suite.run_apart("--linkenv-keep", *workers)
@@ -156,7 +159,7 @@ def _ready(suite: Suite) -> list[int]:
     return [int(path.name.partition("-")[2]) for path in suite.temporary.glob("ready-*")]
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", usually(_WORKERS, []), ids=["alone", "xdist"])
 def test_interrupt_leaves_nothing(suite: Suite, workers: list[str]) -> None:
     suite.write(WAITING)
     process = suite.start(*workers)
@@ -180,7 +183,7 @@ def test_killed_worker_leaves_nothing(suite: Suite) -> None:
     assert suite.leftovers() == []
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", usually(_WORKERS, ["-n", "2"]), ids=["alone", "xdist"])
 def test_what_a_killed_run_has_left_goes_with_the_next(suite: Suite, workers: list[str]) -> None:
     suite.write(WAITING)
     suite.write("def test_next(linked_venv):\n    linked_venv.path\n", name="test_next.py")
@@ -247,7 +250,7 @@ def test_offline(suite: Suite) -> None:
     result.stdout.fnmatch_lines(["*OfflineError: Offline, and no resolution of this request is remembered*"])
 
 
-@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "xdist"])
+@pytest.mark.parametrize("workers", usually(_WORKERS, []), ids=["alone", "xdist"])
 def test_report(suite: Suite, monkeypatch: pytest.MonkeyPatch, workers: list[str]) -> None:
     suite.add_project(monkeypatch)
     suite.write(MANY)
@@ -283,7 +286,10 @@ def test_nothing_is_imported_for_those_who_do_not_use_it(suite: Suite) -> None:
     suite.run_apart("-q", "-p", "no:xdist").assert_outcomes(passed=1)
 
 
-@pytest.mark.parametrize("plugin", ["cacheprovider", "tmpdir", "terminal", "capture", "xdist", "logging", "junitxml"])
+_PLUGINS: Final = ("cacheprovider", "tmpdir", "terminal", "capture", "xdist", "logging", "junitxml")
+
+
+@pytest.mark.parametrize("plugin", usually(_PLUGINS, "cacheprovider", "tmpdir", "terminal", "capture"))
 def test_without_other_plugins(suite: Suite, plugin: str) -> None:
     suite.write("""
         def test_it(linked_venv, linked_python, linked_venv_factory):
