@@ -28,7 +28,7 @@ MANY = """
 """
 
 
-_WORKERS: Final = ([], ["-n", "2"])
+_WORKERS: Final[tuple[list[str], ...]] = ([], ["-n", "2"])
 
 
 @pytest.mark.parametrize("workers", usually(_WORKERS, ["-n", "2"]), ids=["alone", "xdist"])
