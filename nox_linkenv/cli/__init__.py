@@ -1,7 +1,7 @@
 """The command ``linkenv``.
 
-Each of its commands is a module of the same name, with ``DESCRIPTION``, ``add_arguments(parser)`` and ``run(arguments,
-output)``; only the chosen one is imported.
+Each of its commands is a module of the same name, with ``DESCRIPTION``, ``EXAMPLES``, ``add_arguments(parser)`` and
+``run(arguments, output)``; only the chosen one is imported.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ import argparse
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
-from nox_linkenv.cli.output import Output, version
+from nox_linkenv.cli.output import Color, Output, version
 from nox_linkenv.errors import LinkenvError, SettingsError, explained
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["main"]
+__all__ = ["commands", "main", "parse"]
 
 #: The commands, in the order in which they are listed.
 _COMMANDS: Final = {
@@ -36,8 +36,11 @@ _COMMANDS: Final = {
     "install": "install into a linked environment",
     "run": "run a command in an environment that is gone afterwards",
     "warm": "have and store what the sessions of a noxfile install, before they run",
+    "completion": "print what makes a shell complete commands and options",
     "wait": "wait until no background process works for the store",
 }
+#: Characters of a line of help.
+_WIDTH: Final = 78
 _FAILED: Final = 1
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
@@ -48,12 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with *arguments* (default: the process's own) and return its exit code."""
     from nox_linkenv.cli.options import told
 
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     try:
-        parsed = _parser(_chosen(arguments)).parse_args(arguments)
+        parsed = parse(sys.argv[1:] if arguments is None else arguments)
     except SystemExit as error:  # argparse has said what it had to say
         return _USAGE if error.code not in (0, None) else 0
-    output = Output(json=parsed.json)
+    output = Output(json=parsed.json, color=Color(parsed.color))
     if any(name.startswith("LINKENV_") for name in os.environ):
         from nox_linkenv.config import misspelt_variables
 
@@ -79,26 +83,107 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+def commands() -> Mapping[str, str]:
+    """Return what each command does, by its name."""
+    return _COMMANDS
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what *arguments* say.
+
+    Raises:
+        SystemExit: help was asked for, or they say nothing that can be done; the user has been told.
+    """
+    return _parser(_chosen(arguments)).parse_args(arguments)
+
+
+def _complete() -> NoReturn:
+    """Answer a shell that completes a command line, and end."""
+    import argcomplete
+
+    words = os.environ.get("COMP_LINE", "").split()
+    chosen = _chosen(words[1:])
+    parser = _parser(chosen if chosen in _COMMANDS else None)
+    argcomplete.autocomplete(parser, always_complete_options="long")
+    sys.exit(_USAGE)  # what was asked could not be read: argcomplete ends the process itself
+
+
 def _chosen(arguments: Sequence[str]) -> str | None:
     """Return the command among *arguments*: the first that is no option, because no option before it has a value."""
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors name what may be meant."""
+
+    def error(self, message: str) -> NoReturn:
+        words = message.split()
+        known: list[str] = []
+        if message.startswith("unrecognized arguments: "):
+            known = [option for action in self._every_action() for option in action.option_strings]
+        elif "invalid choice: " in message and message.startswith("argument COMMAND"):
+            message = message.partition(" (")[0].replace("argument COMMAND: invalid choice: ", "there is no command ")
+            known = list(_COMMANDS)
+        if known:
+            from nox_linkenv.config import similar_to
+
+            unknown = next((word for word in words if word.startswith("--")), message.rpartition(" ")[2]).strip("'")
+            message += similar_to(unknown.partition("=")[0], known)
+        super().error(message)
+
+    def _every_action(self) -> list[argparse.Action]:
+        """Return the actions of this parser and of its command's."""
+        actions = list(self._actions)
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                actions += [one for parser in action.choices.values() for one in parser._actions]
+        return actions
+
+
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     """Return the parser; what the command *chosen* takes is known to its own module, and no other one is imported."""
-    parser = argparse.ArgumentParser(
-        "linkenv", description="Look after the store of nox-linkenv and its environments.", epilog=_EPILOG
+    parser = _Parser(
+        "linkenv",
+        description="Look after the store of nox-linkenv and its environments.",
+        epilog=f"'linkenv COMMAND --help' says more, with examples. {_EPILOG}",
     )
     parser.add_argument("--version", action="version", version=f"linkenv {version()}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, text in _COMMANDS.items():
         if name != chosen:
             commands.add_parser(name, help=text)
             continue
         module = importlib.import_module(f"{__name__}.{name}")
-        command = commands.add_parser(name, help=text, description=module.DESCRIPTION)
-        command.add_argument("--json", action="store_true", help="print one JSON object")
-        command.add_argument("--store", metavar="DIR", help="the store (default: the one in force here, see info)")
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=_filled(module.DESCRIPTION),
+            epilog=_examples(module.EXAMPLES),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        common = command.add_argument_group("common options")
+        common.add_argument("--json", action="store_true", help="print one JSON object")
+        common.add_argument("--store", metavar="DIR", help="the store (default: the one in force here, see info)")
+        common.add_argument(
+            "--color",
+            choices=[choice.value for choice in Color],
+            default=Color.AUTO.value,
+            help="colours: on a terminal (auto, the default), always or never; the variables NO_COLOR and FORCE_COLOR"
+            " count with auto",
+        )
         command.set_defaults(run=module.run)
         module.add_arguments(command)
     return parser
+
+
+def _filled(text: str) -> str:
+    import textwrap
+
+    return textwrap.fill(text, _WIDTH)
+
+
+def _examples(examples: Mapping[str, str]) -> str:
+    """Return what stands below the options: *examples* of command lines with what each does, and exit codes."""
+    width = max(map(len, examples))
+    lines = [f"  {line:{width}}  {text}" for line, text in examples.items()]
+    return "\n".join(["examples:", *lines, "", _filled(_EPILOG)])

@@ -25,12 +25,16 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Store
     from nox_linkenv.store.roots import Root
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Remove known environments at or below PATH, or all that were not used for a time. What a session uses at the "
     "moment stays. The store is left as it is: see prune."
 )
+EXAMPLES: Final = {
+    "linkenv clean .nox/tests-3-12": "remove one environment",
+    "linkenv clean --older-than 30d": "those that were not used for 30 days",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

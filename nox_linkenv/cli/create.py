@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Make a linked environment at ENV, with what the options name installed in it. An environment of nox-linkenv "
     "that stands there is replaced; anything else is only with --force."
 )
+EXAMPLES: Final = {
+    "linkenv create --python 3.12 --with pandas venv": "an environment in venv, with pandas",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

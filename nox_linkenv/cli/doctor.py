@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Try what can stand in the way of linking between the store and DIR, and say what to do about each. Exit code "
     "1 when something does not work; what works with less than links is a warning."
 )
+EXAMPLES: Final = {
+    "linkenv doctor": "for the current directory",
+    "linkenv doctor path/to/project": "for environments in another one",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

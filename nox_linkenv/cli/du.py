@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.cli.options import opened, settings_of
+from nox_linkenv.cli.options import known_environments, opened, set_completer, settings_of
 from nox_linkenv.env.installed import find_distributions
 from nox_linkenv.env.receipt import read_receipt
 from nox_linkenv.env.registry import Known, StoredInodes, find_known
@@ -23,13 +23,17 @@ if TYPE_CHECKING:
     from nox_linkenv.maintenance.disk_usage import Tree
     from nox_linkenv.store import Store
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Show of each environment (default: all known ones, and the store) its apparent size, the bytes on the disk "
     "that are its own, and those it shares with the store and with other environments. Every block counts once in "
     "the total. Reflinked extents count as shared where the filesystem tells (btrfs, XFS)."
 )
+EXAMPLES: Final = {
+    "linkenv du": "the store and all environments",
+    "linkenv du --packages .nox/tests-3-12": "one environment, package by package",
+}
 
 #: How many of the environments that one shares with are listed.
 _SHOWN: Final = 5
@@ -37,7 +41,8 @@ _SHOWN: Final = 5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what this command takes."""
-    parser.add_argument("env", metavar="ENV", nargs="*", help="directories of environments")
+    environment = parser.add_argument("env", metavar="ENV", nargs="*", help="directories of environments")
+    set_completer(environment, known_environments)
     parser.add_argument("--packages", action="store_true", help="show each distribution of each environment")
 
 

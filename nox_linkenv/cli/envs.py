@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = "List the known environments: interpreter, last use, size, and whether each is intact."
+EXAMPLES: Final = {
+    "linkenv envs": "all environments that are known",
+    "linkenv envs --json": "the same for a program",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

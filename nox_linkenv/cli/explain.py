@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.cli.options import opened, settings_of
+from nox_linkenv.cli.options import known_environments, opened, set_completer, settings_of
 from nox_linkenv.env.bytecode import read_bytecode
 from nox_linkenv.env.contents import contents
 from nox_linkenv.env.plan import Plan
@@ -22,17 +22,21 @@ if TYPE_CHECKING:
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.store import Store
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Say which wheel and which object the file PATH of the environment ENV came from, and how it is connected "
     "with the store. Exit code 1 where nothing is known of it."
 )
+EXAMPLES: Final = {
+    "linkenv explain .nox/tests-3-12 numpy/__init__.py": "where this module came from",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what this command takes."""
-    parser.add_argument("env", metavar="ENV", help="directory of the environment")
+    environment = parser.add_argument("env", metavar="ENV", help="directory of the environment")
+    set_completer(environment, known_environments)
     parser.add_argument("path", metavar="PATH", help="file, absolute or relative to ENV or to its site-packages")
 
 

@@ -22,9 +22,13 @@ from nox_linkenv.units import bytes_
 if TYPE_CHECKING:
     import argparse
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = "Show the store, the link mode that would be used here, and the settings in force."
+EXAMPLES: Final = {
+    "linkenv info": "what is in force in this directory",
+    "linkenv info --json": "the same for a program",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

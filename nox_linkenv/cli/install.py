@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Install into the linked environment ENV what the arguments of pip install ask for, as in: linkenv install "
     ".venv -- pandas -c constraints.txt"
 )
+EXAMPLES: Final = {
+    "linkenv install venv -- scipy -c constraints.txt": "as pip install scipy -c constraints.txt in it",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

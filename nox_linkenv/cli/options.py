@@ -9,17 +9,29 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.config import load_settings
 from nox_linkenv.env.assembly.link_source import open_store
-from nox_linkenv.errors import StoreError
+from nox_linkenv.errors import LinkenvError, StoreError
 from nox_linkenv.linking import LinkMode
 from nox_linkenv.store import Store
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.link_policy import arrange
+from nox_linkenv.store.roots import find_roots
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from nox_linkenv.config import Settings
     from nox_linkenv.store.link_policy import Arrangement
 
-__all__ = ["arrangement_in", "duration", "in_words", "opened", "settings_of", "size"]
+__all__ = [
+    "arrangement_in",
+    "duration",
+    "in_words",
+    "known_environments",
+    "opened",
+    "set_completer",
+    "settings_of",
+    "size",
+]
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _BYTES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -34,6 +46,24 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     """
     explicit = {"store": arguments.store} if arguments.store else {}
     return load_settings(directory=os.getcwd(), explicit=explicit)
+
+
+def set_completer(action: argparse.Action, names: Callable[[argparse.Namespace], Iterable[str]]) -> None:
+    """Have a shell complete the value of *action* by the *names* that are known, or by files where none is."""
+
+    def complete(parsed_args: argparse.Namespace, **_: object) -> list[str]:
+        try:
+            return list(names(parsed_args))
+        except (LinkenvError, OSError):
+            return []
+
+    action.completer = complete  # type: ignore[attr-defined] # where argcomplete looks for it
+
+
+def known_environments(arguments: argparse.Namespace) -> list[str]:
+    """Return the paths of the known environments: of those in the current directory, relative ones."""
+    here = os.getcwd() + os.sep
+    return [root.prefix.removeprefix(here) for root in find_roots(opened(settings_of(arguments)))]
 
 
 _opened: list[Store] = []

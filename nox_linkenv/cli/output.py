@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import json
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nox_linkenv.errors import LinkenvError
 
-__all__ = ["Output", "version"]
+__all__ = ["Color", "Output", "Style", "version"]
+
+
+class Style(enum.Enum):
+    """What a word is to look like; the value is what a terminal is told (ECMA-48, SGR)."""
+
+    GOOD = "32"
+    DOUBT = "33"
+    BAD = "1;31"
+    STRONG = "1"
+
+
+class Color(enum.Enum):
+    """Where there are colours; ``AUTO`` is on a terminal, unless the variables say otherwise."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+
+    def on(self, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+        """Return whether *stream* is to have colours.
+
+        Source: https://no-color.org and https://force-color.org: both count where they are not empty.
+        """
+        if self is not Color.AUTO:
+            return self is Color.ALWAYS
+        if environ.get("NO_COLOR"):
+            return False
+        return bool(environ.get("FORCE_COLOR")) or (stream.isatty() and environ.get("TERM") != "dumb")
 
 
 class Output:
@@ -20,10 +50,17 @@ class Output:
 
     Args:
         json: whether only :meth:`data` is shown.
+        color: where there are colours.
     """
 
-    def __init__(self, *, json: bool) -> None:
+    def __init__(self, *, json: bool, color: Color = Color.AUTO) -> None:
         self.json = json
+        self.color = color
+
+    def painted(self, text: str, style: Style, stream: TextIO | None = None) -> str:
+        """Return *text* as it is written in a line of *stream* (standard output) in this *style*."""
+        on = self.color.on(sys.stdout if stream is None else stream) and not self.json
+        return f"\x1b[{style.value}m{text}\x1b[0m" if on else text
 
     def data(self, value: Mapping[str, Any]) -> None:
         """Print the one JSON object of a command, if it was asked for."""
@@ -50,14 +87,14 @@ class Output:
                 }
             }
         )
-        self.warn(f"linkenv: {error}")
+        self.warn(f"{self.painted('linkenv:', Style.BAD, sys.stderr)} {error}")
 
     def table(self, heads: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """Print a table; the columns *right* (by position) are numbers."""
         if self.json or not rows:
             return
         widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
-        if sys.stdout.isatty():
+        if self.color.on(sys.stdout) or sys.stdout.isatty():
             from rich.console import Console
             from rich.table import Table
             from rich.text import Text
@@ -67,7 +104,8 @@ class Output:
                 table.add_column(head, justify="right" if position in right else "left", no_wrap=True)
             for row in rows:
                 table.add_row(*map(Text, row))
-            console = Console()
+            colored = self.color.on(sys.stdout)
+            console = Console(no_color=not colored, force_terminal=colored or None)
             console.width = max(console.width, sum(widths) + 2 * len(widths))  # a path is never broken
             console.print(table, soft_wrap=True)
             return
@@ -86,7 +124,7 @@ class Output:
             return
         from rich.console import Console
 
-        with Console(stderr=True).status("...") as status:
+        with Console(stderr=True, no_color=not self.color.on(sys.stderr)).status("...") as status:
             yield lambda text: status.update(text)
 
 

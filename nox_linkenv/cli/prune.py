@@ -18,13 +18,17 @@ if TYPE_CHECKING:
     from nox_linkenv.cli.output import Output
     from nox_linkenv.maintenance.removal import Pruned
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Remove from the store what has not been used for longest, and what killed runs have left. What an "
     "environment that still exists was made of stays, and so does what was used just now. It is safe while "
     "sessions run, and goes on where it was when it was killed. Without options: --older-than 30d."
 )
+EXAMPLES: Final = {
+    "linkenv prune --dry-run": "what would go, and how much room that makes",
+    "linkenv prune --max-size 5GB": "until the store has no more than 5 GB",
+}
 
 _DEFAULT_AGE = 30 * 86_400.0
 

@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "add_contents", "requested", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "add_contents", "requested", "run"]
 
 DESCRIPTION: Final = (
     "Run COMMAND in a throwaway environment, as in: linkenv run --python 3.12 --with pandas -- python -c 'import "
     "pandas'. The exit code is that of the command."
 )
+EXAMPLES: Final = {
+    "linkenv run --with pandas -- python -c 'import pandas'": "run with pandas, and leave nothing",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Compare sizes, modification times and modes of what is stored with what they have to be, and name what is "
     "damaged, missing, foreign or left over. Exit code 1 when something stays broken."
 )
+EXAMPLES: Final = {
+    "linkenv verify": "compare sizes and times",
+    "linkenv verify --full --repair": "hash everything, and put right what is damaged",
+}
 _REMEDY: Final = "linkenv verify --repair puts right what it can; sessions repair what they come across."
 #: Size and time may say nothing about what has been found: then only those who hash come across it.
 _FULL_REMEDY: Final = (

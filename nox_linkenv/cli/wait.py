@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
     from nox_linkenv.cli.output import Output
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Wait until no background process works for the store, as before it is saved: after a session, one compiles "
     "what the session imported and removes what was replaced."
 )
+EXAMPLES: Final = {
+    "linkenv wait": "until no upkeep works any more",
+    "linkenv wait --timeout 30s": "for half a minute at most",
+}
 
 _PATIENCE = 600.0
 

@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from nox_linkenv.config import Settings
     from nox_linkenv.store import Store
 
-__all__ = ["DESCRIPTION", "add_arguments", "run"]
+__all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 
 DESCRIPTION: Final = (
     "Have and store what the sessions of a noxfile install, several at a time: by nox --install-only, in environments "
     "that are gone afterwards. Answers of pip that are too old are renewed, wheels stored, bare environments captured."
 )
+EXAMPLES: Final = {
+    "linkenv warm": "the sessions that nox runs by default",
+    "linkenv warm -s tests lint -j 4": "two sessions, up to four at a time",
+}
 #: Seconds to wait for the background work of the sessions.
 _PATIENCE: Final = 600.0
 

@@ -7,7 +7,8 @@ import re
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from nox_linkenv.cli.options import opened, settings_of
+from nox_linkenv.cli.options import opened, set_completer, settings_of
+from nox_linkenv.cli.output import Style
 from nox_linkenv.cli.remedies import remedy_of
 from nox_linkenv.config import similar_to
 from nox_linkenv.errors import EnvError
@@ -43,7 +44,16 @@ _ORIGINS: Final = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what this command takes."""
-    parser.add_argument("session", metavar="SESSION|ENV", nargs="?", help="name of a session, or its environment")
+    named = parser.add_argument(
+        "session", metavar="SESSION|ENV", nargs="?", help="name of a session, or its environment"
+    )
+    set_completer(named, _names)
+
+
+def _names(arguments: argparse.Namespace) -> list[str]:
+    """Return the names of the sessions that are known."""
+    store = opened(settings_of(arguments))
+    return sorted({entry.name for entry in read(store.layout) if isinstance(entry, Session)})
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
@@ -126,8 +136,9 @@ def _explained(session: Session, sessions: Sequence[Session]) -> dict[str, Any]:
 
 
 def _show(found: dict[str, Any], output: Output) -> None:
-    state = "warm" if found["warm"] else "not warm"
-    output.line(f"{found['session']} ({found['host']}, {found['project']}), {ago(found['ended'])}: {state}")
+    state = output.painted("warm", Style.GOOD) if found["warm"] else output.painted("not warm", Style.DOUBT)
+    name = output.painted(found["session"], Style.STRONG)
+    output.line(f"{name} ({found['host']}, {found['project']}), {ago(found['ended'])}: {state}")
     if found["origin"] is not None and found["origin"] != Origin.KEPT.value:
         why = f": {found['origin_reason']}" if found["origin_reason"] else ""
         output.line(f"  environment: {found['origin']}, {seconds_(found['origin_seconds'])}{why}")

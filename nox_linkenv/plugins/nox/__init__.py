@@ -74,6 +74,7 @@ def _session_execute(runner: SessionRunner) -> Result:
     LinkedEnv.running = runner
     if LinkedEnv.ahead is not None:
         LinkedEnv.ahead.begun(runner)
+    _warn_of_misspelt_backend(runner)
     result = _execute(runner)
     if isinstance(runner.venv, LinkedEnv) and runner.venv.opened:
         try:
@@ -88,6 +89,17 @@ def _session_execute(runner: SessionRunner) -> Result:
             logger.info(f"linked: {line}")
         LinkedEnv.ended.clear()
     return result
+
+
+def _warn_of_misspelt_backend(runner: SessionRunner) -> None:
+    """Say which name may be meant, where nox is about to fail as it knows no backend of that name."""
+    for name in str(getattr(runner.func, "venv_backend", None) or BACKEND).split("|"):
+        if name not in nox.virtualenv.ALL_VENVS:
+            from nox_linkenv.config import similar_to
+
+            hint = similar_to(name, [BACKEND])
+            if hint:
+                logger.error(f"There is no backend {name!r}{hint}.")
 
 
 def register() -> None:
