@@ -229,7 +229,7 @@ def test_cell(place: Place, kind: str, name: str) -> None:
     assert changed_objects(place.site.base) == []
 
 
-@pytest.mark.parametrize("name", usually(DAMAGES, "flipped", "mistyped", "nested", "pipe", "endless", "given_away"))
+@pytest.mark.parametrize("name", usually(DAMAGES, "flipped", "mistyped", "pipe", "endless", "given_away"))
 def test_all_at_once(place: Place, name: str) -> None:
     """Every file of the store, and the environment's own notes, in one go."""
     for kind in KINDS:

@@ -59,7 +59,15 @@ def _try(bench: Bench, world: World, case: Case, arguments: Sequence[str]) -> No
     assert _value(bench, world, arguments) == "one"
 
 
-@pytest.mark.parametrize("name", CASES)
+#: Other calls for what is read in another case.
+_OTHER_CALLS = {
+    *("variable with getenv", "variable as bytes", "variable of a copy", "known program of a shell"),
+    *("program of os.system", "file of pathlib", "file of os.open", "file above by pathlib", "file above by split"),
+    *("file that is there by pathlib", "names by a pattern"),
+}
+
+
+@pytest.mark.parametrize("name", usually(CASES, *(name for name in CASES if name not in _OTHER_CALLS)))
 def test_directories(bench: Bench, world: World, name: str) -> None:
     world.write(CASES[name])
     _try(bench, world, CASES[name], ["."])

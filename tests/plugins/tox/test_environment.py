@@ -221,7 +221,7 @@ _ENVIRONMENTS = [
 
 
 @pytest.mark.parametrize(
-    ("args", "lines", "more", "linked"), usually(_ENVIRONMENTS, *(_ENVIRONMENTS[at] for at in (1, 3, 6, 7)))
+    ("args", "lines", "more", "linked"), usually(_ENVIRONMENTS, *(_ENVIRONMENTS[at] for at in (1, 3, 6)))
 )
 def test_packages_are_built_linked_where_all_are(
     project: Project, args: tuple[str, ...], lines: str, more: str, linked: bool
