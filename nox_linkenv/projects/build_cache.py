@@ -37,6 +37,7 @@ __all__ = [
     "load_build",
     "load_project_resolution",
     "metadata_digest",
+    "metadata_fields",
     "write",
 ]
 
@@ -212,8 +213,8 @@ def keep_archive(store: Store, wheel: str, digest: str) -> str:
     return name
 
 
-def metadata_digest(store: Store, manifest: Manifest) -> str:
-    """Return a digest of the fields of METADATA that can change what else is installed.
+def metadata_fields(store: Store, manifest: Manifest) -> dict[str, list[str]]:
+    """Return the fields of METADATA that can change what else is installed, with their values in order.
 
     Raises:
         OSError: METADATA has gone from the store.
@@ -224,7 +225,16 @@ def metadata_digest(store: Store, manifest: Manifest) -> str:
     address = next(file.address for file in manifest.files if file.name == name)
     path = store.find(object_name(address)) or store.layout.object(address)
     message = Parser().parsestr(Path(path).read_text(encoding="utf-8"), headersonly=True)
-    fields = [[field, sorted(message.get_all(field, []))] for field in _FIELDS]
+    return {field: sorted(message.get_all(field, [])) for field in _FIELDS}
+
+
+def metadata_digest(store: Store, manifest: Manifest) -> str:
+    """Return a digest of :func:`metadata_fields`.
+
+    Raises:
+        OSError: METADATA has gone from the store.
+    """
+    fields = [[*item] for item in metadata_fields(store, manifest).items()]
     return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
 
 

@@ -42,6 +42,7 @@ from nox_linkenv.provision.answer import (
     reason_to_ask,
     stored_wheels,
 )
+from nox_linkenv.provision.early import asked_early
 from nox_linkenv.provision.pip_builds import UNSEEN, PipBuilds, pip_builds
 from nox_linkenv.resolve.cache import ago, save_inputs
 from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
@@ -53,10 +54,12 @@ from nox_linkenv.resolve.unsupported import unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from nox_linkenv.projects.build_target import MakeBuildEnvironment
     from nox_linkenv.projects.key import ProjectKey
     from nox_linkenv.projects.requirements import LocalProject
+    from nox_linkenv.provision.early import EarlyAnswer
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
     from nox_linkenv.resolve.pip import TimedPip
@@ -182,9 +185,12 @@ class _LocalRequest:
         Raises:
             BackendError, RefusedError: this is left to pip.
         """
-        builds = self._builds()
-        with pip_builds(self.environment, self.keys, self._tree_as_built()) as watched:
-            return self._from_pip(builds, watched)
+        with pip_builds(self.environment, self.keys) as watched:
+            with watched.watched(), self._asked_early() as early:
+                builds = self._builds()
+                answered = None if early is None else early.taken(builds[0])
+            watched.tree = self._tree_as_built()
+            return self._from_pip(builds, answered, watched)
 
     def _tree_as_built(self) -> Tree | None:
         """Return the tree which all projects lie in, as their builds have left it; ``None`` where there is none."""
@@ -195,9 +201,10 @@ class _LocalRequest:
             (tree for tree in now.trees if all(within(part.root, tree.root) is not None for part in now.trees)), None
         )
 
-    def _from_pip(self, builds: Sequence[Build], watched: PipBuilds) -> Outcome | LeftToPip:
-        with watched.watched():
-            answered = self._answered(builds) or self._dry_run.ask(self.pip)
+    def _from_pip(self, builds: Sequence[Build], answered: PipAnswer | None, watched: PipBuilds) -> Outcome | LeftToPip:
+        if answered is None:
+            with watched.watched():
+                answered = self._answered(builds) or self._dry_run.ask(self.pip)
         watched.finish(0)
         if answered is None:
             return Outcome((), FAILED)
@@ -241,6 +248,9 @@ class _LocalRequest:
         reads = watched.reads | local_archives(others, self.key.base, request.directory)
         found = ProjectResolution(now, tuple(parts), reads, answered.reading, pip_seconds=self.pip.seconds)
         return self._install(found, builds, course, new=True)
+
+    def _asked_early(self) -> AbstractContextManager[EarlyAnswer | None]:
+        return asked_early(self.environment, self.key.requested, self.keys.request, self._dry_run, self.pip)
 
     @property
     def _dry_run(self) -> DryRun:

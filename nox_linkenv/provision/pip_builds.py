@@ -29,14 +29,10 @@ UNSEEN: Final = "what is read while it is built cannot be watched, or changes"
 
 
 @contextlib.contextmanager
-def pip_builds(environment: Environment, keys: RequestKeys, tree: Tree | None = None) -> Iterator[PipBuilds]:
-    """Prepare to watch the builds of pip in *environment* for the request of *keys*.
-
-    Args:
-        tree: of the one local project, as pip finds it; what is read of it is known by its fingerprint.
-    """
+def pip_builds(environment: Environment, keys: RequestKeys) -> Iterator[PipBuilds]:
+    """Prepare to watch the builds of pip in *environment* for the request of *keys*."""
     with temporary_directory(environment.store.layout) as directory:
-        yield PipBuilds(environment, keys, directory, tree)
+        yield PipBuilds(environment, keys, directory)
 
 
 class PipBuilds:
@@ -45,15 +41,16 @@ class PipBuilds:
     Attributes:
         reads: by all builds of what belongs to the answer, those of other times included.
         lasting: whether the same would come of the same another time.
+        tree: of the one local project, as pip finds it; what is read of it is known by its fingerprint.
     """
 
-    def __init__(self, environment: Environment, keys: RequestKeys, directory: str, tree: Tree | None) -> None:
+    def __init__(self, environment: Environment, keys: RequestKeys, directory: str) -> None:
         assert keys.receipt is not None
         facts = keys.receipt.facts
         self.reads = NOTHING
         self.lasting = True
+        self.tree: Tree | None = None
         self._environment = environment
-        self._tree = tree
         self._keys = keys
         self._seen = 0  # notes
         options = [] if keys.arguments is None else [option for _, option, _ in keys.arguments.options]
@@ -84,7 +81,7 @@ class PipBuilds:
             self.lasting = False
             return UNKNOWN
         notes, self._seen = notes[self._seen :], len(notes)
-        watched = Watched(self._environment.prefix, self._keys.request.environ, self._tree, by_pip=True)
+        watched = Watched(self._environment.prefix, self._keys.request.environ, self.tree, by_pip=True)
         try:
             reads = reads_of(notes, watched)
         except UnsettledError:
