@@ -31,6 +31,14 @@ def checks(session: nox.Session) -> None:
     session.run("lint-imports")
 
 
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the site of the documentation into ``_site``; a warning fails it."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "docs"))
+    session.run("sphinx-build", "-q", "-W", "--keep-going", "-c", "docs", ".", "_site")
+    session.log("The first page is _site/index.html.")
+
+
 @nox.session(python=PYTHONS, venv_backend="linked")
 def tests(session: nox.Session) -> None:
     """Run the tests in a linked environment; arguments after ``--`` go to pytest."""
