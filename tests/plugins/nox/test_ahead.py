@@ -129,10 +129,10 @@ def compiled():
 
 
 def _messages(output: str) -> dict[str, str]:
-    """Return what was said of the request of each session."""
+    """Return what was said of the request of each session, but for what took long."""
     parts = re.split(r"nox > Running session (.*)\n", output)
     return {
-        name: re.sub(r" of .*", "", re.findall(r"linked: (?!capturing|waiting)(.*)", text)[0])
+        name: re.sub(r" of .*", "", re.findall(r"linked: (.*)(?<! \.\.\.)$", text, re.MULTILINE)[0])
         for name, text in zip(parts[1::2], parts[2::2], strict=True)
     }
 
