@@ -44,6 +44,8 @@ _WIDTH: Final = 78
 _FAILED: Final = 1
 _USAGE: Final = 2
 _INTERRUPTED: Final = 130
+#: Common options that have a value.
+_VALUED: Final = ("--store", "--color")
 _EPILOG: Final = "Exit codes: 0 all is well, 1 something failed or stays broken, 2 wrong usage, 130 interrupted."
 
 
@@ -94,7 +96,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Raises:
         SystemExit: help was asked for, or they say nothing that can be done; the user has been told.
     """
-    return _parser(_chosen(arguments)).parse_args(arguments)
+    ordered = _ordered(arguments)
+    return _parser(_chosen(ordered)).parse_args(ordered)
 
 
 def _complete() -> NoReturn:
@@ -102,14 +105,22 @@ def _complete() -> NoReturn:
     import argcomplete
 
     words = os.environ.get("COMP_LINE", "").split()
-    chosen = _chosen(words[1:])
+    chosen = _chosen(_ordered(words[1:]))
     parser = _parser(chosen if chosen in _COMMANDS else None)
     argcomplete.autocomplete(parser, always_complete_options="long")
     sys.exit(_USAGE)  # what was asked could not be read: argcomplete ends the process itself
 
 
+def _ordered(arguments: Sequence[str]) -> list[str]:
+    """Return *arguments* with the common options behind the command, where they may also stand before it."""
+    at = 0
+    while at < len(arguments) and (arguments[at] == "--json" or arguments[at].partition("=")[0] in _VALUED):
+        at += 2 if arguments[at] in _VALUED else 1
+    return [*arguments[at : at + 1], *arguments[:at], *arguments[at + 1 :]]
+
+
 def _chosen(arguments: Sequence[str]) -> str | None:
-    """Return the command among *arguments*: the first that is no option, because no option before it has a value."""
+    """Return the command among *arguments*: the first that is no option."""
     return next((argument for argument in arguments if not argument.startswith("-")), None)
 
 

@@ -68,6 +68,14 @@ def test_what_may_be_meant_is_said(arguments: list[str], says: str, capsys: pyte
         assert says in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "before", [["--store", "x"], ["--store=x"], ["--json"], ["--color", "never", "--store=x", "--json"], []], ids=str
+)
+def test_common_options_may_stand_before_the_command(before: list[str]) -> None:
+    behind = ["run", "--with", "click", "--", "prog", "--json", "--store", "y"]
+    assert vars(cli.parse([*before, *behind])) == vars(cli.parse([behind[0], *before, *behind[1:]]))
+
+
 class _Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
