@@ -31,6 +31,7 @@ _COMMANDS: Final = {
     "doctor": "find out why files are copied, or why nothing works, and what to do about it",
     "stats": "show what was done for sessions, the time that saved, and why pip was asked",
     "why": "say why a session was not warm, and what to do about it",
+    "report": "show a run, or the last weeks, as a page with pictures, in Markdown, or as a table",
     "explain": "say which wheel, object and link mode a file of an environment came from",
     "create": "make a linked environment",
     "install": "install into a linked environment",

@@ -1,0 +1,1 @@
+"""The page that ``linkenv report`` writes: drawings in SVG, and what stands around them."""
