@@ -104,8 +104,8 @@ def test_the_page_is_whole_and_needs_nothing_else(here: Site, tmp_path: Path) ->
     assert page.tags.isdisjoint({"script", "link", "img", "iframe", "b"})
     assert not any("://" in value or value.startswith(("javascript:", "//")) for value in page.values)
     assert "&lt;b&gt;&amp;tests|3" in text
-    assert "shared 1.0, 54.0 kB, in 2 environments" in text
-    assert "alone 1.0, 18.0 kB, in 1 environment:" in text
+    assert re.search(r"shared 1.0, 54\.\d kB, in 2 environments", text)
+    assert re.search(r"alone 1.0, 18\.\d kB, in 1 environment:", text)
     assert "asked pip, 2.0 s: r.txt changed" in text
     assert "old" not in re.findall(r'class="name"[^>]*>([^<]*)<', text)
     assert text.count("<circle") == 4, "three days, and now"
