@@ -24,6 +24,7 @@ from nox_linkenv.env.receipt import DIRECTORY, Receipt, donor_of, read_receipt, 
 from nox_linkenv.env.skeleton import Skeleton, copies_above, creator, fits, skeleton_name, stored_skeleton
 from nox_linkenv.errors import CaptureError, EnvError, StoreUnwritableError
 from nox_linkenv.linking.trace import trace
+from nox_linkenv.provision.draft import Draft
 from nox_linkenv.provision.gc_pause import without_collector
 from nox_linkenv.provision.policy import Origin, Policy
 from nox_linkenv.resolve.request import Outcome
@@ -83,13 +84,9 @@ class Environment:
         self.notes: list[str] = []
         #: Why it was made by virtualenv, or is not linked, though it should be, in one line.
         self.not_linked: str | None = None
-        self.opened = self.began = clock()
-        #: How it came to stand, seconds that took, and bytes of its files that were linked and copied.
-        self.origin = Origin.KEPT
-        self.making = 0.0
-        self.volume = (0, 0)
-        #: What became of the requests of the session.
-        self.outcomes: list[Outcome] = []
+        self.began = clock()
+        #: What the journal is to say of the session.
+        self.draft = Draft(self.began)
         self._receipt: Receipt | None = None
         self._claimed = False
         self._assembler: Assembler | None = None
@@ -141,10 +138,10 @@ class Environment:
         try:
             return self._ensure(interpreter, parameters, by_virtualenv)
         finally:
-            self.making = time.perf_counter() - began
+            self.draft.making = time.perf_counter() - began
 
     def _ensure(self, interpreter: str, parameters: Sequence[str] | None, by_virtualenv: Callable[[], object]) -> bool:
-        self.origin = Origin.LINKED
+        self.draft.origin = Origin.LINKED
         if parameters is not None:
             try:
                 if self.create(interpreter, parameters):
@@ -153,7 +150,7 @@ class Environment:
                 trace("made by virtualenv", reason=str(error))
                 self.not_linked = _in_one_line(f"virtualenv makes the environment: {error}")
         self._clear(None)
-        self.origin = Origin.VIRTUALENV
+        self.draft.origin = Origin.VIRTUALENV
         by_virtualenv()
         try:
             self.adopt(interpreter)
@@ -191,7 +188,7 @@ class Environment:
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if previous is not None:
             os.rename(previous, donor_of(self.prefix))
-            self.origin = Origin.RECYCLED
+            self.draft.origin = Origin.RECYCLED
         with block_removal(self.store, self.assembler):
             return self._assemble(name, skeleton, interpreter, parameters)
 
@@ -213,7 +210,7 @@ class Environment:
             result = applier.apply_links(name, skeleton.links, [], texts)
         self.assembler.skeleton(skeleton, texts=texts, kept=result.kept)
         applier.record(name, result)
-        self.volume = result.volume
+        self.draft.volume = result.volume
         self._read[name] = skeleton
         receipt = Receipt(self.store.layout.root, interpreter, skeleton.facts, name, self.session)
         self._finish(with_link_source(receipt, self.assembler))
@@ -365,7 +362,7 @@ class Environment:
         from nox_linkenv.progress import doing, shown
 
         self.policy.capturing(self.store)
-        self.origin = Origin.CAPTURED
+        self.draft.origin = Origin.CAPTURED
         what = f"capturing what virtualenv makes for {os.path.basename(interpreter)}"
         with shown(self.policy.display()), doing(what):
             return capture_as(name, self.store, interpreter, parameters, again=again)
@@ -437,33 +434,18 @@ class Environment:
 
     def _note_down(self) -> None:
         """Write into the journal what was done for the session."""
-        from nox_linkenv.store.journal import RUN, Installed, Made, Session, append
+        from nox_linkenv.store.journal import append
 
-        session = Session(
-            run=RUN,
+        session = self.draft.session(
             host=self.policy.host,
             project=self.policy.project_directory(),
             name=self.session,
             prefix=self.prefix,
-            began=self.opened,
             ended=self.clock(),
-            made=Made(self.origin.value, self.not_linked, round(self.making, 4), *self.volume),
-            installs=tuple(
-                Installed(
-                    source=outcome.course.source.value,
-                    reason=outcome.course.reason,
-                    seconds=round(outcome.seconds, 4),
-                    distributions=len(outcome.installed),
-                    pip_seconds=outcome.pip_seconds,
-                    linked=outcome.linked,
-                    copied=outcome.copied,
-                    inputs=outcome.course.inputs,
-                )
-                for outcome in self.outcomes
-            ),
+            by_virtualenv=self.not_linked,
         )
         append(self.store.layout, [session], now=session.ended, days=self.settings.journal_days)
-        self.outcomes, self.origin, self.making, self.volume = [], Origin.KEPT, 0.0, (0, 0)
+        self.draft = Draft(self.draft.opened)
         self.policy.ended(session)
 
     def close(self, environ: Mapping[str, str], *, untouched: bool = False) -> list[str]:

@@ -37,7 +37,7 @@ def install(environment: Environment, request: Request, pip: Pip) -> Outcome:
         outcome = _as_before(environment, keys, pip) or _in_turn(environment, keys, pip)
     told = environment.store.told()
     outcome = replace(outcome, warnings=(*told, *outcome.warnings), seconds=time.perf_counter() - began)
-    environment.outcomes.append(outcome)
+    environment.draft.outcomes.append(outcome)
     return outcome
 
 

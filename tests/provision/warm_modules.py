@@ -40,6 +40,7 @@ NOX_WARM: Final = frozenset(
         "nox_linkenv.plugins.nox.environment",
         "nox_linkenv.plugins.nox.installing",
         "nox_linkenv.provision",
+        "nox_linkenv.provision.draft",
         "nox_linkenv.provision.environment",
         "nox_linkenv.provision.gc_pause",
         "nox_linkenv.provision.installer",
