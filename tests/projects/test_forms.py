@@ -12,6 +12,7 @@ from tests.parity.compare import tree_differences
 from tests.projects.tool import Bench, make_project
 from tests.support.backend import backend_text
 from tests.support.index import serving
+from tests.support.suites import usually
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
@@ -114,10 +115,16 @@ def test_as_pip_and_then_without_it(project: Path, bench: Bench, arguments: list
     assert bench.calls == []
 
 
-@pytest.mark.parametrize(
-    "form",
-    ["-r|links.txt", "--find-links|{root}/more|--pre", "-r|pre.txt", "-r|links.txt|-e|.", "-c|{url}/files/links.txt"],
+_BESIDE = (
+    "-r|links.txt",
+    "--find-links|{root}/more|--pre",
+    "-r|pre.txt",
+    "-r|links.txt|-e|.",
+    "-c|{url}/files/links.txt",
 )
+
+
+@pytest.mark.parametrize("form", usually(_BESIDE, "-r|links.txt", "-r|pre.txt", "-c|{url}/files/links.txt"))
 def test_what_an_sdist_beside_is_built_with_is_looked_for_as_pip_looks(project: Path, bench: Bench, form: str) -> None:
     environ = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(bench.root / "wheels"), "PIP_NO_CACHE_DIR": "1"}
     with tarfile.open(bench.root / "other-1.0.tar.gz", "w:gz") as archive:
