@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 __all__ = [
+    "ArchiveError",
     "CaptureError",
     "DamagedObjectError",
     "EnvError",
@@ -119,6 +120,10 @@ class StoreUnwritableError(StoreError):
 
 class StoreBusyError(StoreError):
     """Others have been working in the store all the time."""
+
+
+class ArchiveError(StoreError):
+    """An archive cannot be made, or is not what was exported; nothing of it is used."""
 
 
 class DamagedObjectError(StoreError):

@@ -1,13 +1,14 @@
 """The command ``linkenv``.
 
-Each of its commands is a module of the same name, with ``DESCRIPTION``, ``EXAMPLES``, ``add_arguments(parser)`` and
-``run(arguments, output)``; only the chosen one is imported.
+Each of its commands is a module of the same name, with ``_`` where Python allows no other, that has ``DESCRIPTION``,
+``EXAMPLES``, ``add_arguments(parser)`` and ``run(arguments, output)``; only the chosen one is imported.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import keyword
 import os
 import sys
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -18,7 +19,7 @@ from nox_linkenv.errors import LinkenvError, SettingsError, explained
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["commands", "main", "parse"]
+__all__ = ["commands", "main", "module_of", "parse"]
 
 #: The commands, in the order in which they are listed.
 _COMMANDS: Final = {
@@ -38,6 +39,9 @@ _COMMANDS: Final = {
     "run": "run a command in an environment that is gone afterwards",
     "warm": "have and store what the sessions of a noxfile install, before they run",
     "completion": "print what makes a shell complete commands and options",
+    "export": "write what was used of the store into one archive, for other machines",
+    "import": "take an archive into the store",
+    "cache-key": "print a key of what the requests of this project depend on, to save an archive under",
     "wait": "wait until no background process works for the store",
 }
 #: Characters of a line of help.
@@ -152,6 +156,11 @@ class _Parser(argparse.ArgumentParser):
         return actions
 
 
+def module_of(command: str) -> str:
+    """Return the name of the module of *command*, which has ``_`` where Python allows no other."""
+    return f"{__name__}.{command.replace('-', '_')}{'_' * keyword.iskeyword(command)}"
+
+
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     """Return the parser; what the command *chosen* takes is known to its own module, and no other one is imported."""
     parser = _Parser(
@@ -165,7 +174,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         if name != chosen:
             commands.add_parser(name, help=text)
             continue
-        module = importlib.import_module(f"{__name__}.{name}")
+        module = importlib.import_module(module_of(name))
         command = commands.add_parser(
             name,
             help=text,

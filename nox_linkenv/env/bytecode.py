@@ -18,7 +18,7 @@ from nox_linkenv.store.notes import string, strings
 from nox_linkenv.store.objects import discard
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from nox_linkenv.env.interpreter.facts import Facts
     from nox_linkenv.store import Store
@@ -42,6 +42,30 @@ class Bytecode:
     links: Links
     empty: list[str]
     empty_source: str
+
+    def dumps(self) -> str:
+        data = {"links": self.links.to_json(), "empty": self.empty, "empty_source": self.empty_source}
+        return json.dumps(data, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any], *, inside: Iterable[str]) -> Bytecode:
+        """Return the bytecode that :meth:`dumps` wrote as JSON.
+
+        Args:
+            inside: the directories of the plan or skeleton that it belongs to.
+
+        Raises:
+            KeyError, TypeError, ValueError: *data* is not one, or it leads out of these directories.
+        """
+        found = cls(Links.from_json(data["links"]), strings(data["empty"]), string(data["empty_source"]))
+        check_paths(
+            found.links.directories,
+            found.links.paths,
+            found.empty,
+            inside=inside,
+            folders=found.links.folders(),
+        )
+        return found
 
 
 def sources(links: Links, empty: Sequence[str], facts: Facts) -> dict[str, str]:
@@ -82,8 +106,7 @@ def index_bytecode(store: Store, name: str, modules: dict[str, str], facts: Fact
             links.add_source(target, found[addr].name, found[addr].size, mtime_of(addr))
     links.directories.extend(directories)
     source = found[EMPTY].name if empty else ""
-    data = {"links": links.to_json(), "empty": empty, "empty_source": source}
-    store.note(_name(name, facts), json.dumps(data, separators=(",", ":")))
+    store.note(_name(name, facts), Bytecode(links, empty, source).dumps())
 
 
 def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Bytecode | None:
@@ -92,19 +115,7 @@ def read_bytecode(store: Store, name: str, facts: Facts, links: Links) -> Byteco
     Args:
         links: of the plan or skeleton *name*: bytecode lies only below its directories.
     """
-
-    def parse(data: dict[str, Any]) -> Bytecode:
-        found = Bytecode(Links.from_json(data["links"]), strings(data["empty"]), string(data["empty_source"]))
-        check_paths(
-            found.links.directories,
-            found.links.paths,
-            found.empty,
-            inside=links.directories,
-            folders=found.links.folders(),
-        )
-        return found
-
-    return store.load(_name(name, facts), parse)
+    return store.load(_name(name, facts), lambda data: Bytecode.from_json(data, inside=links.directories))
 
 
 def empty_bytecode(store: Store, facts: Facts, bytecode: Bytecode) -> bytes:

@@ -124,7 +124,7 @@ class ProjectResolution:
 def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
     """Return the build with *key* in these *surroundings*; one whose wheel is not stored any more is none."""
     wider = wider_key(key, load_names(store, BUILDS.file(key), used=True), surroundings)
-    build = None if wider is None else store.use(BUILDS.file(wider), _build)
+    build = None if wider is None else store.use(BUILDS.file(wider), parse_build)
     if build is None:
         return None
     whole = os.path.isfile(f"{store.layout.base}/{build.archive}") and store.manifest(build.wheel) is not None
@@ -134,10 +134,11 @@ def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | No
 def load_project_resolution(store: Store, key: str, surroundings: Surroundings) -> ProjectResolution | None:
     """Return the resolution with *key* in these *surroundings*."""
     wider = wider_key(key, load_names(store, ANSWERS.file(key), used=True), surroundings)
-    return None if wider is None else store.use(ANSWERS.file(wider), _resolution)
+    return None if wider is None else store.use(ANSWERS.file(wider), parse_project_resolution)
 
 
-def _build(data: dict[str, Any]) -> Build:
+def parse_build(data: dict[str, Any]) -> Build:
+    """Return the build that :func:`write` wrote as JSON; it raises what is wrong with *data*."""
     texts = {name: string(data[name]) for name in ("wheel", "archive", "metadata", "refused")}
     if not texts["refused"] and _ARCHIVE.fullmatch(texts["archive"]) is None:
         raise ValueError("not the path of an archive")
@@ -156,7 +157,8 @@ def _build(data: dict[str, Any]) -> Build:
     )
 
 
-def _resolution(data: dict[str, Any]) -> ProjectResolution:
+def parse_project_resolution(data: dict[str, Any]) -> ProjectResolution:
+    """Return the answer that :func:`write` wrote as JSON; it raises what is wrong with *data*."""
     reads, reading = Reads.from_json(data["reads"]), Reading.of(data["reading"])
     above = tuple(strings(data.get("above", [])))
     took = measured(data.get("pip_seconds"))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["SourceBuilds"]
+__all__ = ["SourceBuilds", "parse_source"]
 
 _CONFIGURATION: Final = (Kind.INDEX, Kind.BUILD)
 
@@ -89,8 +89,9 @@ class SourceBuilds:
         surroundings = self.surroundings()
         for item in items:
             key = self._key(item)
-            wider = None if key is None else wider_key(key, load_names(self.store, SOURCES.file(key)), surroundings)
-            build = None if wider is None else self.store.load(SOURCES.file(wider), _parse)
+            names = None if key is None else load_names(self.store, SOURCES.file(key), used=True)
+            wider = None if key is None else wider_key(key, names, surroundings)
+            build = None if wider is None else self.store.load(SOURCES.file(wider), parse_source)
             manifest = None if build is None else self.store.manifest(build[0])
             if build is not None and manifest is not None and manifest.version == item.version:
                 found[item.name] = SourceBuild(manifest, build[1])
@@ -122,5 +123,6 @@ class SourceBuilds:
         return digest_of([item.requirement(), self._base])
 
 
-def _parse(data: dict[str, Any]) -> tuple[str, Reads]:
+def parse_source(data: dict[str, Any]) -> tuple[str, Reads]:
+    """Return the digest of a built wheel, and what its build has read; it raises what is wrong with *data*."""
     return string(data["wheel"]), Reads.from_json(data["reads"])

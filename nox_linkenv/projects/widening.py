@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.store import Store
 
-__all__ = ["Widened", "load_names", "widen", "wider_key"]
+__all__ = ["Widened", "load_names", "parse_names", "widen", "wider_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,11 @@ def load_names(store: Store, name: str, *, used: bool = False) -> Reads | None:
     Args:
         used: whether this is a use of it.
     """
-    return (store.use if used else store.load)(name, _parse)
+    return (store.use if used else store.load)(name, parse_names)
 
 
-def _parse(data: dict[str, Any]) -> Reads | None:
+def parse_names(data: dict[str, Any]) -> Reads | None:
+    """Return what the file under a first key names, ``None`` where *data* is an entry; it raises what is wrong."""
     return Reads.from_json(data["reads"]) if "reads" in data else None  # else it is an entry itself
 
 

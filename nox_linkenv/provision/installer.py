@@ -59,6 +59,8 @@ def _as_before(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome
     if since != resolution.time:
         resolution = replace(resolution, time=since)
         save_resolution(environment.store, digest, resolution)
+    if resolution.plan is None:
+        environment.store.renew(resolution_name(digest))  # else the plan tells of its last use
     return _replay(resolution, environment, keys, pip, course)
 
 
@@ -71,7 +73,7 @@ def _find(environment: Environment, keys: RequestKeys, digest: str) -> tuple[str
         return None
     from nox_linkenv.projects.widening import load_names, wider_key
 
-    names = load_names(environment.store, resolution_name(digest))
+    names = load_names(environment.store, resolution_name(digest), used=True)
     wider = None if names is None else wider_key(digest, names, keys.surroundings())
     resolution = None if wider is None else load_resolution(environment.store, wider)
     return None if wider is None or resolution is None else (wider, resolution)

@@ -26,6 +26,7 @@ __all__ = [
     "cached_wheels",
     "last_inputs",
     "load_resolution",
+    "parse_resolution",
     "resolution_name",
     "save_inputs",
     "save_resolution",
@@ -121,10 +122,11 @@ def ago(seconds: float) -> str:
 
 def load_resolution(store: Store, digest: str) -> CachedResolution | None:
     """Return the answer to the request with the key *digest*, whatever its age, or ``None``."""
-    return store.load(resolution_name(digest), _parse)
+    return store.load(resolution_name(digest), parse_resolution)
 
 
-def _parse(data: dict[str, Any]) -> CachedResolution | None:
+def parse_resolution(data: dict[str, Any]) -> CachedResolution | None:
+    """Return the answer that :func:`save_resolution` wrote as JSON; it raises what is wrong with *data*."""
     if "wheels" not in data:
         return None  # what builds have read for answers with this key, which are elsewhere
     return CachedResolution(

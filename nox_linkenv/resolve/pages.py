@@ -17,7 +17,7 @@ from nox_linkenv.store.notes import optional, seconds, string, strings
 if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
-__all__ = ["GONE", "Page", "PageState", "load_state", "save_state"]
+__all__ = ["GONE", "Page", "PageState", "load_state", "parse_state", "save_state"]
 
 #: Statuses of HTTP with which an index says that it does not have a project, and pip goes on without the page.
 GONE: Final = (404, 410)
@@ -92,10 +92,11 @@ class PageState:
 
 def load_state(store: Store, name: str) -> PageState | None:
     """Return the state kept in the file *name* of *store*, or ``None``."""
-    return store.load(name, _parse)
+    return store.load(name, parse_state)
 
 
-def _parse(data: list[Any]) -> PageState:
+def parse_state(data: list[Any]) -> PageState:
+    """Return the state that :func:`save_state` wrote as JSON; it raises what is wrong with *data*."""
     page, identity, final, etag, time = data
     cert, verify = page["cert"], page["verify"]
     found = Page(

@@ -48,7 +48,7 @@ def test_each_command_has_help_with_examples_that_it_understands(name: str, caps
         command = line.partition("linkenv ")[2].partition("   ")[0].partition(" | ")[0].partition(')"')[0]
         words = shlex.split(command.partition("  ")[0])
         assert words[0] == name, line
-        assert cli.parse(words).run.__module__ == f"nox_linkenv.cli.{name}", "argparse takes it"
+        assert cli.parse(words).run.__module__ == cli.module_of(name), "argparse takes it"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
@@ -37,6 +38,7 @@ class Capability(enum.Enum):
     GIT = "git is installed"
     STRACE = "system calls of a process can be made to fail (strace)"
     NETWORK = "the package index answers"
+    ZSTD = "Python has zstd (3.14), or backports.zstd is there"
 
 
 def on_ci() -> bool:
@@ -128,6 +130,9 @@ def missing(capability: Capability) -> str | None:
             return _run("git", "--version")
         case Capability.STRACE:
             return _run("strace", "-qq", "-o", os.devnull, "-e", "inject=getppid:error=EIO", sys.executable, "-Sc", "")
+        case Capability.ZSTD:
+            there = find_spec("compression") or (find_spec("backports") and find_spec("backports.zstd"))
+            return None if there else "neither compression.zstd nor backports.zstd is there"
         case Capability.NETWORK:
             return _network()
 

@@ -43,7 +43,7 @@ def remembered_facts(store: Store, identity: Sequence[object], learn: Callable[[
     """
     key = json.dumps(["facts", *identity], sort_keys=True)
     name = INTERPRETERS.file(hashlib.sha256(key.encode()).hexdigest())
-    known = store.load(name, lambda data: Facts.from_json(data["facts"]))
+    known = store.use(name, lambda data: Facts.from_json(data["facts"]))
     if known is not None:
         return known
     found = learn()

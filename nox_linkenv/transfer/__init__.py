@@ -1,0 +1,1 @@
+"""One archive of what was used of a store, and taking it into another."""

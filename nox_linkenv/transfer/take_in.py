@@ -1,0 +1,267 @@
+"""Taking an archive into a store: files as they come, by many threads; notes when all files are there and found right.
+
+Nothing that an archive says of itself is believed.  A file is named by the digest of what has come; a note has a digest
+of itself, is read as everybody reads it, and must name nothing that is not there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nox_linkenv.regular import read_regular
+from nox_linkenv.resolve.cache import CachedResolution
+from nox_linkenv.store.files import create, make_directory, publish, publish_bytes, staging_name
+from nox_linkenv.store.layout import WHEELS
+from nox_linkenv.store.notes import NoteError, parse_note
+from nox_linkenv.store.objects import FILE_MODE, discard, finish, intact, owner_of
+from nox_linkenv.store.store import writing
+from nox_linkenv.transfer.container import Archive, Contents, Member, Pack
+from nox_linkenv.transfer.members import ORDER, FileName, directory_of, file_named, parser_of
+from nox_linkenv.transfer.merging import merged
+from nox_linkenv.transfer.references import files_of, sizes_of, wheels_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from nox_linkenv.errors import ArchiveError
+    from nox_linkenv.resolve.pages import PageState
+    from nox_linkenv.store import Store
+    from nox_linkenv.transfer.container import Body
+    from nox_linkenv.transfer.members import Carried
+
+__all__ = ["TakenIn", "take_in"]
+
+#: Packs that are taken in at a time: each takes some 10 MB, and one process cannot do much more at once.
+_THREADS: Final = 8
+#: How a pyc begins (PEP 552): flags of zero, for one that names the time and size of its source.
+_PYC: Final = slice(4, 12)
+
+
+@dataclass(slots=True)
+class TakenIn:
+    """What came into a store.
+
+    Args:
+        size: bytes of the archive.
+        files, present: how many files came, and how many were there before.
+        written: bytes of those that came.
+        notes, kept: how many notes came, and how many were there before as they were, or newer.
+    """
+
+    size: int = 0
+    files: int = 0
+    present: int = 0
+    written: int = 0
+    notes: int = 0
+    kept: int = 0
+
+
+class _Staged(NamedTuple):
+    """A note that has been found right, in the file at *path*; it needs other notes."""
+
+    name: str
+    path: str
+    needs: tuple[str, ...]
+
+
+def take_in(store: Store, path: str, *, progress: Callable[[str], None]) -> TakenIn:
+    """Take the archive at *path* into *store*.
+
+    Whatever ends it early leaves a store that is whole, without any of the archive's notes: files that nothing names go
+    with the next prune.
+
+    Raises:
+        ArchiveError: it is damaged, or no archive.
+        StoreUnwritableError: the store cannot be written.
+        OSError: the archive cannot be read.
+    """
+    archive = Archive(path)
+    staging = staging_name(store.layout.staging)
+    with writing(store.layout), store.locked():
+        make_directory(staging)
+        try:
+            return _TakingIn(store, archive, staging, progress).run()
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+class _TakingIn:
+    def __init__(self, store: Store, archive: Archive, staging: str, progress: Callable[[str], None]) -> None:
+        self.store = store
+        self.archive = archive
+        self.staging = staging
+        self.progress = progress
+        self.base = store.layout.base
+        self.owner = owner_of(self.base)
+        self.taken = TakenIn(size=os.path.getsize(archive.path))
+        self.total = sum(pack.size for pack in archive.packs)
+        self.done = 0
+        self.stop = False
+        self.guard = threading.Lock()
+        self.there: dict[str, int] = {}  # sizes of files that were found
+
+    def run(self) -> TakenIn:
+        self._of_all([pack for pack in self.archive.packs if pack.contents is Contents.FILES])
+        staged: list[_Staged] = []
+        for pack in self.archive.packs:
+            if pack.contents is Contents.NOTES:
+                staged += self._notes(pack)
+        rank = {directory: at for at, directory in enumerate(ORDER)}
+        staged.sort(key=lambda note: rank[directory_of(note.name)])
+        names = {note.name for note in staged}
+        for note in staged:
+            for needed in note.needs:
+                if needed not in names and self.store.find(needed) is None:
+                    raise self._lacking(note.name, needed)
+        for note in staged:
+            self._publish(note)
+        return self.taken
+
+    def _of_all(self, packs: list[Pack]) -> None:
+        """Take in the files of *packs*, several packs at a time; the first that is damaged ends it."""
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
+            futures = [pool.submit(self._files, number, pack) for number, pack in enumerate(packs)]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self.stop = True
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _files(self, number: int, pack: Pack) -> None:
+        members = self.archive.members(pack)
+        named = [(member, self._file_name(member)) for member in members]
+        came, present, written = 0, 0, 0
+        if all(self._has(member, name) for member, name in named):
+            present = len(named)
+        else:
+            with self.archive.body(pack) as body:
+                for member, name in named:
+                    if self.stop:
+                        return
+                    if self._file(member, name, body, f"{self.staging}/{number}"):
+                        came, written = came + 1, written + member.size
+                    else:
+                        present += 1
+                body.finish()
+        with self.guard:
+            self.taken.files += came
+            self.taken.present += present
+            self.taken.written += written
+            self.done += pack.size
+            self.progress(f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB")
+
+    def _file_name(self, member: Member) -> FileName:
+        try:
+            return file_named(member.name)
+        except ValueError as error:
+            raise self.archive.damaged(f"it has {error}") from error
+
+    def _has(self, member: Member, name: FileName) -> bool:
+        """Return whether the store has a file as its size, date and mode say, by which environments go, too."""
+        path = f"{self.base}/{member.name}"
+        if name.mtime is None:
+            with contextlib.suppress(OSError):
+                return os.lstat(path).st_size == member.size
+            return False
+        return intact(path, size=member.size, mtime=name.mtime, owner=self.owner)
+
+    def _file(self, member: Member, name: FileName, body: Body, staged: str) -> bool:
+        """Put a file in, unless it is there; return whether it was not."""
+        there = self._has(member, name)
+        digest = hashlib.sha256()
+        head = b""
+        with contextlib.ExitStack() as stack:
+            stream = None if there else stack.enter_context(create(staged))
+            for block in body.blocks(member.size):
+                head = head or block[:16]
+                digest.update(block)
+                if stream is not None:
+                    stream.write(block)
+        if not digest.hexdigest().startswith(name.digest):
+            raise self.archive.damaged(f"{member.name} is not what its name says")
+        if name.tag and not _fits(head, name):
+            raise self.archive.damaged(f"{member.name} is not bytecode of what its name says")
+        if there:
+            return False
+        if name.mtime is None:
+            os.chmod(staged, FILE_MODE)
+        else:
+            finish(staged, executable=name.executable, mtime=name.mtime)
+            discard(self.store.layout, member.name)  # whatever stands there was changed
+        publish(staged, f"{self.base}/{member.name}")
+        return True
+
+    def _notes(self, pack: Pack) -> Iterator[_Staged]:
+        """Yield the notes of *pack*, each read once, and written where nobody looks."""
+        with self.archive.body(pack) as body:
+            for member in self.archive.members(pack):
+                content = b"".join(body.blocks(member.size))
+                try:
+                    entry = parse_note(member.name, content, parser_of(member.name))
+                except (NoteError, ValueError) as error:
+                    raise self.archive.damaged(f"in {member.name}, {error}") from error
+                self._check(member.name, entry)
+                path = f"{self.staging}/{hashlib.sha256(member.name.encode()).hexdigest()}"
+                with create(path) as stream:
+                    stream.write(content)
+                yield _Staged(member.name, path, tuple(_needed(entry)))
+            body.finish()
+
+    def _check(self, name: str, entry: Carried | PageState | None) -> None:
+        """Make sure that the files which the note *name* refers to are there, with the sizes that it says."""
+        for file in files_of(entry):
+            if self._size(file) < 0:
+                raise self._lacking(name, file)
+        for file, size in sizes_of(entry):
+            if self._size(file) != size:
+                raise self.archive.damaged(f"{name} says of {file} that it has {size} bytes")
+
+    def _size(self, name: str) -> int:
+        if name not in self.there:
+            found = self.store.find(name)
+            self.there[name] = -1 if found is None else os.path.getsize(found)
+        return self.there[name]
+
+    def _lacking(self, name: str, needed: str) -> ArchiveError:
+        return self.archive.damaged(f"{name} needs {needed}, which is neither in it nor in the store")
+
+    def _publish(self, note: _Staged) -> None:
+        """Bring a note into its place, unless what is there says as much."""
+        path = f"{self.base}/{note.name}"
+        try:
+            before = read_regular(path)
+        except OSError:
+            before = None
+        if before is None:
+            os.chmod(note.path, FILE_MODE)
+            publish(note.path, path)
+            self.taken.notes += 1
+        elif (content := merged(note.name, before, read_regular(note.path))) is None:
+            self.store.renew(note.name)
+            self.taken.kept += 1
+        else:
+            publish_bytes(self.store.layout.staging, path, content)
+            self.taken.notes += 1
+
+
+def _needed(entry: Carried | PageState | None) -> Iterator[str]:
+    """Yield the names of the notes without which *entry* is of no use."""
+    yield from map(WHEELS.file, wheels_of(entry))
+    if isinstance(entry, CachedResolution) and entry.plan is not None:
+        yield entry.plan
+
+
+def _fits(head: bytes, name: FileName) -> bool:
+    """Return whether bytecode that begins with *head* is that of the interpreter and of the source that *name* says."""
+    assert name.mtime is not None
+    magic = name.tag.rpartition("-")[2]
+    return head[:4].hex() == magic and head[_PYC] == bytes(4) + name.mtime.to_bytes(4, "little")
