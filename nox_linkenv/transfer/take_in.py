@@ -40,6 +40,8 @@ __all__ = ["TakenIn", "take_in"]
 
 #: Packs that are taken in at a time: each takes some 10 MB, and one process cannot do much more at once.
 _THREADS: Final = 8
+#: Bytes that a note may have at most, as it is read at once: far more than any has.
+_MOST: Final = 64 << 20
 #: How a pyc begins (PEP 552): flags of zero, for one that names the time and size of its source.
 _PYC: Final = slice(4, 12)
 
@@ -204,6 +206,8 @@ class _TakingIn:
         """Yield the notes of *pack*, each read once, and written where nobody looks."""
         with self.archive.body(pack) as body:
             for member in self.archive.members(pack):
+                if member.size > _MOST:
+                    raise self.archive.damaged(f"{member.name} is larger than any note is")
                 content = b"".join(body.blocks(member.size))
                 try:
                     entry = parse_note(member.name, content, parser_of(member.name))

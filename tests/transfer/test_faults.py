@@ -179,6 +179,7 @@ _NOTES: Final[dict[str, tuple[str, bytes]]] = {
             "reading": {"pages": [], "means": "", "obstacle": None},
         },
     ),
+    "one that would fill the memory": (_PLAN, bytes((64 << 20) + 1)),
     "a name that leads out": _note("plans/../../../evil.json", _plan()),
     "an environment": _note(f"roots/{'a' * 40}.json", {}),
     "a companion": _note(f"companions/{'a' * 40}.json", {"root": "/"}),
