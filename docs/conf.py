@@ -27,7 +27,7 @@ nitpicky = True
 _ROOT: Final = Path(__file__).parent.parent
 #: Captions and pages of the table of contents.  It is added here, as a directive is mere text elsewhere.
 _CONTENTS: Final = {
-    "Begin": ["tutorial", "how-to/nox", "how-to/tox", "how-to/pytest", "how-to/ci"],
+    "Begin": ["tutorial", "how-to/nox", "how-to/tox", "how-to/pytest", "how-to/ci", "how-to/from-uv"],
     "How to": ["how-to/local-projects", "how-to/filesystems", "how-to/cli", "troubleshooting"],
     "Understand": ["concepts", "glossary", "reliability", "platforms"],
     "Look up": [
