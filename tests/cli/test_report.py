@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import struct
 import subprocess
 import time
 import zlib
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,11 +17,10 @@ from nox_linkenv.store import Store
 from nox_linkenv.store.journal import Installed, Made, Session, Size, append
 from tests.cli.tool import answer, linkenv, say
 from tests.provision.tool import Site, put_wheel
+from tests.support.capabilities import Capability
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_BROWSER: Final = shutil.which("chromium")
 
 
 def _fill(here: Site) -> None:
@@ -132,13 +130,13 @@ def test_other_forms(here: Site, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(_BROWSER is None, reason="there is no chromium")
+@pytest.mark.needs(Capability.BROWSER)
 def test_a_browser_shows_it(here: Site, tmp_path: Path) -> None:
     _fill(here)
     place, picture = tmp_path / "page.html", tmp_path / "picture.png"
     say(here, "report", "--html", str(place))
     command = [
-        str(_BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1000,1500",
+        "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1000,1500",
         f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={picture}", place.as_uri(),
     ]  # fmt: skip
     subprocess.run(command, capture_output=True, check=True, timeout=300)

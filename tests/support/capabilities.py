@@ -38,6 +38,7 @@ class Capability(enum.Enum):
     GIT = "git is installed"
     STRACE = "system calls of a process can be made to fail (strace)"
     NETWORK = "the package index answers"
+    BROWSER = "chromium is installed"
     ZSTD = "Python has zstd (3.14), or backports.zstd is there"
 
 
@@ -130,6 +131,8 @@ def missing(capability: Capability) -> str | None:
             return _run("git", "--version")
         case Capability.STRACE:
             return _run("strace", "-qq", "-o", os.devnull, "-e", "inject=getppid:error=EIO", sys.executable, "-Sc", "")
+        case Capability.BROWSER:
+            return _run("chromium", "--version")
         case Capability.ZSTD:
             there = find_spec("compression") or (find_spec("backports") and find_spec("backports.zstd"))
             return None if there else "neither compression.zstd nor backports.zstd is there"
