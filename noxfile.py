@@ -39,6 +39,13 @@ def docs(session: nox.Session) -> None:
     session.log("The first page is _site/index.html.")
 
 
+@nox.session
+def links(session: nox.Session) -> None:
+    """Ask every server that the documentation links to whether the page is there; this needs the network."""
+    session.install(*nox.project.dependency_groups(PYPROJECT, "docs"))
+    session.run("sphinx-build", "-q", "-b", "linkcheck", "-c", "docs", ".", "_site/links")
+
+
 @nox.session(python=PYTHONS, venv_backend="linked")
 def tests(session: nox.Session) -> None:
     """Run the tests in a linked environment; arguments after ``--`` go to pytest."""

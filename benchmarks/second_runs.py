@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 __all__ = ["BEGIN", "END", "SITUATIONS", "Situation"]
 
@@ -51,6 +51,18 @@ moving = ["demo @ git+https://example.org/demo.git@main"]
 [tool.setuptools]
 packages = ["demo"]
 """
+_INNER: Final = """\
+[build-system]
+requires = ["setuptools>=64"]
+build-backend = "setuptools.build_meta"
+
+[project]
+name = "inner"
+version = "1.0"
+
+[tool.setuptools]
+py-modules = ["inner"]
+"""
 _SCM: Final = "\n[tool.setuptools_scm]\n"
 
 
@@ -69,6 +81,7 @@ class Situation:
         second: other arguments of the second run.
         scm: whether the project's version is that of its commits.
         before: what is installed in the environment before.
+        environ: variables besides.
     """
 
     name: str
@@ -77,6 +90,7 @@ class Situation:
     second: tuple[str, ...] | None = None
     scm: bool = False
     before: tuple[str, ...] = ()
+    environ: tuple[tuple[str, str], ...] = ()
 
 
 def _append(name: str, text: str) -> Callable[[Path], object]:
@@ -112,6 +126,8 @@ def _edit_and_install(directory: Path) -> None:
 
 
 _NEW: Final = _append("demo/new.py", "")
+_TEST: Final = _append("tests/test_new.py", "")
+_REPORT: Final = _append("junit.xml", "<testsuites/>")
 SITUATIONS: Final = (
     Situation("packages from the index", ("six", "iniconfig")),
     Situation("pinned packages", ("six==1.17.0", "iniconfig==2.0.0")),
@@ -129,8 +145,19 @@ SITUATIONS: Final = (
     Situation("`demo @ file:///...`", ("demo @ file://DIR",)),
     Situation("`-e file:///...`", ("-e", "file://DIR")),
     Situation("`-r` with `-e .` in it", ("-r", "local.txt")),
+    Situation("`-r requirements.txt .`", ("-r", "requirements.txt", ".")),
+    Situation("`-r requirements.txt -e .`", ("-r", "requirements.txt", "-e", ".")),
+    Situation("`-r` with `--extra-index-url` in it", ("-r", "index.txt")),
+    Situation("the same beside `-e .`", ("-r", "index.txt", "-e", ".")),
+    Situation("`-e . ./inner`", ("-e", ".", "./inner")),
     Situation("`--only-binary other .`", ("--only-binary", "other", ".")),
+    Situation("`--only-binary other -e .`", ("--only-binary", "other", "-e", ".")),
+    Situation("`--no-binary other .`", ("--no-binary", "other", ".")),
+    Situation("`PIP_ONLY_BINARY=other`, `.`", (".",), environ=(("PIP_ONLY_BINARY", "other"),)),
+    Situation("`-v -e .`", ("-v", "-e", ".")),
+    Situation("`-I .`", ("-I", ".")),
     Situation("`--no-build-isolation .`", ("--no-build-isolation", "."), before=("setuptools", "wheel")),
+    Situation("`--no-build-isolation -e .`", ("--no-build-isolation", "-e", "."), before=("setuptools", "wheel")),
     Situation("`pip<26 .`", ("pip<26", ".")),
     Situation("`--use-feature fast-deps .`", ("--use-feature", "fast-deps", ".")),
     Situation("`--exists-action w .`", ("--exists-action", "w", ".")),
@@ -142,6 +169,10 @@ SITUATIONS: Final = (
     Situation("`-e .` after an edit of a module", ("-e", "."), _EDIT),
     Situation("`.` with a new module", (".",), _NEW),
     Situation("`-e .` with a new module", ("-e", "."), _NEW),
+    Situation("`.` with a new test", (".",), _TEST),
+    Situation("`-e .` with a new test", ("-e", "."), _TEST),
+    Situation("`.` with a new file beside `pyproject.toml`", (".",), _REPORT),
+    Situation("`-e .` with a new file beside `pyproject.toml`", ("-e", "."), _REPORT),
     Situation("setuptools-scm, `-e .` as it was", ("-e", "."), scm=True),
     Situation("setuptools-scm, `-e .` after a commit", ("-e", "."), _commit, scm=True),
     Situation("the same, the run after that", ("-e", "."), _commit_and_install, scm=True),
@@ -164,10 +195,15 @@ def _write(directory: Path, *, scm: bool) -> None:
     files = {
         "pyproject.toml": _PROJECT.format(requires=requires, version=version) + (_SCM if scm else ""),
         "demo/__init__.py": "",
-        ".gitignore": "*.egg-info\nbuild\n*.tar.gz\n",
+        ".gitignore": "*.egg-info\nbuild\n*.tar.gz\nindex.txt\n",
         "requirements.txt": "-r nested.txt\nsix\n",
         "nested.txt": "iniconfig\n",
         "local.txt": "-e .\nsix\n",
+        "index.txt": "--extra-index-url URL\niniconfig\n",
+        "inner/pyproject.toml": _INNER,
+        "inner/inner.py": "",
+        "tests/test_demo.py": "",
+        "iniconfig/index.html": "<!DOCTYPE html><title>no such project here</title>",
         "a.txt": "six<2\n",
         "b.txt": "six<2\n",
     }
@@ -200,10 +236,10 @@ def _served(directory: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def _linkenv(directory: Path, *words: str) -> dict[str, object]:
+def _linkenv(directory: Path, *words: str, more: Mapping[str, str] | None = None) -> dict[str, object]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("LINKENV_")}
     environ |= {"LINKENV_STORE": str(directory.parent / "store"), "GIT_CONFIG_COUNT": "1"}
-    environ |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
+    environ |= {"GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*", **(more or {})}
     command = [sys.executable, "-m", "nox_linkenv", *words]
     done = subprocess.run(command, cwd=directory, env=environ, stdout=subprocess.PIPE, text=True, check=True)
     found = json.loads(done.stdout[done.stdout.index("{\n") :])
@@ -220,6 +256,8 @@ def _row(situation: Situation, base: Path) -> str:
     taken: list[float] = []
     message = ""
     with _served(directory) as url:
+        index = directory / "index.txt"
+        index.write_text(index.read_text().replace("URL", url))
         for arguments in (situation.arguments, situation.second or situation.arguments):
             words = [word.replace("URL", url).replace("DIR", str(directory)) for word in arguments]
             if taken:
@@ -228,7 +266,8 @@ def _row(situation: Situation, base: Path) -> str:
             if situation.before:
                 _linkenv(directory, "install", "--json", str(base / "environment"), "--", *situation.before)
             began = time.perf_counter()
-            message = str(_linkenv(directory, "install", "--json", str(base / "environment"), "--", *words)["message"])
+            command = ("install", "--json", str(base / "environment"), "--", *words)
+            message = str(_linkenv(directory, *command, more=dict(situation.environ))["message"])
             taken.append(time.perf_counter() - began)
     message = re.sub(r" of [\d.]+ \w+ ago", "", message.replace(f"{directory}/", "").replace(str(directory), "."))
     return f"| {situation.name} | {taken[0]:.1f} | {taken[1]:.1f} | {message} |\n"

@@ -28,10 +28,20 @@ _ROOT: Final = Path(__file__).parent.parent
 #: Captions and pages of the table of contents.  It is added here, as a directive is mere text elsewhere.
 _CONTENTS: Final = {
     "Begin": ["tutorial", "how-to/nox", "how-to/tox", "how-to/pytest", "how-to/ci", "how-to/from-uv"],
-    "How to": ["how-to/local-projects", "how-to/filesystems", "how-to/cli", "troubleshooting"],
-    "Understand": ["concepts", "glossary", "reliability", "platforms"],
+    "How to": [
+        "how-to/local-projects",
+        "how-to/monorepos",
+        "how-to/containers",
+        "how-to/filesystems",
+        "how-to/lock-files",
+        "how-to/share",
+        "how-to/cli",
+        "troubleshooting",
+    ],
+    "Understand": ["concepts", "glossary", "reliability", "trust", "platforms"],
     "Look up": [
         "reference",
+        "commands",
         "store-format",
         "architecture",
         "decisions/index",

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = [
+    "PERSONAL",
     "Cleanup",
+    "RemoteMode",
     "Settings",
     "default_store_root",
     "load_settings",
@@ -22,12 +24,19 @@ __all__ = [
     "on_ci",
     "origins",
     "similar_to",
+    "user_directory",
 ]
 
 #: Begins the names of the variables that set something.
 _PREFIX: Final = "LINKENV_"
 #: Variables of this name that are no settings.
-_OTHERS: Final = frozenset({"LINKENV_NOX_HOOK", "LINKENV_TRACE"})
+_OTHERS: Final = frozenset({"LINKENV_NOX_HOOK", "LINKENV_REMOTE_KEY", "LINKENV_TRACE"})
+#: Settings that decide whom the user trusts, and with whose rights something is sent: no file of a project sets them.
+PERSONAL: Final = frozenset({"remote", "remote_mode", "remote_keys", "remote_key_file"})
+#: Hexadecimal digits of a public key.
+_DIGITS: Final = 64
+#: How the address of a remote store may begin.
+_SCHEMES: Final = ("s3://", "gs://", "az://", "https://", "http://", "file://")
 
 _BOOLEANS: Final = {
     "1": True,
@@ -49,6 +58,13 @@ class Cleanup(enum.Enum):
     ALWAYS = "always"
 
 
+class RemoteMode(enum.Enum):
+    """What is done with the remote store."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How environments are provisioned.
@@ -65,12 +81,17 @@ class Settings:
         bytecode: share bytecode.
         spares: make trees of links ahead, so that a next environment with the same packages only moves them; off where
             the variable ``CI`` is true, unless something says otherwise.
-        ahead: bring into the store what later sessions of a run of nox need, in another process, while one works.
+        ahead: bring into the store what later sessions of a run need, in another process, while one works.
         reuse_builds: build local projects in linked build environments, and again only when something has changed.
         verify: re-hash every object before it is linked, not only look at its size and modification time.
         cleanup: which environments are removed when their session is over.
+        max_size: bytes on the disk that upkeep keeps the store below after a run, if it can; 0 for any number.
         journal_days: for how many days it is kept what was done for each session; 0 keeps nothing.
         quiet: do not sum up at the end of a run what was done for it.
+        remote: address of the store that is shared between machines; empty for none.
+        remote_mode: whether what sessions make is written there, too.
+        remote_keys: public keys, 64 hexadecimal digits each, of those whose entries of it are believed.
+        remote_key_file: path of the file with the private key to write with; empty for that beside the user's file.
     """
 
     store: str = ""
@@ -86,8 +107,13 @@ class Settings:
     verify: bool = False
     reuse_builds: bool = True
     cleanup: Cleanup = Cleanup.KEEP
+    max_size: int = 0
     journal_days: float = 90.0
     quiet: bool = False
+    remote: str = ""
+    remote_mode: RemoteMode = RemoteMode.READ
+    remote_keys: tuple[str, ...] = ()
+    remote_key_file: str = ""
 
     @property
     def store_root(self) -> str:
@@ -95,6 +121,11 @@ class Settings:
         if self.store:
             return os.path.abspath(os.path.expanduser(self.store))
         return default_store_root()
+
+    @property
+    def writes_remote(self) -> bool:
+        """Whether what sessions make is written into a remote store."""
+        return bool(self.remote) and self.remote_mode is RemoteMode.WRITE and not self.offline
 
     @property
     def lower_roots(self) -> tuple[str, ...]:
@@ -175,6 +206,15 @@ def _unknown(name: str, names: set[str], path: str | None = None) -> SettingsErr
     )
 
 
+def _not_for_projects(name: str, path: str | None = None) -> SettingsError:
+    variable = _PREFIX + name.replace("-", "_").upper()
+    return SettingsError(
+        f"A project cannot set {name}: it is for the user to say which remote store is trusted, and with what key",
+        path=path,
+        remedy=f"Remove it there; set the variable {variable}, or {name} in the user's file of settings.",
+    )
+
+
 def _gather(
     environ: Mapping[str, str], directory: str | None, explicit: Mapping[str, object] | None
 ) -> dict[str, tuple[Any, str]]:
@@ -189,6 +229,8 @@ def _gather(
             key = name.replace("-", "_")
             if key not in names:
                 raise _unknown(name, names, path)
+            if table and key in PERSONAL:
+                raise _not_for_projects(name, path)
             values[key] = (_convert(key, value, path), path)
     for key in names:
         variable = _PREFIX + key.upper()
@@ -199,13 +241,14 @@ def _gather(
     for key, value in (explicit or {}).items():
         if key not in names:
             raise _unknown(key, names)
+        if key in PERSONAL:
+            raise _not_for_projects(key)
         values[key] = (_convert(key, value, key), "argument")
     return values
 
 
 def _user_file(environ: Mapping[str, str]) -> str:
-    base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(base, "nox-linkenv", "config.toml")
+    return os.path.join(user_directory(environ), "config.toml")
 
 
 def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
@@ -229,6 +272,12 @@ def _read(path: str, table: tuple[str, ...]) -> Mapping[str, Any]:
     return data
 
 
+def user_directory(environ: Mapping[str, str] = os.environ) -> str:
+    """Return the directory of the user's own file of settings."""
+    base = environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
+    return os.path.join(base, "nox-linkenv")
+
+
 def _convert(name: str, value: object, where: str) -> object:
     kind = type(getattr(Settings(), name))
     try:
@@ -243,15 +292,44 @@ def _convert(name: str, value: object, where: str) -> object:
             return value if isinstance(value, LinkMode) else LinkMode(str(value))
         if kind is Cleanup:
             return value if isinstance(value, Cleanup) else Cleanup(str(value))
+        if kind is RemoteMode:
+            return value if isinstance(value, RemoteMode) else RemoteMode(str(value))
+        if kind is tuple:
+            return _keys(value)
+        if kind is int:
+            return _size(value)
         if not isinstance(value, str | os.PathLike):
+            raise ValueError(value)
+        if name == "remote" and not os.fspath(value).startswith(_SCHEMES):
             raise ValueError(value)
         return os.fspath(value)
     except (KeyError, ValueError) as error:
         choices = {
             bool: "true or false",
+            int: "a size with its unit, such as 5GB, 500M or 2GiB",
             float: f"a number of {'days' if name.endswith('_days') else 'seconds'} that is not negative",
-            str: "a path",
+            str: "an address that begins with " + " or ".join(_SCHEMES) if name == "remote" else "a path",
+            tuple: "public keys of 64 hexadecimal digits, as linkenv remote key prints them",
             LinkMode: " or ".join(mode.value for mode in LinkMode),
             Cleanup: " or ".join(choice.value for choice in Cleanup),
+            RemoteMode: " or ".join(mode.value for mode in RemoteMode),
         }[kind]
         raise SettingsError(f"{where} cannot set {name} to {value!r}", remedy=f"It is {choices}.") from error
+
+
+def _size(value: object) -> int:
+    """Return the bytes that *value* says: a number of them, or a text with a unit."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    from nox_linkenv.units import bytes_of
+
+    return 0 if value == "0" else bytes_of(str(value))
+
+
+def _keys(value: object) -> tuple[str, ...]:
+    """Return the public keys in *value*: a list, or a text with spaces or commas between them."""
+    keys = value if isinstance(value, list | tuple) else str(value).replace(",", " ").split()
+    for key in keys:
+        if not (isinstance(key, str) and len(key) == _DIGITS and len(bytes.fromhex(key)) * 2 == _DIGITS):
+            raise ValueError(value)
+    return tuple(key.lower() for key in keys)

@@ -14,6 +14,7 @@ __all__ = [
     "LinkError",
     "LinkenvError",
     "OfflineError",
+    "RemoteError",
     "ResolutionError",
     "SettingsError",
     "StoreBusyError",
@@ -29,6 +30,10 @@ __all__ = [
 _STANDS: Final = "Something else stands there: move it away, and run again."
 _FILES: Final = "Raise the limit of open files with ulimit -n, or run fewer at a time."
 _FAILS: Final = "The disk, or the way to it, fails: the system's log says more."
+_LOCKS: Final = (
+    "The filesystem there, or its server, gives no locks: mount NFS in version 4 and without nolock, or have the store"
+    " and the environments on a disk of this machine (LINKENV_STORE)."
+)
 _PERMISSION: Final = "Give yourself write permission there, or name another directory."
 #: What to do about each refusal of the operating system to write.
 _REMEDIES: Final[dict[int, str]] = {
@@ -46,6 +51,7 @@ _REMEDIES: Final[dict[int, str]] = {
     errno.ENAMETOOLONG: "Name a directory with a shorter path.",
     errno.EMFILE: _FILES,
     errno.ENFILE: _FILES,
+    errno.ENOLCK: _LOCKS,
     errno.EIO: _FAILS,
     errno.ESTALE: _FAILS,
 }
@@ -124,6 +130,10 @@ class StoreBusyError(StoreError):
 
 class ArchiveError(StoreError):
     """An archive cannot be made, or is not what was exported; nothing of it is used."""
+
+
+class RemoteError(StoreError):
+    """The remote store cannot be used; sessions do without it."""
 
 
 class DamagedObjectError(StoreError):

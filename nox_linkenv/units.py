@@ -1,10 +1,15 @@
-"""Numbers for people: the same units wherever one is shown."""
+"""Numbers for people: the same units wherever one is shown or read."""
 
 from __future__ import annotations
 
+import re
 import time
+from typing import Final
 
-__all__ = ["ago", "bytes_", "seconds_"]
+__all__ = ["ago", "bytes_", "bytes_of", "seconds_"]
+
+_BYTES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+_BINARY: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def bytes_(number: int) -> str:
@@ -16,6 +21,20 @@ def bytes_(number: int) -> str:
             return f"{sign}{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{sign}{value:.1f} {unit}"
         value /= 1000
     return f"{sign}{value:.1f} TB"
+
+
+def bytes_of(text: str) -> int:
+    """Return the bytes of a size such as ``5GB``, ``500M`` or ``2GiB``.
+
+    Raises:
+        ValueError: it is none; a bare number may mean anything.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)", text.strip().lower())
+    if found is None:
+        raise ValueError(f"{text!r} is not a size with its unit, such as 5GB, 500M or 2GiB")
+    if found[2] is None:
+        return int(float(found[1]))
+    return int(float(found[1]) * (_BINARY if found[3] else _BYTES)[found[2]])
 
 
 def seconds_(number: float) -> str:

@@ -19,7 +19,7 @@ from nox_linkenv.errors import LinkenvError, SettingsError, explained
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["commands", "main", "module_of", "parse"]
+__all__ = ["commands", "main", "make_parser", "module_of", "parse"]
 
 #: The commands, in the order in which they are listed.
 _COMMANDS: Final = {
@@ -37,10 +37,12 @@ _COMMANDS: Final = {
     "create": "make a linked environment",
     "install": "install into a linked environment",
     "run": "run a command in an environment that is gone afterwards",
+    "lock": "write a lock file (PEP 751) for each environment, of what pip has answered",
     "warm": "have and store what the sessions of a noxfile install, before they run",
     "completion": "print what makes a shell complete commands and options",
     "export": "write what was used of the store into one archive, for other machines",
     "import": "take an archive into the store",
+    "remote": "look after the store that is shared between machines: check, push, prune, key",
     "cache-key": "print a key of what the requests of this project depend on, to save an archive under",
     "wait": "wait until no background process works for the store",
 }
@@ -102,7 +104,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         SystemExit: help was asked for, or they say nothing that can be done; the user has been told.
     """
     ordered = _ordered(arguments)
-    return _parser(_chosen(ordered)).parse_args(ordered)
+    return make_parser(_chosen(ordered)).parse_args(ordered)
 
 
 def _complete() -> NoReturn:
@@ -111,7 +113,7 @@ def _complete() -> NoReturn:
 
     words = os.environ.get("COMP_LINE", "").split()
     chosen = _chosen(_ordered(words[1:]))
-    parser = _parser(chosen if chosen in _COMMANDS else None)
+    parser = make_parser(chosen if chosen in _COMMANDS else None)
     argcomplete.autocomplete(parser, always_complete_options="long")
     sys.exit(_USAGE)  # what was asked could not be read: argcomplete ends the process itself
 
@@ -161,7 +163,7 @@ def module_of(command: str) -> str:
     return f"{__name__}.{command.replace('-', '_')}{'_' * keyword.iskeyword(command)}"
 
 
-def _parser(chosen: str | None) -> argparse.ArgumentParser:
+def make_parser(chosen: str | None) -> argparse.ArgumentParser:
     """Return the parser; what the command *chosen* takes is known to its own module, and no other one is imported."""
     parser = _Parser(
         "linkenv",

@@ -15,6 +15,7 @@ from nox_linkenv.store import Store
 from nox_linkenv.store.layout import Layout
 from nox_linkenv.store.link_policy import arrange
 from nox_linkenv.store.roots import find_roots
+from nox_linkenv.units import bytes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,8 +35,6 @@ __all__ = [
 ]
 
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
-_BYTES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
-_BINARY: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
@@ -105,12 +104,10 @@ def duration(text: str) -> float:
 
 def size(text: str) -> int:
     """Return the bytes of a size such as ``5GB``, ``500M`` or ``2GiB``; a bare number may mean anything."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt])(i?)b?|b)", text.strip().lower())
-    if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size with its unit, such as 5GB, 500M or 2GiB")
-    if found[2] is None:
-        return int(float(found[1]))
-    return int(float(found[1]) * (_BINARY if found[3] else _BYTES)[found[2]])
+    try:
+        return bytes_of(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def arrangement_in(directory: str, settings: Settings) -> Arrangement:

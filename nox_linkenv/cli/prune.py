@@ -23,7 +23,8 @@ __all__ = ["DESCRIPTION", "EXAMPLES", "add_arguments", "run"]
 DESCRIPTION: Final = (
     "Remove from the store what has not been used for longest, and what killed runs have left. What an "
     "environment that still exists was made of stays, and so does what was used just now. It is safe while "
-    "sessions run, and goes on where it was when it was killed. Without options: --older-than 30d."
+    "sessions run, and goes on where it was when it was killed. Without options: --older-than 30d, and the "
+    "setting max-size, which upkeep keeps to by itself."
 )
 EXAMPLES: Final = {
     "linkenv prune --dry-run": "what would go, and how much room that makes",
@@ -54,17 +55,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Prune."""
-    store = opened(settings_of(arguments), exactly=bool(arguments.store))
+    settings = settings_of(arguments)
+    store = opened(settings, exactly=bool(arguments.store))
     now = time.time()
-    before = 0.0
+    before, limit = 0.0, arguments.max_size
     if arguments.unused:
         before = float("inf")
-    elif arguments.older_than is not None or arguments.max_size is None:
-        before = now - (_DEFAULT_AGE if arguments.older_than is None else arguments.older_than)
+    elif arguments.older_than is not None:
+        before = now - arguments.older_than
+    elif limit is None:
+        before, limit = now - _DEFAULT_AGE, settings.max_size or None
     known = find_known(store)
     pruning = Pruning(
         before=before,
-        max_size=arguments.max_size,
+        max_size=limit,
         protected=protected(known),
         foreign=foreign(store, known),
         grace=GRACE if arguments.grace is None else arguments.grace,

@@ -31,7 +31,8 @@ _REMEDIES: Final = (
     ),
     _Remedy(
         "what pip takes depends on the time",
-        "Leave out --uploaded-prior-to, or give resolution-age the seconds for which an answer may stand.",
+        "Give --uploaded-prior-to a moment with its time zone, such as 2026-01-01T00:00:00Z, or give resolution-age the"
+        " seconds for which an answer may stand.",
     ),
     _Remedy(
         "the index cannot be asked",

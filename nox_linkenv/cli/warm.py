@@ -52,9 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         *names, dest="sessions", metavar="NAME", nargs="+", action="extend", default=[], help="as of nox (its default)"
     )
     cores = os.cpu_count() or 1
-    parser.add_argument(
-        "-j", "--jobs", metavar="N", type=_positive, default=cores, help=f"how many at a time (cores: {cores})"
-    )
+    text = "how many at a time (as many as there are cores)"
+    parser.add_argument("-j", "--jobs", metavar="N", type=_positive, default=cores, help=text)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:

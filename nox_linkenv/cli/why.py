@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
+import shlex
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.cli.options import opened, set_completer, settings_of
 from nox_linkenv.cli.output import Style
 from nox_linkenv.cli.remedies import remedy_of
-from nox_linkenv.config import similar_to
-from nox_linkenv.errors import EnvError
+from nox_linkenv.cli.sessions import known_names, named, of_last_run
 from nox_linkenv.provision.account import is_hit, joined
-from nox_linkenv.provision.policy import Origin
-from nox_linkenv.store.journal import Session, read
+from nox_linkenv.provision.policy import Creation
+from nox_linkenv.store.journal import Installed, Session, read
 from nox_linkenv.units import ago, seconds_
 
 if TYPE_CHECKING:
@@ -37,30 +36,24 @@ EXAMPLES: Final = {
 }
 #: What there is to say of an environment that was not there to be linked.
 _ORIGINS: Final = {
-    Origin.CAPTURED.value: "Nothing: what virtualenv makes of this interpreter was not known here; now it is.",
-    Origin.VIRTUALENV.value: "`linkenv doctor` names what stands in the way of linking.",
+    Creation.CAPTURED.value: "Nothing: what virtualenv makes of this interpreter was not known here; now it is.",
+    Creation.VIRTUALENV.value: "`linkenv doctor` names what stands in the way of linking.",
 }
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what this command takes."""
-    named = parser.add_argument(
+    session = parser.add_argument(
         "session", metavar="SESSION|ENV", nargs="?", help="name of a session, or its environment"
     )
-    set_completer(named, _names)
-
-
-def _names(arguments: argparse.Namespace) -> list[str]:
-    """Return the names of the sessions that are known."""
-    store = opened(settings_of(arguments))
-    return sorted({entry.name for entry in read(store.layout) if isinstance(entry, Session)})
+    set_completer(session, known_names)
 
 
 def run(arguments: argparse.Namespace, output: Output) -> int:
     """Say it."""
     store = opened(settings_of(arguments))
     sessions = joined(entry for entry in read(store.layout) if isinstance(entry, Session))
-    chosen = _named(arguments.session, sessions) if arguments.session else _of_last_run(sessions)
+    chosen = named(arguments.session, sessions) if arguments.session else of_last_run(sessions)
     found = [_explained(session, sessions) for session in chosen]
     output.data({"store": store.layout.root, "sessions": found})
     for number, session in enumerate(found):
@@ -70,45 +63,15 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _named(name: str, sessions: Sequence[Session]) -> Sequence[Session]:
-    """Return the last session of that *name*, or in the environment of that path."""
-    here, prefix = os.getcwd(), os.path.realpath(name)
-    found = [session for session in sessions if os.path.realpath(session.prefix) == prefix]
-    found = found or [session for session in sessions if _plain(session.name) == _plain(name)]
-    if not found:
-        names = sorted({session.name for session in sessions})
-        raise EnvError(
-            f"Nothing is known of a session {name!r}{similar_to(_plain(name), map(_plain, names))}",
-            remedy=f"Known are: {', '.join(names) or 'none'}. A session is noted when it ends.",
-        )
-    return ([session for session in found if session.project == here] or found)[-1:]
-
-
-def _of_last_run(sessions: Sequence[Session]) -> Sequence[Session]:
-    here = os.getcwd()
-    runs = [session.run for session in sessions if session.project == here]
-    if not runs:
-        raise EnvError(
-            "Nothing is known of sessions in this project",
-            path=here,
-            remedy="Go to the directory of the noxfile or of tox's configuration, or name a session.",
-        )
-    return [session for session in sessions if session.run == runs[-1] and session.project == here]
-
-
-def _plain(name: str) -> str:
-    """Return the *name* of a session as its directory is called: ``tests-3.12`` is in ``tests-3-12``."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
 def _is_warm(session: Session) -> bool:
-    origin = Origin.KEPT.value if session.made is None else session.made.origin
+    origin = Creation.KEPT.value if session.made is None else session.made.origin
     return origin not in _ORIGINS and all(map(is_hit, session.installs))
 
 
 def _explained(session: Session, sessions: Sequence[Session]) -> dict[str, Any]:
     made = session.made
     alike = [other for other in sessions if other.prefix == session.prefix and other.ended < session.ended]
+    before = alike[-1].installs if alike else ()
     return {
         "session": session.name,
         "host": session.host,
@@ -127,19 +90,38 @@ def _explained(session: Session, sessions: Sequence[Session]) -> dict[str, Any]:
                 "warm": is_hit(install),
                 "seconds": install.seconds,
                 "reason": install.reason,
-                "changed": list(install.inputs),
+                "changed": [*install.inputs, *_reworded(number, session.installs, before)],
                 "remedy": None if install.reason is None else remedy_of(install.reason),
             }
-            for install in session.installs
+            for number, install in enumerate(session.installs)
         ],
     }
+
+
+def _reworded(number: int, installs: Sequence[Installed], before: Sequence[Installed]) -> list[str]:
+    """Return how the words of a request differ from those of the one in its place in the session *before*.
+
+    One that pip need not answer differs in nothing that matters, nor does one that was asked before in another place.
+    """
+    now = installs[number].arguments
+    asked = [install.arguments for install in before]
+    if is_hit(installs[number]) or not now or now in asked or number >= len(asked) or not asked[number]:
+        return []
+    then = asked[number]
+    new = [argument for argument in now if argument not in then]
+    gone = [argument for argument in then if argument not in now]
+    if new and gone:
+        return [f"the request has {shlex.join(new)}, it had {shlex.join(gone)}"]
+    if new or gone:
+        return [f"the request has {shlex.join(new)} more" if new else f"the request has {shlex.join(gone)} no more"]
+    return ["the request's arguments stand in another order"]
 
 
 def _show(found: dict[str, Any], output: Output) -> None:
     state = output.painted("warm", Style.GOOD) if found["warm"] else output.painted("not warm", Style.DOUBT)
     name = output.painted(found["session"], Style.STRONG)
     output.line(f"{name} ({found['host']}, {found['project']}), {ago(found['ended'])}: {state}")
-    if found["origin"] is not None and found["origin"] != Origin.KEPT.value:
+    if found["origin"] is not None and found["origin"] != Creation.KEPT.value:
         why = f": {found['origin_reason']}" if found["origin_reason"] else ""
         output.line(f"  environment: {found['origin']}, {seconds_(found['origin_seconds'])}{why}")
     if found["origin_remedy"]:

@@ -43,6 +43,9 @@ __all__ = [
 
 #: Names the lock that every background process holds, shared, from before it is started until it has ended.
 _LOCK: Final = "background"
+#: What writes into the remote store: a layer above this one, so it is run, not imported; and what it imports.
+_UPLOAD: Final = "nox_linkenv.remote.upload"
+_UPLOADS_BY: Final = ("filelock", "packaging", "obstore", "cryptography", "backports")
 #: Seconds between two looks at that lock.
 _PAUSE: Final = 0.1
 
@@ -95,6 +98,8 @@ class Tasks:
         trash: absolute paths to remove.
         rehash: whether a part of the store is to be hashed again.
         journal_days: for how many days it is kept how large the store is now; 0 where nobody is to look.
+        max_size: bytes on the disk that the store is to be kept below; 0 where nobody is to look.
+        push: whether the remote store is to get what the last run used.
     """
 
     compile: list[CompileTask] = field(default_factory=list)
@@ -102,9 +107,11 @@ class Tasks:
     trash: list[str] = field(default_factory=list)
     rehash: bool = False
     journal_days: float = 0.0
+    max_size: int = 0
+    push: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.compile or self.prebuilds or self.trash or self.rehash)
+        return bool(self.compile or self.prebuilds or self.trash or self.rehash or self.max_size or self.push)
 
     def extend(self, other: Tasks) -> None:
         self.compile.extend(other.compile)
@@ -112,6 +119,8 @@ class Tasks:
         self.trash.extend(other.trash)
         self.rehash |= other.rehash
         self.journal_days = max(self.journal_days, other.journal_days)
+        self.max_size = min(self.max_size or other.max_size, other.max_size or self.max_size)
+        self.push |= other.push
 
     def dumps(self) -> str:
         return json.dumps(
@@ -121,6 +130,8 @@ class Tasks:
                 "trash": self.trash,
                 "rehash": self.rehash,
                 "journal_days": self.journal_days,
+                "max_size": self.max_size,
+                "push": self.push,
             }
         )
 
@@ -133,11 +144,17 @@ class Tasks:
             list(data["trash"]),
             data["rehash"],
             data["journal_days"],
+            data["max_size"],
+            data["push"],
         )
 
 
 def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
-    """Do *tasks*: compile first, then spares, which hold the bytecode, then remove trash, then hash and add up."""
+    """Do *tasks*: compile first, then spares, which hold the bytecode, then remove trash, then hash and add up.
+
+    Then the remote store gets what there is now, by a process of its own, for which this one waits.  Last, what was
+    used least recently goes, where the store has become too large.
+    """
     for task in tasks.compile:
         with store.locked():
             objects = {task.modules[path]: path for path in task.wanted}
@@ -164,6 +181,15 @@ def perform(store: Store, tasks: Tasks, *, jobs: int) -> None:
     from nox_linkenv.store.temporary import sweep_temporary
 
     sweep_temporary()
+    if tasks.push:
+        roots = [layout.root for layout in store.layers]
+        with contextlib.suppress(OSError):
+            subprocess.run([*module_command(_UPLOAD, _UPLOADS_BY), *roots], check=False, stdin=subprocess.DEVNULL)
+    if tasks.max_size:
+        from nox_linkenv.maintenance.keeping import keep_size
+
+        with contextlib.suppress(StoreError):  # others work in it; the next run tries again
+            keep_size(store, tasks.max_size)
 
 
 def start(store: Store, tasks: Tasks) -> None:

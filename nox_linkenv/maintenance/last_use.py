@@ -8,11 +8,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import EMPTY
-from nox_linkenv.maintenance.disk_usage import disk_bytes
+from nox_linkenv.maintenance.disk_usage import Disk, disk_bytes
 from nox_linkenv.maintenance.units import Kind, Unit, Watch, key_of, pycs, references, wheels_of
 from nox_linkenv.regular import read_regular
 from nox_linkenv.store.directories import names_of
-from nox_linkenv.store.layout import WHEELS, stem_of
+from nox_linkenv.store.layout import ARCHIVES, BUILDS, WHEELS, stem_of
+from nox_linkenv.store.spares import prebuilt_directory
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -35,6 +36,7 @@ class Uses:
     """
 
     def __init__(self, layout: Layout, protected: Collection[str]) -> None:
+        self.layout = layout
         self.base = layout.base
         self.protected = protected
         self.times: dict[str, float] = {}  # of units by name, what refers to them included
@@ -96,25 +98,40 @@ class Uses:
             return _FOREVER
         return self._bytecode.get(tag, {}).get(key)
 
-    def cutoff(self, limit: int) -> float:
-        """Return the moment before which everything has to go, for the rest to take no more than *limit* bytes."""
+    def cutoff(self, limit: int, whole: int) -> float:
+        """Return the moment before which everything has to go, for the rest to take no more than *limit* bytes.
+
+        Args:
+            whole: bytes that the store takes on the disk, with its directories, locks and notes, which stay.
+        """
         sizes = self._sizes
         sizes.clear()
+        unused = 0
         for directory, tag in shards(self.base, "objects", "bytecode"):
             shard = os.path.basename(directory)
             for name, taken in _taken(directory):
                 used = self.of(tag, file_key(shard, name))
-                if used is not None:  # the rest goes in any case
+                if used is None:
+                    unused += taken  # it goes in any case
+                else:
                     sizes[used] += taken
         for name, used in self.times.items():
             with contextlib.suppress(OSError):
                 sizes[used] += disk_bytes(os.lstat(f"{self.base}/{name}"))
-        total = 0
+            sizes[used] += self._beside(name)
+        total = max(0, whole - unused - sizes.total())
         for used in sorted(sizes, reverse=True):
             total += sizes[used]
             if total > limit and used != _FOREVER:
                 return used + 1e-6
         return 0.0
+
+    def _beside(self, name: str) -> int:
+        """Return the bytes of what goes with the unit *name* and nothing else holds: its spare, its kept wheels."""
+        beside = [prebuilt_directory(self.layout, name)]
+        if name.startswith(f"{BUILDS.name}/"):
+            beside += [f"{self.base}/{ARCHIVES.name}/{digest}" for digest in wheels_of(self.read(name))]
+        return sum(Disk().tree(path).own for path in beside if os.path.isdir(path))
 
     def in_use(self, since: float) -> tuple[int, int]:
         """Return the bytes that environments need, and the others used after *since*, as :meth:`cutoff` found them."""

@@ -79,8 +79,8 @@ class _Prune:
         cutoff = min(self.pruning.before, newest)
         if self.pruning.max_size is not None:
             self.progress("adding up what is stored")
-            cutoff = max(cutoff, min(self.uses.cutoff(self.pruning.max_size), newest))
             self.pruned.before = Disk().tree(self.layout.root).disk
+            cutoff = max(cutoff, min(self.uses.cutoff(self.pruning.max_size, self.pruned.before), newest))
             self.pruned.needed, self.pruned.recent = self.uses.in_use(newest)
         self.pruned.cutoff = cutoff
         self.removal.leftovers(now=self.pruning.now, grace=self.pruning.grace)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from nox_linkenv.store.layout import (
     COMPANIONS,
     DIRECTORIES,
     DISCARDED,
+    JOURNAL,
     LAYER,
     MAINS,
     PREBUILT,
@@ -38,6 +40,8 @@ __all__ = ["prune_notes"]
 #: How a note names the unit that it speaks of.
 _PLAN: Final = re.compile(rb'"plan": ?"([^"]+)"')
 _WHEEL: Final = re.compile(rb'"note":\{"wheel": ?"([0-9a-f]{64})"')
+#: Seconds for which the journal is kept where everything unused is to go, as ``journal-days`` has it by default.
+_HISTORY: Final = 90 * 86400.0
 
 
 def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) -> None:
@@ -45,8 +49,9 @@ def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) ->
     base, cutoff = store.layout.base, removal.pruned.cutoff
     for directory in DIRECTORIES:
         if directory.retention is Retention.NOTE:
+            limit = _history_limit(pruning) if directory is JOURNAL else cutoff
             for path in _files(base, directory):
-                if _last_use(path, uses) < cutoff:
+                if _last_use(path, uses) < limit:
                     removal.unlink(path, directory.name)
     for directory in (COMPANIONS, MAINS):
         for path in _files(base, directory):
@@ -57,6 +62,11 @@ def prune_notes(store: Store, pruning: Pruning, uses: Uses, removal: Removal) ->
         if name.startswith(LAYER) and name != present and _is_older(f"{base}/{name}", cutoff):
             removal.unlink(f"{base}/{name}", "layers")
     _discarded(store, cutoff, removal)
+
+
+def _history_limit(pruning: Pruning) -> float:
+    """Return before when what the journal tells goes: no environment is made of it, so that would say nothing."""
+    return pruning.now - _HISTORY if math.isinf(pruning.before) else pruning.before
 
 
 def _files(base: str, directory: Directory) -> Iterator[str]:

@@ -9,24 +9,23 @@ import os
 import re
 import shutil
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.generated import Generated, is_inside
 from nox_linkenv.projects.reads import NOTHING, Reads
-from nox_linkenv.projects.widening import load_names, widen, wider_key
+from nox_linkenv.projects.widening import load_names, load_wider, widen
 from nox_linkenv.resolve.cache import UNKNOWN, Reading
 from nox_linkenv.store.files import publish, staging_name
-from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, PLANS, object_name, unit_name
+from nox_linkenv.store.layout import ANSWERS, ARCHIVES, BUILDS, PLANS, unit_name
 from nox_linkenv.store.notes import measured, optional, rows, seconds, string, strings
 from nox_linkenv.store.objects import FILE_MODE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from nox_linkenv.projects.surroundings import Surroundings
-    from nox_linkenv.store import Manifest, Store
+    from nox_linkenv.store import Store
 
 __all__ = [
     "Build",
@@ -37,13 +36,10 @@ __all__ = [
     "load_build",
     "load_project_resolution",
     "metadata_digest",
-    "metadata_fields",
     "write",
 ]
 
 _ARCHIVE: Final = re.compile(r"projects/wheels/[0-9a-f]{64}/[^/]+\.whl")
-#: Fields of METADATA that can change what else is installed.
-_FIELDS: Final = ("Name", "Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +119,7 @@ class ProjectResolution:
 
 def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | None:
     """Return the build with *key* in these *surroundings*; one whose wheel is not stored any more is none."""
-    wider = wider_key(key, load_names(store, BUILDS.file(key), used=True), surroundings)
-    build = None if wider is None else store.use(BUILDS.file(wider), parse_build)
+    build = load_wider(store, BUILDS, key, surroundings, parse_build)
     if build is None:
         return None
     whole = os.path.isfile(f"{store.layout.base}/{build.archive}") and store.manifest(build.wheel) is not None
@@ -133,8 +128,7 @@ def load_build(store: Store, key: str, surroundings: Surroundings) -> Build | No
 
 def load_project_resolution(store: Store, key: str, surroundings: Surroundings) -> ProjectResolution | None:
     """Return the resolution with *key* in these *surroundings*."""
-    wider = wider_key(key, load_names(store, ANSWERS.file(key), used=True), surroundings)
-    return None if wider is None else store.use(ANSWERS.file(wider), parse_project_resolution)
+    return load_wider(store, ANSWERS, key, surroundings, parse_project_resolution)
 
 
 def parse_build(data: dict[str, Any]) -> Build:
@@ -215,29 +209,9 @@ def keep_archive(store: Store, wheel: str, digest: str) -> str:
     return name
 
 
-def metadata_fields(store: Store, manifest: Manifest) -> dict[str, list[str]]:
-    """Return the fields of METADATA that can change what else is installed, with their values in order.
-
-    Raises:
-        OSError: METADATA has gone from the store.
-    """
-    from email.parser import Parser
-
-    name = f"{manifest.dist_info}/METADATA"
-    address = next(file.address for file in manifest.files if file.name == name)
-    path = store.find(object_name(address)) or store.layout.object(address)
-    message = Parser().parsestr(Path(path).read_text(encoding="utf-8"), headersonly=True)
-    return {field: sorted(message.get_all(field, [])) for field in _FIELDS}
-
-
-def metadata_digest(store: Store, manifest: Manifest) -> str:
-    """Return a digest of :func:`metadata_fields`.
-
-    Raises:
-        OSError: METADATA has gone from the store.
-    """
-    fields = [[*item] for item in metadata_fields(store, manifest).items()]
-    return hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+def metadata_digest(fields: Mapping[str, Sequence[str]]) -> str:
+    """Return a digest of what :func:`~.metadata.metadata_fields` has found."""
+    return hashlib.sha256(json.dumps([[*item] for item in fields.items()]).encode()).hexdigest()
 
 
 def digest_of(parts: Sequence[object]) -> str:

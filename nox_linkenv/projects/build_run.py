@@ -14,10 +14,12 @@ from packaging.utils import parse_wheel_filename
 from nox_linkenv.projects.backend import Backend, BackendError
 from nox_linkenv.projects.build_cache import Build, digest_of, keep_archive, metadata_digest
 from nox_linkenv.projects.looking import Watched
+from nox_linkenv.projects.metadata import metadata_fields
 from nox_linkenv.projects.notes import UnsettledError, made_in, reads_of
 from nox_linkenv.projects.product import look_through
 from nox_linkenv.projects.reads import NOTHING, Reads
 from nox_linkenv.projects.requirements import index_arguments
+from nox_linkenv.projects.session_environment import SessionEnvironment
 from nox_linkenv.projects.watch import Watch, standard_library
 from nox_linkenv.resolve.request import Request
 
@@ -64,6 +66,11 @@ class Work:
     constrained: bool
 
     @property
+    def isolated(self) -> bool:
+        """Whether it is built in an environment of its own."""
+        return self.requested.isolated
+
+    @property
     def around(self) -> list[object]:
         """What the build depends on besides the tree, the interpreter, what it requires, and what it reads."""
         return [self.project.path, self.project.editable, self.requested.config]
@@ -82,6 +89,8 @@ class Result:
     Attributes:
         build: itself.
         portable: for a new one that serves every interpreter, a digest of what it depends on.
+        looked: what the build of a new one has read, in the project and besides it; ``None`` where that cannot be told
+            from all of the project.
         lasting: whether the same would come of the same another time, as far as it was watched.
         made: real paths of what a new one was seen to make.
         began, ended: when a new one was made, in seconds since the epoch.
@@ -89,6 +98,7 @@ class Result:
 
     build: Build
     portable: str | None = None
+    looked: Reads | None = None
     lasting: bool = True
     made: frozenset[str] = frozenset()
     began: float = 0.0
@@ -119,8 +129,12 @@ class BuildRun:
         self.tree = tree
         self.directory = directory
         self._elsewhere = elsewhere
-        self.environment = target.make_environment(f"{directory}/env", target.receipt.interpreter, work.project.path)
+        self.environment: BuildEnvironment = SessionEnvironment(target.prefix, target.surroundings().now)
+        if work.isolated:
+            interpreter = target.receipt.interpreter
+            self.environment = target.make_environment(f"{directory}/env", interpreter, work.project.path)
         self.watch = self._watch(self.environment)
+        self._began = time.time()
         self._direct = False  # whether the backend requires something by its place
 
     def run(self, known: Build | None) -> Result:
@@ -133,6 +147,8 @@ class BuildRun:
             BackendError: it cannot be made here.
         """
         environment, work = self.environment, self.work
+        if not work.isolated:
+            return self._build(self._backend(work.environ), work.environ)
         depends = self._provide(work.system.requires)
         if (found := self._from_elsewhere(depends)) is not None:
             return Result(found)
@@ -141,9 +157,7 @@ class BuildRun:
             "PATH": os.pathsep.join([f"{environment.prefix}/bin", *filter(None, [work.environ.get("PATH")])]),
             "PYTHONNOUSERSITE": "1",
         }
-        python = f"{environment.prefix}/bin/python"
-        backend = Backend(work.project.path, work.system, python, environ, work.requested.config)
-        began = time.time()
+        backend = self._backend(environ)
         with self.watch:
             more = backend.requires(editable=work.project.editable)
         self._direct = any("@" in name for name in more)  # what lies there may change at any time
@@ -154,11 +168,23 @@ class BuildRun:
         same = known is not None and not known.reads.remote and known.requirements == environment.plans
         if known is not None and same and not self._direct:
             return Result(replace(known, time=environment.oldest, reading=environment.reading))
+        return self._build(backend, environ, depends)
+
+    def _backend(self, environ: Mapping[str, str]) -> Backend:
+        work, python = self.work, f"{self.environment.prefix}/bin/python"
+        return Backend(work.project.path, work.system, python, environ, work.requested.config)
+
+    def _build(self, backend: Backend, environ: Mapping[str, str], depends: str | None = None) -> Result:
+        """Have *backend*, whose hooks run with the variables *environ*, build.
+
+        Args:
+            depends: what the build of a declarative project depends on besides its tree, where that is known.
+        """
         os.mkdir(f"{self.directory}/wheel")
         with self.watch:
-            path = backend.build(f"{self.directory}/wheel", editable=work.project.editable)
-        environment.close(environ)
-        return self._result(path, depends, began)
+            path = backend.build(f"{self.directory}/wheel", editable=self.work.project.editable)
+        self.environment.close(environ)
+        return self._result(path, depends)
 
     def _watch(self, environment: BuildEnvironment) -> Watch:
         """Return what notes what the hooks in *environment* read."""
@@ -167,11 +193,16 @@ class BuildRun:
         facts = self.target.receipt.facts
         os.mkdir(f"{self.directory}/notes")
         library = standard_library(environment.prefix, facts.version)
+        own = [self.directory, os.path.dirname(pyproject_hooks.__file__)]
+        others = os.path.realpath(self.target.store.layout.throwaway)
+        if not self.work.isolated and not environment.prefix.startswith(f"{others}/"):
+            own.append(others)  # where the recorder of pip's builds lies, which is loaded in this environment, too
         return Watch(
             [f"{environment.prefix}/{place}" for place in facts.site_packages],
             f"{self.directory}/notes",
-            [self.directory, os.path.dirname(pyproject_hooks.__file__), *library],
-            every=True,
+            [*own, *library],
+            every=self.work.isolated,  # pip may run in the environment of the session at the same time
+            within=not self.work.isolated,
         )
 
     def _provide(self, requirements: Sequence[str]) -> str:
@@ -197,13 +228,13 @@ class BuildRun:
             found, time=environment.oldest, requirements=environment.plans, reading=environment.reading
         )
 
-    def _result(self, path: str, depends: str, began: float) -> Result:
+    def _result(self, path: str, depends: str | None) -> Result:
         """Return what came of the build: the wheel at *path*, stored, and whether it can be used another time."""
         store, ended = self.target.store, time.time()
         manifest = store.add(Path(path))
         archive = keep_archive(store, path, manifest.digest)
         try:
-            metadata = metadata_digest(store, manifest)
+            metadata = metadata_digest(metadata_fields(store, manifest))
         except (OSError, StopIteration) as error:
             raise BackendError("its wheel has no METADATA") from error
         notes = self.watch.notes()
@@ -214,17 +245,21 @@ class BuildRun:
             wheel=manifest.digest,
             archive=archive,
             metadata=metadata,
-            reads=reads or NOTHING,
+            reads=(reads or NOTHING).outside,
             reading=self.environment.reading,
         )
         portable = depends if self.tree.declarative and _is_portable(path) else None
         lasting = reads is not None and not reads.unseen and not self._direct
         made = made_in(notes) if notes is not None else frozenset[str]()
-        return self._judged(Result(build, portable, lasting, made, began, ended), manifest)
+        looked = reads if reads is not None and reads != reads.outside else None
+        return self._judged(Result(build, portable, looked, lasting, made, self._began, ended), manifest)
 
     def _reads(self, notes: Sequence[Note]) -> Reads | None:
         """Return what has been read, ``None`` where that is not known."""
-        watched = Watched(self.target.prefix, self.target.request.environ, self.tree, (self.directory,))
+        isolated = self.work.isolated
+        watched = Watched(
+            self.target.prefix, self.target.request.environ, self.tree, (self.directory,), isolated=isolated
+        )
         try:
             return reads_of(notes, watched)
         except UnsettledError:
@@ -244,8 +279,11 @@ class BuildRun:
         build = result.build
         if any(not path or (path.startswith("/env") and not _REQUIRED.fullmatch(path)) for path in product.paths):
             build = replace(build, refused="its wheel names the environment that it was built in")
-        build = replace(build, reads=build.reads | Reads(date=product.date, facts=product.facts))
-        return replace(result, build=build, lasting=result.lasting and not product.moment)
+        # Without isolation its wheel may name the environment of the session, which is read by absolute paths anyway.
+        shown = Reads(date=product.date, facts=product.facts, location=not self.work.isolated)
+        build = replace(build, reads=build.reads | shown)
+        looked = result.looked and result.looked | shown
+        return replace(result, build=build, looked=looked, lasting=result.lasting and not product.moment)
 
 
 def _is_portable(wheel: str) -> bool:

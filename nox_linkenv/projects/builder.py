@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,7 @@ from nox_linkenv.projects.build_run import BuildRun, Result, Work
 from nox_linkenv.projects.elsewhere import moved_build, shared_build
 from nox_linkenv.projects.generated import Generated, generated_files, write_again
 from nox_linkenv.projects.key import look
+from nox_linkenv.projects.leavings import LEAVINGS, is_product
 from nox_linkenv.projects.product import tells_when_or_where
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import parse
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CHANGED", "Made", "ProjectBuilder", "unchanged_but_products"]
 
-#: What builds themselves leave in a tree, apart from what they take from it; see :func:`unchanged_but_products`.
-_PRODUCTS: Final = re.compile(r"(build|\.pdm-build)(/.*)?|(.*/)?[^/]+\.egg-info(/.*)?|.*\.(so|pyd|dylib)")
 #: Why a build is not remembered, in one clause.
 CHANGED: Final = "the project changed while it was built"
 _WRITES: Final = "the build changes files of the project"
@@ -57,14 +55,10 @@ def unchanged_but_products(
     inside = [f"{path}/" for path in nested]
     return all(
         path in generated
-        or _is_product(path)
-        or any(path.startswith(place) and _is_product(path[len(place) :]) for place in inside)
+        or is_product(path)
+        or any(path.startswith(place) and is_product(path[len(place) :]) for place in inside)
         for path in before.changes(after)
     )
-
-
-def _is_product(path: str) -> bool:
-    return _PRODUCTS.fullmatch(path) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +90,17 @@ class ProjectBuilder:
             raise BackendError("its setup.py is run without hooks")
         constrained = pip < _UNCONSTRAINED
         dropped = {"PYTHONPATH", "PYTHONHOME"} | (set() if constrained else {"PIP_CONSTRAINT"})
+        if not requested.isolated:
+            dropped = set()
         environ = {name: value for name, value in target.request.environ.items() if name not in dropped}
         self.work = Work(project, requested, system, environ, constrained)
 
-    def build(self, tree: Tree) -> Made:
+    def build(self, tree: Tree, nested: Collection[str] = ()) -> Made:
         """Return the build of the project, whose *tree* is known; one process builds while others wait for it.
+
+        Args:
+            nested: paths, relative to the project, of others in it which have been built since *tree* was looked at.  A
+                build that has seen their leavings stands for the tree with them.
 
         Raises:
             BackendError: it cannot be made here.
@@ -108,15 +108,17 @@ class ProjectBuilder:
         """
         context = self._context()
         with self.store.locked_for(digest_of(["project", self.project.path])):
-            known = self._load(context, tree)
+            known = self._load(context, tree) or self._like(context, tree)
             if (holding := self._holding(known, tree)) is not None:
                 return Made(_usable(holding), new=False, not_kept=None)
             now = self._look()  # another process may have built it meanwhile, and left its leavings
             exact = unchanged_but_products(tree, now)
-            shown = now if exact else self.target.pinned_tree(tree) or now
-            known = known or self._load(context, shown) or self._moved(context, shown)
+            lasts = exact or unchanged_but_products(tree, now, nested=nested)
+            shown = now if lasts else self.target.pinned_tree(tree) or now
+            known = known or self._load(context, shown) or self._like(context, shown) or self._moved(context, shown)
             if (holding := self._holding(known, shown)) is not None:
-                return Made(_usable(holding), new=False, not_kept=None if exact else CHANGED)
+                return Made(_usable(holding), new=False, not_kept=None if lasts else CHANGED)
+            view = self._look(other=True) if now.declarative else None  # all else is the same to both kinds of builds
             with scratch(self.store.layout, "env") as directory:
                 run = BuildRun(self.target, self.work, now, directory, lambda depends: self._load(depends, now))
                 result = run.run(known)
@@ -125,17 +127,26 @@ class ProjectBuilder:
             after = self._look()
             kept = result.build.generated or self._generated(now, after, result, directory)
             quiet = result.lasting and kept is not None
-            not_kept = None if exact else CHANGED
+            not_kept = None if lasts else CHANGED
             if not quiet:
                 not_kept = _MOVING if kept is not None else _WRITES
             result = replace(result, build=replace(result.build, generated=kept or ()))
             trees = ([now] if kept else [now, after]) if quiet else []
+            if quiet:
+                trees += filter(None, [LEAVINGS.without(now)])
+                LEAVINGS.left(now, after)
+                if view is not None:
+                    LEAVINGS.left(view, self._look(other=True))
             if exact and quiet:
                 trees.append(tree)
             elif result.lasting and (alone := self.target.pinned_tree(tree)):
                 trees.append(alone)
             if self.work.system.keyable:
                 surroundings = self.target.surroundings()
+                if result.looked is not None and quiet and not kept:
+                    looked = replace(result.build, reads=result.looked)
+                    for alike in (now, after):
+                        write(self.store, _looked_at(context, alike), looked, surroundings.of(alike))
                 for digest in {tree.digest for tree in trees}:
                     for place in filter(None, (context, None if kept else result.portable)):
                         write(self.store, digest_of([place, digest]), result.build, surroundings)
@@ -146,16 +157,25 @@ class ProjectBuilder:
     def _load(self, context: str, tree: Tree) -> Build | None:
         return load_build(self.store, digest_of([context, tree.digest]), self.target.surroundings())
 
+    def _like(self, context: str, tree: Tree) -> Build | None:
+        """Return the build of another tree that says the same as *tree* wherever that build has looked."""
+        found = load_build(self.store, _looked_at(context, tree), self.target.surroundings().of(tree))
+        return found and replace(found, reads=found.reads.outside)
+
     def _share(self, build: Build, tree: Tree, digest: str) -> None:
         """Keep *build* of the *tree* with this *digest* for other checkouts, if it may serve them."""
-        shared = tree.declarative and shared_build(self.store, build, self.project.path, self.target.prefix)
+        shared = (
+            tree.declarative
+            and self.work.isolated
+            and shared_build(self.store, build, self.project.path, self.target.prefix)
+        )
         if shared:
             key = digest_of([self._context(anywhere=True), digest])
             write(self.store, key, shared, self.target.surroundings())
 
     def _moved(self, context: str, tree: Tree) -> Build | None:
         """Return the build of another checkout that says the same as *tree*, as that of this one, and keep it."""
-        if not tree.declarative or not self.work.system.keyable:
+        if not tree.declarative or not self.work.isolated or not self.work.system.keyable:
             return None
         found = self._load(self._context(anywhere=True), tree)
         moved = None if found is None else moved_build(self.store, found, self.project.path)
@@ -168,10 +188,16 @@ class ProjectBuilder:
 
         What it writes into the project stands there then, too.
         """
-        since = None if build is None else self.target.holds_since(build.time, build.reading)
+        since = None if build is None else self._since(build)
         if build is None or since is None or (build.generated and not write_again(tree.project, build.generated)):
             return None
         return replace(build, time=since)
+
+    def _since(self, build: Build) -> float | None:
+        """Return when what *build* requires was last known to be resolved as it was; ``None`` where it is not."""
+        if not self.work.isolated:  # it was made with what is there, which counts otherwise
+            return self.target.surroundings().now
+        return self.target.holds_since(build.time, build.reading)
 
     def _generated(self, before: Tree, after: Tree, result: Result, directory: str) -> Generated | None:
         """Return what the build in *directory* has written into the project; ``None`` where something else changed."""
@@ -179,10 +205,10 @@ class ProjectBuilder:
         def lasts(content: bytes) -> bool:
             return not tells_when_or_where(content, directory, began=result.began, ended=result.ended)
 
-        return generated_files(before, after, result.made, counts=lambda path: not _is_product(path), lasts=lasts)
+        return generated_files(before, after, result.made, counts=lambda path: not is_product(path), lasts=lasts)
 
-    def _look(self) -> Tree:
-        return look(self.store, self.project, self.target.prefix)
+    def _look(self, *, other: bool = False) -> Tree:
+        return look(self.store, self.project, self.target.prefix, other=other)
 
     def _context(self, *, anywhere: bool = False) -> str:
         """Return a digest of all that the build depends on besides the tree, as far as it is known beforehand.
@@ -190,6 +216,8 @@ class ProjectBuilder:
         Args:
             anywhere: whether its path is left out.
         """
+        if not self.work.isolated:
+            return digest_of(["in the environment", *self.work.around, self.target.receipt.interpreter])
         request = self.work.requirements(self.work.system.requires, self.target.request.directory)
         arguments = parse(request.arguments)
         assert arguments is not None
@@ -207,6 +235,12 @@ class ProjectBuilder:
             raise BackendError(f"its requirements cannot be keyed: {key.reason}")
         around = ["anywhere", *self.work.around[1:]] if anywhere else self.work.around
         return digest_of([key.digest, *around, self.target.receipt.interpreter])
+
+
+def _looked_at(context: str, tree: Tree) -> str:
+    """Return the first key of builds in *context* that depend on what they have looked at in a project, and no more."""
+    place = os.path.relpath(tree.project, tree.root)
+    return digest_of([context, "looked at", place, tree.declarative])
 
 
 def _usable(build: Build) -> Build:

@@ -111,10 +111,14 @@ class Tree:
 
     def changes(self, other: Tree) -> set[str]:
         """Return the paths, relative to the project, at which *other* differs."""
+        return {self.path_of(name) for name, _ in self.entries.items() ^ other.entries.items()}
+
+    def path_of(self, name: str) -> str:
+        """Return the path of the entry *name*, which is relative to the root, relative to the project."""
         prefix = os.path.relpath(self.project, self.root)
-        cut = 0 if prefix == "." else len(prefix) + 1
-        found = {path for path, _ in self.entries.items() ^ other.entries.items()}
-        return {path[cut:] if path[:cut] == f"{prefix}/"[:cut] else f"../{path}" for path in found}
+        if prefix == ".":
+            return name
+        return name[len(prefix) + 1 :] if name.startswith(f"{prefix}/") else f"../{name}"
 
 
 def fingerprint(

@@ -77,6 +77,7 @@ def project_key(
             facts=facts,
             installed=installed,
             local=requested.local,
+            builds=requested.isolated,  # without isolation, nothing but the projects is built here
         )
         if isinstance(base, Unkeyable):
             return base
@@ -106,8 +107,12 @@ def full_key(base: Key, trees: Sequence[Tree]) -> Key:
     return replace(base, digest=digest_of([base.digest, list(digests.values())]), inputs={**base.inputs, **inputs})
 
 
-def look(store: Store, project: LocalProject, prefix: str) -> Tree:
+def look(store: Store, project: LocalProject, prefix: str, *, other: bool = False) -> Tree:
     """Look at the tree of *project* as a build for the environment at *prefix* sees it.
+
+    Args:
+        other: whether as the other kind of build sees it: a regular one where an editable one is asked for, or the
+            other way round.
 
     Raises:
         UnknownTreeError: it cannot be told what a build of it sees.
@@ -115,6 +120,6 @@ def look(store: Store, project: LocalProject, prefix: str) -> Tree:
     return fingerprint(
         store,
         project.path,
-        editable=project.plainly_editable,
+        editable=project.plainly_editable != other,
         skip=[os.path.realpath(prefix)],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.fingerprint import Tree
 
 __all__ = [
+    "OWN",
     "Watched",
     "and_above",
     "is_same",
@@ -23,6 +24,9 @@ __all__ = [
     "temporary_places",
     "within",
 ]
+
+#: How the names of the files begin by which builds are watched: before others, as ``site`` reads them in order.
+OWN: Final = "0_linkenv_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,7 @@ class Watched:
         tree: of the project, ``None`` where pip makes directories for what it builds.
         inert: absolute paths of directories that do not count.
         by_pip: whether pip ran the builds, and may have built more than one.
+        isolated: whether what is installed in the environment is known from the requirements of the builds.
     """
 
     prefix: str
@@ -42,6 +47,7 @@ class Watched:
     tree: Tree | None
     inert: tuple[str, ...] = field(default=())
     by_pip: bool = False
+    isolated: bool = True
 
 
 def temporary_places(environ: Mapping[str, str]) -> Iterator[str]:

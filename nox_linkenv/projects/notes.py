@@ -8,7 +8,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.projects.fingerprint import IGNORED
+from nox_linkenv.projects.inside import Inside
 from nox_linkenv.projects.looking import (
+    OWN,
     Watched,
     and_above,
     is_same,
@@ -39,10 +41,13 @@ class Kind(enum.Enum):
     VARIABLES = "variables"
     FILE = "file"  # path, what stood there
     STATE = "state"  # path, what stood there
+    KIND = "kind"  # the same, where it was asked of what kind it is, and nothing else
     LIST = "list"  # path, what stood there
     SCAN = "scan"  # path, what stood there; kinds, sizes and times of what is in it may have been read, too
+    NAMES = "names"  # path, what stood there, the pattern of names that it was listed for, what for
     METADATA = "metadata"  # path, names of what setuptools has left of metadata in it
     MADE = "made"  # path
+    TOUCH = "touch"  # path of what was changed, or gone to, if it stood there
     LINK = "link"  # path, what it leads to
     FACT = "fact"  # what was asked of the process or the machine
     NATIVE = "native"  # path or name of a library
@@ -91,6 +96,8 @@ _MANY: Final = 4_000
 def reads_of(notes: Iterable[Note], watched: Watched) -> Reads:
     """Return what has been read according to *notes*.
 
+    What was read of the project is named only where it is all that can have been read of it.
+
     Raises:
         UnsettledError: this cannot be told.
     """
@@ -120,13 +127,14 @@ class _Collector:
         self.temporary = tuple(dict.fromkeys(temporary_places(watched.environ)))
         self.ancestors = {parent for root in (*roots, *self.temporary) for parent in and_above(root)}
         self.runs = Runs(self)
+        self.inside = Inside(tree)
 
     def reads(self) -> Reads:
         self.runs.finish()
         if sum(map(len, self.sets.values())) > _MANY:
             raise UnsettledError(f"its build reads more than {_MANY:,} files and variables besides it")
         sets = {name: frozenset(found) for name, found in self.sets.items()}
-        return Reads(**sets, **dict.fromkeys(self.flags, True))  # type: ignore[arg-type]
+        return Reads(**sets, **self.inside.found(), **dict.fromkeys(self.flags, True))  # type: ignore[arg-type]
 
     def add(self, kind: Kind, *about: object) -> None:
         if kind is Kind.VARIABLE:
@@ -135,6 +143,9 @@ class _Collector:
             self.flags.add("all_variables")
         elif kind is Kind.MADE:
             self.made.add(plain_path(str(about[0])))
+            self._touch(plain_path(str(about[0])))
+        elif kind is Kind.TOUCH:
+            self._touch(plain_path(str(about[0])))
         elif kind is Kind.LINK:
             link = plain_path(str(about[0]))
             self.links[link] = os.path.normpath(os.path.join(os.path.dirname(link), str(about[1])))
@@ -142,8 +153,10 @@ class _Collector:
             self.sets["facts"].add(str(about[0]))
         elif kind is Kind.METADATA:
             self._look_for_metadata(str(about[0]), about[1])
-        elif kind in (Kind.FILE, Kind.STATE, Kind.LIST, Kind.SCAN):
+        elif kind in (Kind.FILE, Kind.STATE, Kind.KIND, Kind.LIST, Kind.SCAN):
             self.look(kind, str(about[0]), about[1])
+        elif kind is Kind.NAMES:
+            self.look(kind, str(about[0]), about[1], pattern=str(about[2]), sources=about[3] == "sources")
         elif kind in (Kind.NATIVE, Kind.EXTENSION, Kind.CALL):
             self._native(kind, about[0])
         elif kind is Kind.REMOTE:
@@ -152,6 +165,7 @@ class _Collector:
         elif kind is Kind.UNSEEN:
             self.flags.add("unseen")
         elif kind is Kind.RUN:
+            self.inside.whole = True
             program, arguments, directory, is_watched = about
             assert isinstance(arguments, tuple)
             self.runs.add(str(program), arguments, str(directory), is_watched=bool(is_watched))
@@ -165,6 +179,7 @@ class _Collector:
     def _native(self, kind: Kind, name: object) -> None:
         """Take in that native code is called *name*; what it reads is seen if it has Python open its files."""
         self.flags.add("all_variables")
+        self.inside.whole = True
         if kind is Kind.CALL and not (isinstance(name, str) and _PURE.fullmatch(name)):
             self.flags.add("unseen")
         elif kind is Kind.EXTENSION:
@@ -172,8 +187,24 @@ class _Collector:
             if not module.startswith(_SEEN) and not _COMPILED.fullmatch(module):
                 self.flags.add("unseen")
 
-    def look(self, kind: Kind, path: str, seen: object) -> None:
+    def _touch(self, plain: str) -> None:
+        """Take in that it shows whether something stands at *plain*; in the project that counts.
+
+        A build that changes the environment of a session is none that can be used again.
+        """
+        tree = self.watched.tree
+        if plain.startswith(f"{self.watched.prefix}/"):
+            if not self.watched.isolated and "/__pycache__" not in plain and not os.path.isdir(plain):
+                self.flags.add("unseen")
+        elif tree is not None and (name := within(plain, tree.root)) is not None:
+            self.inside.entry(name)
+
+    def look(self, kind: Kind, path: str, seen: object, *, pattern: str = "", sources: bool = False) -> None:
         """Take in that the file or directory at *path* was looked at, when *seen* stood there.
+
+        Args:
+            pattern: of the names that a directory was listed for.
+            sources: whether that served nothing but setuptools' list of sources.
 
         Raises:
             UnsettledError: something else stands there now.
@@ -189,29 +220,59 @@ class _Collector:
         if source is not None:
             path, seen = source, signature(source)
         plain = plain_path(path)
-        if kind in (Kind.LIST, Kind.SCAN):
+        if kind in (Kind.LIST, Kind.SCAN, Kind.NAMES):
             self.listed.add(plain)
         if self.is_own(plain):
             return
         if plain.startswith(f"{self.watched.prefix}/"):
-            if kind is Kind.FILE and self._is_foreign(plain):
+            if not self.watched.isolated:
+                self._look_at_installed(kind, plain)
+            elif kind is Kind.FILE and self._is_foreign(plain):
                 self.flags.add("installed")
             return
         if self.watched.tree is not None and (name := within(plain, self.watched.tree.root)) is not None:
             if self._is_counted(kind, name, plain, self.watched.tree, seen):
+                self._look_inside(kind, name, pattern, sources=sources)
                 return
-        elif kind is Kind.STATE:
+        elif kind in (Kind.STATE, Kind.KIND):
             if plain in self.ancestors:
                 return
             if os.path.dirname(path) in self.path:
                 self.sets["programs"].add(os.path.basename(path))
                 self.flags.add("path")
                 return
+        # Outside, it makes no difference what exactly was asked.
+        kind = {Kind.KIND: Kind.STATE, Kind.NAMES: Kind.SCAN}.get(kind, kind)
         if not is_same(seen, signature(path), content=kind is not Kind.STATE):
             raise UnsettledError(f"{path} changed while it was built")
         if any(within(plain, place) is not None for place in self.temporary):
             self.sets["variables"] |= _TEMPORARY
         self.sets[f"{kind.value}s"].add(path)
+
+    def _look_at_installed(self, kind: Kind, plain: str) -> None:
+        """Take in what is at *plain* in the environment by its content: its times are those of the installation."""
+        name = plain[len(self.watched.prefix) + 1 :]
+        if name.startswith("bin/python") or name == "pyvenv.cfg" or os.path.basename(name).startswith(OWN):
+            return
+        if kind in (Kind.FILE, Kind.STATE, Kind.KIND):
+            self.sets["files"].add(plain)
+            return
+        self.sets["lists"].add(plain)
+        if kind is Kind.SCAN and os.path.isdir(plain):
+            paths = (os.path.join(plain, name) for name in os.listdir(plain) if not name.startswith(OWN))
+            self.sets["files"].update(path for path in paths if not path.endswith("/__pycache__"))
+
+    def _look_inside(self, kind: Kind, name: str, pattern: str, *, sources: bool) -> None:
+        if kind is Kind.KIND:
+            self.inside.kind(name)
+        elif kind is Kind.LIST:
+            self.inside.listed(name)
+        elif kind is Kind.SCAN:
+            self.inside.scanned(name)
+        elif kind is Kind.NAMES:
+            self.inside.listed(name, pattern, sources=sources)
+        else:
+            self.inside.entry(name)
 
     def _look_for_metadata(self, path: str, seen: object) -> None:
         """Take in that the directory at *path* was listed for the sake of metadata, of which there was *seen*."""
@@ -266,7 +327,7 @@ class _Collector:
         if kind is not Kind.FILE:
             # What is left out counts where it is asked for by its name, not where a walk through all has found it.
             walked = os.path.dirname(plain) in self.listed
-            return kind is not Kind.STATE or walked or not self.is_left_out(name)
+            return kind not in (Kind.STATE, Kind.KIND) or walked or not self.is_left_out(name)
         if entry is None:
             parent = os.path.dirname(name)
             return seen is None and (not parent or tree.entries.get(parent) == "directory")

@@ -6,7 +6,7 @@ says of the same names now and then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.store.notes import strings
@@ -33,6 +33,8 @@ class Reads:
         facts: what was asked of the process or the machine, by the names of functions of :mod:`os`, or of the fields of
             :func:`os.uname`.
         archives: absolute paths of wheels and sdists that pip was led to.
+        entries, kinds, names: what was looked at in the project itself, where that is all that was read of it; see
+            :mod:`nox_linkenv.projects.inside`.
         all_variables: whether all variables were read, or handed to a program that is not watched.
         path: whether the value of ``PATH`` was read.
         tools: whether a compiler or a tool like it ran, which runs others of its kind.
@@ -54,6 +56,9 @@ class Reads:
     trees: frozenset[str] = frozenset()
     facts: frozenset[str] = frozenset()
     archives: frozenset[str] = frozenset()
+    entries: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
     all_variables: bool = False
     path: bool = False
     tools: bool = False
@@ -72,6 +77,11 @@ class Reads:
 
     def __len__(self) -> int:
         return sum(len(getattr(self, name)) for name in _SETS)
+
+    @property
+    def outside(self) -> Reads:
+        """What has been read besides the project."""
+        return replace(self, entries=frozenset(), kinds=frozenset(), names=frozenset())
 
     def to_json(self) -> dict[str, Any]:
         """Return what is not empty, as plain data."""

@@ -41,6 +41,11 @@ _HOOKS = ("_PYPROJECT_HOOKS_BUILD_BACKEND", "PEP517_BUILD_BACKEND")
 #: Goes through the directories above a project, up to the root, for ``.egg-info``; modules that lie between.
 _SEEKER = "setuptools_scm._integration._discover"
 _LISTING = ("os", "posixpath", "genericpath", "pathlib", "pathlib._local", "pathlib._abc", "pathlib._os")
+#: Functions that list directories for others, and such as take from the list what a pattern says.
+_PASSING = (("glob", "_iterdir"), ("glob", "_listdir"), ("os", "walk"), ("os", "_walk"))
+_GLOBS = (("glob", "_glob1"), ("setuptools.glob", "glob1"))
+#: Where setuptools looks for what belongs into a list of sources.
+_SDIST = ("setuptools._distutils.command.sdist", "distutils.command.sdist")
 #: Functions of :mod:`os` that say something of the process or the machine.
 _FACTS = (
     "cpu_count", "process_cpu_count", "sched_getaffinity", "umask", "getuid", "geteuid", "getgid", "getegid",
@@ -127,6 +132,13 @@ class _Recorder:
             "os.listdir": self.listed,
             "os.scandir": self.scanned,
             "os.mkdir": self.made_directory,
+            "os.chdir": self.touched,
+            "os.remove": self.touched,
+            "os.rmdir": self.touched,
+            "os.chmod": self.touched,
+            "os.chown": self.touched,
+            "os.truncate": lambda path, length: self.touched(path),
+            "os.utime": self.touched,
             "os.rename": self.moved,
             "os.link": self.moved,
             "os.symlink": self.linked,
@@ -227,7 +239,8 @@ class _Recorder:
     def looked_at(self, arguments: _Arguments, keywords: _Keywords) -> None:
         path = arguments[0] if arguments else keywords.get("path", keywords.get("fd"))
         if not self.is_passed_over(path):
-            self.safely(self.path, "state", path, keywords.get("dir_fd"))
+            kind = "kind" if _asks_for_kind() else "state"
+            self.safely(self.path, kind, path, keywords.get("dir_fd"))
 
     def is_passed_over(self, path: object) -> bool:
         """Return whether *path* is one of those that are no metadata, whatever stands there."""
@@ -264,12 +277,28 @@ class _Recorder:
             self.path("file", path)
 
     def listed(self, path: object = None) -> None:
-        if not self.looked_for_metadata(path):
+        if not self.looked_for_metadata(path) and not self.looked_for_names(path):
             self.path("list", path)
 
     def scanned(self, path: object = None) -> None:
-        if not self.looked_for_metadata(path):
+        if not self.looked_for_metadata(path) and not self.looked_for_names(path):
             self.path("scan", path)
+
+    def looked_for_names(self, path: object) -> bool:
+        """Note the pattern of the names that the directory at *path* is listed for, where it is known."""
+        pattern, reader = _sought()
+        name = self.named(path) if pattern else None
+        if name is None:
+            return False
+        try:
+            found = self.stat(name)
+            signature: object = (found.st_mode, found.st_size, found.st_mtime_ns, found.st_ino)
+        except (OSError, ValueError):
+            signature = None
+        if "names" + reader + pattern + name not in self.noted:
+            self.noted.add("names" + reader + pattern + name)
+            self.note("names", name, signature, pattern, reader)
+        return True
 
     def looked_for_metadata(self, path: object) -> bool:
         """Note the names of metadata in the directory at *path*, where that is all that it is listed for."""
@@ -297,6 +326,15 @@ class _Recorder:
                 self.stat(name)
             except OSError:
                 self.note("made", name)
+            else:
+                self.note("touch", name)
+
+    def touched(self, path: object, *rest: object) -> None:
+        """Note what is changed: whether that can be done tells what stands there."""
+        within = rest[-1] if rest and isinstance(rest[-1], int) else -1
+        name = self.named(path, _given(within))
+        if name is not None:
+            self.note("touch", name)
 
     def moved(self, source: object, target: object, within: object = -1, into: object = -1) -> None:
         self.path("file", source, _given(within))
@@ -514,6 +552,54 @@ def _seeks_metadata() -> bool:
             return bool(module == _SEEKER)
         frame = frame.f_back
     return False
+
+
+def _asks_for_kind() -> bool:
+    """Return whether it is asked at this moment what kind of thing stands somewhere, and nothing else of it."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("_HOOKS") is _HOOKS:
+        frame = frame.f_back
+    return (
+        frame is not None
+        and frame.f_globals.get("__name__") in ("genericpath", "posixpath")
+        and frame.f_code.co_name in ("exists", "isdir", "isfile", "islink", "lexists")
+    )
+
+
+def _sought() -> tuple[str, str]:
+    """Return the pattern of the names that a directory is listed for at this moment, and what for.
+
+    The pattern is empty where anything in the list may be taken; at its end stands ``/`` where only directories are.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module, function = frame.f_globals.get("__name__", ""), frame.f_code.co_name
+        if frame.f_globals.get("_HOOKS") is _HOOKS or (module, function) in _PASSING:
+            frame = frame.f_back
+        elif (module, function) in _GLOBS:
+            return _pattern(frame.f_locals.get("pattern")), _purpose(frame)
+        elif function == "_cs_path_exists" and module in _SDIST:
+            name = str(frame.f_locals.get("filename"))  # of which only is asked whether it is in the list
+            return "".join("[" + letter + "]" if letter in "[*?" else letter for letter in name), ""
+        elif (module, function) == ("setuptools.discovery", "_find_iter"):
+            return "*/", ""
+        else:
+            break
+    return "", ""
+
+
+def _pattern(found: object) -> str:
+    return found if isinstance(found, str) and "/" not in found else ""
+
+
+def _purpose(frame: FrameType | None) -> str:
+    """Return ``sources`` where a pattern is looked for by setuptools for its list of sources, and by nobody else."""
+    while frame is not None and frame.f_globals.get("__name__") in ("glob", "_distutils_hack.override"):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    found = frame.f_globals.get("__name__"), frame.f_code.co_name
+    return "sources" if found[0] in _SDIST and found[1] == "_add_defaults_optional" else ""
 
 
 def _given(descriptor: object) -> object:

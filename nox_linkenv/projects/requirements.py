@@ -26,6 +26,7 @@ _SETTINGS: Final = (
 #: Variables that lead git to another repository than the one around the project.
 _GIT: Final = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 _CONFIG_OPTIONS: Final = ("-C", "--config-settings", "--config-setting")
+_UNISOLATED: Final = "--no-build-isolation"
 #: Options that say whether distributions are taken as wheels or as sources; builds inherit them.
 _FORMATS: Final = ("--no-binary", "--only-binary")
 #: Features of pip that change neither how projects are built nor what is installed.
@@ -43,6 +44,7 @@ class Requested:
         config: settings for the build backends.
         listed: what requirement files have of local projects, and of options.
         verbatim: whether pip is to be asked with the arguments as they stand, and no wheels for the projects.
+        isolated: whether projects are built in environments of their own, and not in that of the session.
     """
 
     projects: tuple[LocalProject, ...]
@@ -51,6 +53,7 @@ class Requested:
     config: Mapping[str, str | list[str]]
     listed: Listed = field(default_factory=Listed)
     verbatim: bool = False
+    isolated: bool = True
 
     @property
     def local(self) -> frozenset[str]:
@@ -113,6 +116,7 @@ def find_projects(
         verbatim=bool(listed.projects)
         or any(option in (*_FORMATS, "-v", "--verbose") for _, option, _ in options)
         or any(name in ("no-binary", "only-binary", "verbose") for _, name, _ in settings),
+        isolated=not arguments.has(_UNISOLATED),
     )
 
 
@@ -124,7 +128,7 @@ def _config(arguments: Arguments) -> dict[str, str | list[str]]:
             raise UnmodelledError("a local project cannot have a hash")
         if option == "--use-feature" and value not in _FEATURES:
             raise UnmodelledError(f"{option} {value} may decide how distributions are built")
-        if kind is not Kind.BUILD or option == "--use-pep517" or option in _FORMATS:
+        if kind is not Kind.BUILD or option in ("--use-pep517", _UNISOLATED, *_FORMATS):
             continue
         name, separator, setting = (value or "").partition("=")
         if option not in _CONFIG_OPTIONS or not separator:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nox_linkenv.errors import StoreUnwritableError
 from nox_linkenv.projects.build_cache import digest_of
 from nox_linkenv.projects.reads import Reads
-from nox_linkenv.projects.widening import load_names, widen, wider_key
+from nox_linkenv.projects.widening import load_names, load_wider, widen
 from nox_linkenv.resolve.key import Unkeyable, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
@@ -89,9 +89,7 @@ class SourceBuilds:
         surroundings = self.surroundings()
         for item in items:
             key = self._key(item)
-            names = None if key is None else load_names(self.store, SOURCES.file(key), used=True)
-            wider = None if key is None else wider_key(key, names, surroundings)
-            build = None if wider is None else self.store.load(SOURCES.file(wider), parse_source)
+            build = None if key is None else load_wider(self.store, SOURCES, key, surroundings, parse_source)
             manifest = None if build is None else self.store.manifest(build[0])
             if build is not None and manifest is not None and manifest.version == item.version:
                 found[item.name] = SourceBuild(manifest, build[1])

@@ -8,6 +8,7 @@ Sources: the manuals of the shells, terminals and services that set the variable
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 import hashlib
 import json
@@ -18,12 +19,13 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
-from nox_linkenv.projects.looking import metadata_in
+from nox_linkenv.projects.looking import OWN, metadata_in
 from nox_linkenv.resolve.inputs import digest, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.reads import Reads
 
 __all__ = ["HARMLESS", "HARMLESS_PREFIXES", "MANY", "READ", "TOOLS", "Surroundings"]
@@ -95,15 +97,25 @@ class Surroundings:
         prefix: absolute path of the environment.
         installed: returns a digest of what is installed in it.
         now: seconds since the epoch.
+
+    Attributes:
+        tree: the project, where what was read of it is told apart.
     """
 
     def __init__(
         self, environ: Mapping[str, str], prefix: str, installed: Callable[[], str | None], now: float
     ) -> None:
+        self.tree: Tree | None = None
         self.environ = environ
         self.prefix = prefix
         self.installed = installed
         self.now = now
+
+    def of(self, tree: Tree) -> Surroundings:
+        """Return the same with the project as it is in *tree*."""
+        found = copy.copy(self)
+        found.tree = tree
+        return found
 
     def digest(self, reads: Reads) -> str:
         """Return the hexadecimal SHA-256 of all that *reads* names, as it is now, with the names."""
@@ -133,7 +145,7 @@ class Surroundings:
             yield "a program on PATH", self._commands
         yield from ((path, _content(path)) for path in sorted(reads.files))
         yield from ((f"what is at {path}", _state(path)) for path in sorted(reads.states))
-        yield from ((f"the list of {path}", _names(path)) for path in sorted(reads.lists))
+        yield from ((f"the list of {path}", self._names(path)) for path in sorted(reads.lists))
         yield from ((f"the metadata in {path}", metadata_in(path)) for path in sorted(reads.metadata))
         yield from ((f"what is in {path}", _entries(path)) for path in sorted(reads.scans))
         yield from ((f"the content of {path}", _tree(path)) for path in sorted(reads.trees))
@@ -143,8 +155,19 @@ class Surroundings:
             yield "the environment's path", self.prefix
         if reads.installed:
             yield "what is installed", self.installed()
+        if self.tree is not None:
+            from nox_linkenv.projects.inside import values_inside
+
+            yield from values_inside(self.tree, reads)
         if reads.date:
             yield "the date", [time.strftime("%F", when) for when in (time.gmtime(self.now), time.localtime(self.now))]
+
+    def _names(self, path: str) -> object:
+        """Return what is in the directory at *path*; in the environment, without what is there from time to time."""
+        names = _names(path)
+        if not isinstance(names, list) or not path.startswith(f"{self.prefix}/"):
+            return names
+        return [name for name in names if name != "__pycache__" and not name.startswith(OWN)]
 
     @functools.cached_property
     def path(self) -> list[str]:

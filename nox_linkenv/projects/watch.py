@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.projects import recorder
+from nox_linkenv.projects.looking import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,8 +20,6 @@ __all__ = ["Note", "Watch", "standard_library"]
 
 #: A kind, and what it is about.
 Note = tuple[object, ...]
-#: Comes before other files of its kind in the order in which ``site`` reads them.
-_PTH: Final = "0_linkenv_watch.pth"
 #: A module's stored bytecode may have been cut off by a full disk, which Python then does not get over itself.
 _LOAD: Final = """\
 try:
@@ -44,15 +43,19 @@ class Watch:
         directory: an absolute path of a directory for the notes, which nothing else uses.
         inert: absolute paths of directories whose content does not count.
         every: whether all interpreters count, and not only those that run a build.
+        within: whether another one may watch the same environment meanwhile, which then does not see this build.
     """
 
-    def __init__(self, site_packages: Sequence[str], directory: str, inert: Iterable[str], *, every: bool) -> None:
+    def __init__(
+        self, site_packages: Sequence[str], directory: str, inert: Iterable[str], *, every: bool, within: bool = False
+    ) -> None:
         """Prepare to watch.
 
         Raises:
             OSError: the directory for the notes cannot be written.
         """
-        self._pth = os.path.join(site_packages[0], _PTH)
+        # The first one that is read watches: see the end of the recorder.
+        self._pth = os.path.join(site_packages[0], f"{OWN}{'build' if within else 'watch'}.pth")
         self._record = os.path.join(directory, "record")
         path = os.path.join(directory, "recorder.py")
         paths = dict.fromkeys(f"{place}/" for place in (directory, *inert))

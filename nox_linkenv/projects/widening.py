@@ -11,15 +11,20 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from nox_linkenv.projects.reads import NOTHING, Reads
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nox_linkenv.projects.surroundings import Surroundings
     from nox_linkenv.store import Store
+    from nox_linkenv.store.layout import Directory
 
-__all__ = ["Widened", "load_names", "parse_names", "widen", "wider_key"]
+__all__ = ["Widened", "load_names", "load_wider", "parse_names", "widen", "wider_key"]
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,24 @@ def parse_names(data: dict[str, Any]) -> Reads | None:
 def wider_key(key: str, names: Reads | None, surroundings: Surroundings) -> str | None:
     """Return the second key for the first *key*, whose file has *names*; ``None`` where nothing is kept for it."""
     return None if names is None else _key(key, names, surroundings)
+
+
+def load_wider(
+    store: Store, directory: Directory, key: str, surroundings: Surroundings, parse: Callable[[Any], _T]
+) -> _T | None:
+    """Return the entry of *directory* with the first *key* in these *surroundings*, which is used now.
+
+    Either of its two files is brought from the remote store where this one lacks it.
+    """
+    name = directory.file(key)
+    names = load_names(store, name, used=True)
+    if names is None and store.seek(name):
+        names = load_names(store, name, used=True)
+    if names is None:
+        return None
+    name = directory.file(_key(key, names, surroundings))
+    found = store.use(name, parse)
+    return store.use(name, parse) if found is None and store.seek(name) else found
 
 
 def widen(key: str, before: Reads | None, reads: Reads, surroundings: Surroundings) -> Widened:

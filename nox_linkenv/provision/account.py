@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nox_linkenv.provision.policy import Origin
+from nox_linkenv.provision.policy import Creation
 from nox_linkenv.resolve.request import Source
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def account(sessions: Iterable[Session]) -> Account:
     """Add up what the *sessions* took."""
     sessions = list(sessions)
     makings = [session.made for session in sessions if session.made is not None]
-    made = [making for making in makings if making.origin != Origin.KEPT.value]
+    made = [making for making in makings if making.origin != Creation.KEPT.value]
     installs = [install for session in sessions for install in session.installs]
     compared = list(_compared(installs))
     return Account(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nox_linkenv.provision.policy import Origin
+from nox_linkenv.provision.policy import Creation
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nox_linkenv.resolve.request import Outcome
     from nox_linkenv.store.journal import Installed, Session
 
@@ -20,44 +22,50 @@ class Draft:
         opened: when the environment was first thought of, in seconds since the epoch.
 
     Attributes:
-        origin: how the environment came to stand.
+        creation: how the environment came to stand.
         making: seconds that took.
         volume: bytes of its files that were linked, and that were copied.
-        outcomes: what became of the requests.
+        outcomes: what became of the requests; see :meth:`add`.
     """
 
     def __init__(self, opened: float) -> None:
         self.opened = opened
-        self.origin = Origin.KEPT
+        self.creation = Creation.KEPT
         self.making = 0.0
         self.volume = (0, 0)
         self.outcomes: list[Outcome] = []
+        self._arguments: list[Sequence[str]] = []
+
+    def add(self, arguments: Sequence[str], outcome: Outcome) -> None:
+        """Add the *outcome* of a request with these *arguments* of ``pip install``."""
+        self.outcomes.append(outcome)
+        self._arguments.append(arguments)
 
     def session(
-        self, *, host: str, project: str, name: str, prefix: str, ended: float, by_virtualenv: str | None
+        self, *, run: str, host: str, project: str, name: str, prefix: str, ended: float, by_virtualenv: str | None
     ) -> Session:
         """Return what is to be written.
 
         Args:
-            host, project, name, prefix, ended: as in :class:`~nox_linkenv.store.journal.Session`.
+            run, host, project, name, prefix, ended: as in :class:`~nox_linkenv.store.journal.Session`.
             by_virtualenv: why virtualenv made the environment, in one clause.
         """
-        from nox_linkenv.store.journal import RUN, Made, Session
+        from nox_linkenv.store.journal import Made, Session
 
         return Session(
-            run=RUN,
+            run=run,
             host=host,
             project=project,
             name=name,
             prefix=prefix,
             began=self.opened,
             ended=ended,
-            made=Made(self.origin.value, by_virtualenv, round(self.making, 4), *self.volume),
-            installs=tuple(map(_installed, self.outcomes)),
+            made=Made(self.creation.value, by_virtualenv, round(self.making, 4), *self.volume),
+            installs=tuple(map(_installed, self.outcomes, self._arguments)),
         )
 
 
-def _installed(outcome: Outcome) -> Installed:
+def _installed(outcome: Outcome, arguments: Sequence[str]) -> Installed:
     from nox_linkenv.store.journal import Installed
 
     return Installed(
@@ -69,4 +77,5 @@ def _installed(outcome: Outcome) -> Installed:
         linked=outcome.linked,
         copied=outcome.copied,
         inputs=outcome.course.inputs,
+        arguments=tuple(arguments),
     )

@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.progress import ASKING, doing
-from nox_linkenv.projects.build_cache import metadata_fields
 from nox_linkenv.projects.declared import Declared, read_declared
+from nox_linkenv.projects.metadata import metadata_fields
 from nox_linkenv.projects.substitutes import read_report_for, with_substitutes
 from nox_linkenv.store.temporary import temporary_directory
 

@@ -6,6 +6,7 @@ import itertools
 import os
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from nox_linkenv.env.assembly.apply import LinkApplier
@@ -26,8 +27,8 @@ from nox_linkenv.errors import CaptureError, EnvError, StoreUnwritableError
 from nox_linkenv.linking.trace import trace
 from nox_linkenv.provision.draft import Draft
 from nox_linkenv.provision.gc_pause import without_collector
-from nox_linkenv.provision.policy import Origin, Policy
-from nox_linkenv.resolve.request import Outcome
+from nox_linkenv.provision.policy import Creation, Policy
+from nox_linkenv.resolve.request import Outcome, Source
 from nox_linkenv.store import Store
 from nox_linkenv.store.directories import ancestors, leading_outside
 from nox_linkenv.store.layout import Layout
@@ -80,6 +81,8 @@ class Environment:
         self.policy = policy or Policy()
         self.clock = clock
         self.store = open_store(settings)
+        if settings.remote and not settings.offline:
+            self.store.remote = partial(_seek, settings)
         self.trash: list[str] = []
         self.notes: list[str] = []
         #: Why it was made by virtualenv, or is not linked, though it should be, in one line.
@@ -141,7 +144,7 @@ class Environment:
             self.draft.making = time.perf_counter() - began
 
     def _ensure(self, interpreter: str, parameters: Sequence[str] | None, by_virtualenv: Callable[[], object]) -> bool:
-        self.draft.origin = Origin.LINKED
+        self.draft.creation = Creation.LINKED
         if parameters is not None:
             try:
                 if self.create(interpreter, parameters):
@@ -150,7 +153,7 @@ class Environment:
                 trace("made by virtualenv", reason=str(error))
                 self.not_linked = _in_one_line(f"virtualenv makes the environment: {error}")
         self._clear(None)
-        self.draft.origin = Origin.VIRTUALENV
+        self.draft.creation = Creation.VIRTUALENV
         by_virtualenv()
         try:
             self.adopt(interpreter)
@@ -188,7 +191,7 @@ class Environment:
         os.makedirs(f"{self.prefix}/{DIRECTORY}")
         if previous is not None:
             os.rename(previous, donor_of(self.prefix))
-            self.draft.origin = Origin.RECYCLED
+            self.draft.creation = Creation.RECYCLED
         with block_removal(self.store, self.assembler):
             return self._assemble(name, skeleton, interpreter, parameters)
 
@@ -362,7 +365,7 @@ class Environment:
         from nox_linkenv.progress import doing, shown
 
         self.policy.capturing(self.store)
-        self.draft.origin = Origin.CAPTURED
+        self.draft.creation = Creation.CAPTURED
         what = f"capturing what virtualenv makes for {os.path.basename(interpreter)}"
         with shown(self.policy.display()), doing(what):
             return capture_as(name, self.store, interpreter, parameters, again=again)
@@ -426,6 +429,10 @@ class Environment:
         closing = close(*where, began=self.began, untouched=untouched, read=self._read)
         closing.messages.extend(self.store.told())
         closing.tasks.trash.extend(self.trash)
+        made = any(outcome.course.source is not Source.REUSED for outcome in self.draft.outcomes)
+        closing.tasks.push = self.settings.writes_remote and made
+        if made or closing.tasks.rehash:
+            closing.tasks.max_size = self.settings.max_size
         self.trash = []
         self._read = {}
         if self.policy.host:
@@ -437,6 +444,7 @@ class Environment:
         from nox_linkenv.store.journal import append
 
         session = self.draft.session(
+            run=self.policy.run(),
             host=self.policy.host,
             project=self.policy.project_directory(),
             name=self.session,
@@ -460,6 +468,12 @@ class Environment:
         schedule(self.store, closing.tasks)
         self.policy.closed(closing.tasks)
         return closing.messages
+
+
+def _seek(settings: Settings, store: Store, names: Sequence[str]) -> bool:
+    from nox_linkenv.remote.reading import reader_of
+
+    return reader_of(settings).seek(store, names)
 
 
 def _in_one_line(text: str) -> str:

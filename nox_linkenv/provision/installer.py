@@ -37,7 +37,7 @@ def install(environment: Environment, request: Request, pip: Pip) -> Outcome:
         outcome = _as_before(environment, keys, pip) or _in_turn(environment, keys, pip)
     told = environment.store.told()
     outcome = replace(outcome, warnings=(*told, *outcome.warnings), seconds=time.perf_counter() - began)
-    environment.draft.outcomes.append(outcome)
+    environment.draft.add(request.arguments, outcome)
     return outcome
 
 
@@ -119,7 +119,24 @@ def _in_turn(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
 
         environment.policy.asking(environment.store)
         with in_turn(environment.store, keys.full.digest) as waited:
-            return (_as_before(environment, keys, pip) if waited else None) or _anew(environment, keys, pip)
+            more = _brought(environment, keys, keys.full.digest) or waited
+            return (_as_before(environment, keys, pip) if more else None) or _anew(environment, keys, pip)
+
+
+def _brought(environment: Environment, keys: RequestKeys, digest: str) -> bool:
+    """Have the answer to the request with the key *digest* brought from the remote store; return whether it was.
+
+    One that is here is too old, or cannot be carried out: the other store's may be newer.
+    """
+    store = environment.store
+    if store.remote is None:
+        return False
+    from nox_linkenv.projects.widening import load_names, wider_key
+
+    came = store.seek(resolution_name(digest))
+    names = load_names(store, resolution_name(digest), used=True)
+    wider = None if names is None else wider_key(digest, names, keys.surroundings())
+    return (wider is not None and store.seek(resolution_name(wider))) or came
 
 
 def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:

@@ -101,10 +101,13 @@ class RequestKeys:
             return time
         if settings.resolution_age <= 0 or not settings.renew:
             return None
-        if self.arguments is not None and self.arguments.has("--uploaded-prior-to"):
+        from nox_linkenv.resolve.record import is_timed
+        from nox_linkenv.resolve.renewal import NotRenewedError, renew
+
+        options = [] if self.arguments is None else self.arguments.options
+        if any(is_timed(option.removeprefix("--"), value or "") for _, option, value in options):
             self.not_reused = "the resolution is too old, and what pip takes depends on the time"
             return None
-        from nox_linkenv.resolve.renewal import NotRenewedError, renew
 
         indexes = self.full.indexes if isinstance(self.full, Key) else ()
         try:
@@ -122,7 +125,7 @@ class RequestKeys:
         finally:
             upcoming = self._environment.policy.upcoming()
             if upcoming:
-                from nox_linkenv.provision.ahead import ask_ahead
+                from nox_linkenv.provision.ahead.pages import ask_ahead
 
                 age = settings.resolution_age
                 ask_ahead(self._environment.store, upcoming, self.request.environ, indexes, age=age)

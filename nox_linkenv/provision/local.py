@@ -20,7 +20,14 @@ from nox_linkenv.env.planning import Installable
 from nox_linkenv.errors import ResolutionError, WheelError
 from nox_linkenv.progress import ASKING, doing
 from nox_linkenv.projects.backend import BackendError, read_build_system
-from nox_linkenv.projects.build_cache import Build, ProjectResolution, ResolvedPart, load_project_resolution, write
+from nox_linkenv.projects.build_cache import (
+    Build,
+    ProjectResolution,
+    ResolvedPart,
+    load_project_resolution,
+    metadata_digest,
+    write,
+)
 from nox_linkenv.projects.build_target import BuildTarget
 from nox_linkenv.projects.builder import CHANGED, ProjectBuilder, unchanged_but_products
 from nox_linkenv.projects.elsewhere import moved_resolution, shared_resolution
@@ -186,9 +193,12 @@ class _LocalRequest:
             BackendError, RefusedError: this is left to pip.
         """
         with pip_builds(self.environment, self.keys) as watched:
-            with watched.watched(), self._asked_early() as early:
+            apart = self.pip.apart()
+            with watched.watched(), self._asked_early(apart) as early:
                 builds = self._builds()
                 answered = None if early is None else early.taken(builds[0])
+            if answered is not None:
+                self.pip.count(apart)
             watched.tree = self._tree_as_built()
             return self._from_pip(builds, answered, watched)
 
@@ -205,7 +215,7 @@ class _LocalRequest:
         if answered is None:
             with watched.watched():
                 answered = self._answered(builds) or self._dry_run.ask(self.pip)
-        watched.finish(0)
+        watched.finish(0, known=[] if answered is None else self._made_alike(answered.resolved, builds))
         if answered is None:
             return Outcome((), FAILED)
         self.environment.notes.extend(answered.notes)
@@ -221,6 +231,8 @@ class _LocalRequest:
         others = [item for item in resolved if item.origin not in local]
         if self.key.requested.config and any(item.origin is not Origin.WHEEL for item in others):
             raise BackendError("settings for build backends are given for more than it")
+        if not self.key.requested.isolated and any(item.origin is not Origin.WHEEL for item in others):
+            raise BackendError("more than it is built without isolation")
         names = {projects[project.path].name: at for at, project in enumerate(self.key.requested.projects)}
         request, listed = self.keys.request, self.key.requested.listed.options
         arguments = Arguments(self.arguments.requirements, [*self.arguments.options, *listed])
@@ -249,8 +261,8 @@ class _LocalRequest:
         found = ProjectResolution(now, tuple(parts), reads, answered.reading, pip_seconds=self.pip.seconds)
         return self._install(found, builds, course, new=True)
 
-    def _asked_early(self) -> AbstractContextManager[EarlyAnswer | None]:
-        return asked_early(self.environment, self.key.requested, self.keys.request, self._dry_run, self.pip)
+    def _asked_early(self, pip: TimedPip) -> AbstractContextManager[EarlyAnswer | None]:
+        return asked_early(self.environment, self.key.requested, self.keys.request, self._dry_run, pip)
 
     @property
     def _dry_run(self) -> DryRun:
@@ -277,6 +289,19 @@ class _LocalRequest:
 
         return self._dry_run.run(run, lambda text: read_report_for(text, wheels, self.keys.request.directory))
 
+    def _made_alike(self, resolved: Sequence[Resolved], builds: Sequence[Build]) -> list[str]:
+        """Return the paths of the projects of which pip has made the same metadata as the wheels that were built have.
+
+        What else decides about them is known with the build: another checkout's is compared with these metadata.
+        """
+        seen = {os.path.realpath(item.path or ""): item.metadata for item in resolved if item.metadata}
+        pairs = zip(self.key.requested.projects, builds, strict=True)
+        return [
+            project.path
+            for project, build in pairs
+            if project.path in seen and metadata_digest(seen[project.path]) == build.metadata
+        ]
+
     def _local(self, item: Resolved, project: LocalProject, build: Build) -> ResolvedPart:
         manifest = self.store.manifest(build.wheel)
         if manifest is None or canonicalize_name(manifest.name) != canonicalize_name(item.name):
@@ -298,7 +323,7 @@ class _LocalRequest:
         ]
 
     def _build(self, project: LocalProject, tree: Tree) -> Build:
-        made = ProjectBuilder(self.target, self.key.requested, project).build(tree)
+        made = ProjectBuilder(self.target, self.key.requested, project).build(tree, self._nested(tree))
         if made.new:
             self.built.append(os.path.basename(project.path))
         self.not_kept = self.not_kept or made.not_kept

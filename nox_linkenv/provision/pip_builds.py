@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Final
 
-from nox_linkenv.projects.looking import Watched
+from nox_linkenv.projects.looking import Watched, within
 from nox_linkenv.projects.notes import Kind, UnsettledError, reads_of
 from nox_linkenv.projects.product import look_through
 from nox_linkenv.projects.reads import NOTHING, UNKNOWN, Reads
@@ -15,7 +15,7 @@ from nox_linkenv.resolve.pip_config import keeps_wheels
 from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.provision.environment import Environment
@@ -67,11 +67,13 @@ class PipBuilds:
                 stack.enter_context(self._watch)
             yield
 
-    def finish(self, builds: int) -> Reads:
+    def finish(self, builds: int, *, known: Collection[str] = ()) -> Reads:
         """Take in what has been noted since this was last called.
 
         Args:
             builds: how many projects pip must have built meanwhile.
+            known: real paths of projects of which it is known otherwise what pip has made of them: where nothing else
+                was built, what was read counts for nothing.
 
         Returns:
             What these builds have read.
@@ -83,13 +85,16 @@ class PipBuilds:
         notes, self._seen = notes[self._seen :], len(notes)
         watched = Watched(self._environment.prefix, self._keys.request.environ, self.tree, by_pip=True)
         try:
-            reads = reads_of(notes, watched)
+            reads = reads_of(notes, watched).outside
         except UnsettledError:
             self.lasting = False
             return UNKNOWN
         if reads.unseen and not self._keeps:
             self.lasting = False
-        if len({note[1] for note in notes if note[0] == Kind.START.value}) < builds:
+        places = {str(note[1]) for note in notes if note[0] == Kind.START.value}
+        if places and all(any(within(place, project) is not None for project in known) for place in places):
+            reads = NOTHING
+        if len(places) < builds:
             reads |= UNKNOWN  # pip has had a wheel of it, or has built it where nothing is watched
         self.reads |= reads
         return reads

@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
+    from nox_linkenv.config import Settings
     from nox_linkenv.env.receipt import Receipt
     from nox_linkenv.maintenance.background import Tasks
     from nox_linkenv.progress import Display
     from nox_linkenv.projects.fingerprint import Tree
     from nox_linkenv.projects.requirements import LocalProject
+    from nox_linkenv.provision.ahead.leader import Ahead, Leader, Queue
     from nox_linkenv.resolve.request import Request
     from nox_linkenv.store import Store
     from nox_linkenv.store.journal import Session
 
-__all__ = ["Cleared", "Origin", "Policy"]
+__all__ = ["Cleared", "Creation", "LeadingPolicy", "Policy"]
 
 
-class Origin(enum.Enum):
+class Creation(enum.Enum):
     """How an environment came to stand."""
 
     LINKED = "linked"
@@ -56,6 +58,12 @@ class Policy:
     """
 
     host: ClassVar[str] = ""
+
+    def run(self) -> str:
+        """Return the name in the journal of the run that these environments are made in."""
+        from nox_linkenv.store.journal import RUN
+
+        return RUN
 
     def project_directory(self) -> str:
         """Return the absolute path of the directory of the project whose environments these are."""
@@ -129,3 +137,54 @@ class Policy:
         Where nobody has decided to see the project as it was, there is none: such a build is not kept.
         """
         return None
+
+
+class LeadingPolicy(Policy):
+    """The decisions of a host that knows its next sessions: what one of them misses is had ahead for the others.
+
+    Args:
+        prefix, settings: absolute path and settings of the environment.
+
+    Attributes:
+        ahead: what is done ahead in this run, once something has been missing.
+    """
+
+    ahead: ClassVar[Ahead | None] = None
+
+    def __init__(self, prefix: str, settings: Settings) -> None:
+        self._prefix = prefix
+        self._settings = settings
+        self._requests: list[Request] = []
+        self._leader: Leader | None = None
+
+    def queue(self) -> Queue | None:
+        """Return the sessions that come after this one, ``None`` where nothing is to be done for them."""
+        return None
+
+    def capturing(self, store: Store) -> None:
+        if (leader := self._leading(store)) is not None:
+            leader.capturing()
+
+    def asking(self, store: Store) -> None:
+        if (leader := self._leading(store)) is not None:
+            leader.asking()
+
+    def installing(self, request: Request) -> AbstractContextManager[None]:
+        if self._leader is None:
+            self._requests.append(request)
+        else:
+            self._leader.installing(request)
+        return super().installing(request)
+
+    def closed(self, tasks: Tasks) -> None:
+        if self._leader is not None:
+            self._leader.closed(tasks)
+
+    def _leading(self, store: Store) -> Leader | None:
+        """Return what works for the sessions to come, of which nothing is loaded before something is missing."""
+        if self._leader is None and self._settings.ahead and (queue := self.queue()) is not None:
+            from nox_linkenv.provision.ahead.leader import Ahead, Leader
+
+            LeadingPolicy.ahead = LeadingPolicy.ahead or Ahead(store, queue.command())
+            self._leader = Leader(LeadingPolicy.ahead, self._prefix, self._settings, queue, self._requests)
+        return self._leader

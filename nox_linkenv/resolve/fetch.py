@@ -12,6 +12,7 @@ from nox_linkenv.errors import UnsupportedWheelError, WheelError
 from nox_linkenv.progress import doing
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind
 from nox_linkenv.resolve.report import Origin, Resolved
+from nox_linkenv.store.layout import WHEELS
 from nox_linkenv.store.temporary import temporary_directory
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def fetch(
         UnsupportedWheelError: none is, but one is odd.
         StoreUnwritableError: the store cannot be written.
     """
+    _seek(store, wanted)
     found: dict[str, Manifest] = {}
     here: dict[str, Path] = {}
     missing: list[Resolved] = []
@@ -83,7 +85,8 @@ def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, dir
 
 
 def wheels_to_have(store: Store, resolved: Sequence[Resolved], directory: Path) -> list[Resolved]:
-    """Return the wheels of *resolved* which neither the store has nor *directory*."""
+    """Return the wheels of *resolved* which neither the store has, nor the remote store, nor *directory*."""
+    _seek(store, [item for item in resolved if not (directory / item.file_name).is_file()])
     return [
         item
         for item in resolved
@@ -92,6 +95,13 @@ def wheels_to_have(store: Store, resolved: Sequence[Resolved], directory: Path) 
         and store.manifest(item.sha256) is None
         and not (directory / item.file_name).is_file()
     ]
+
+
+def _seek(store: Store, items: Sequence[Resolved]) -> None:
+    """Have the wheels of *items* which the store lacks brought from the remote store, all at once."""
+    if store.remote is not None:
+        digests = [item.sha256 for item in items if item.origin is Origin.WHEEL and item.sha256]
+        store.seek(*(WHEELS.file(digest) for digest in digests if store.manifest(digest) is None))
 
 
 def store_downloaded(store: Store, resolved: Sequence[Resolved], directory: Path) -> tuple[str, ...]:

@@ -123,6 +123,7 @@ def request_key(
     facts: Interpreter,
     installed: str,
     local: Collection[str] = (),
+    builds: bool = True,
 ) -> Key | Unkeyable:
     """Return the key of a request, or why it has none.
 
@@ -139,8 +140,9 @@ def request_key(
         facts: about the environment's interpreter and its pip.
         installed: digest of what is installed in the environment.
         local: what requirement files have of local projects, as it is written there: these are keyed elsewhere.
+        builds: whether distributions may be built for the answer, and what they are built with counts.
     """
-    collector = _Collector(directory, environ, local)
+    collector = _Collector(directory, environ, local, builds=builds)
     try:
         collector.archives(arguments)
         named = without_file_names(verbatim, is_numbered) if arguments.names_files() else verbatim
@@ -172,13 +174,15 @@ class _Collector:
         directory: absolute path of the directory that pip would run in.
         environ: all variables that pip would run with.
         local: what requirement files have of local projects.
+        builds: whether distributions may be built for the answer.
     """
 
-    def __init__(self, directory: str, environ: Mapping[str, str], local: Collection[str]) -> None:
+    def __init__(self, directory: str, environ: Mapping[str, str], local: Collection[str], *, builds: bool) -> None:
         self.inputs = Inputs(directory)
         self.directory = self.inputs.directory
         self.environ = environ
         self.local = local
+        self.builds = builds
         self.movable: dict[str, str] = {}  # arguments that name archives -> name of the archive
         self.replaces = False
         self._alone = False  # whether wheels that are at hand are all there is to be installed
@@ -226,7 +230,7 @@ class _Collector:
 
     def arguments(self, arguments: Arguments) -> None:
         for kind, option, value in arguments.options:
-            if option == "--no-build-isolation":
+            if option == "--no-build-isolation" and self.builds:
                 raise UnkeyableError(_REFUSED["no-build-isolation"])
             if value is None:
                 continue

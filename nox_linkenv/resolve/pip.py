@@ -73,6 +73,15 @@ class TimedPip:
         self._pip = pip
         self.seconds: float | None = None
 
+    def apart(self) -> TimedPip:
+        """Return the same pip with a time of its own, for what may turn out to be of no use."""
+        return TimedPip(self._pip)
+
+    def count(self, other: TimedPip) -> None:
+        """Add the time of *other*, which was :meth:`apart`."""
+        if other.seconds is not None:
+            self.seconds = (self.seconds or 0.0) + other.seconds
+
     def ask(self, arguments: Sequence[str], *, record: str) -> bool:
         with self._timed():
             return self._pip.ask(arguments, record=record)

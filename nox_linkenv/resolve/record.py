@@ -10,12 +10,13 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from nox_linkenv.resolve.cache import Reading
 from nox_linkenv.resolve.inputs import UnkeyableError, veiled
 from nox_linkenv.resolve.pages import GONE, Page, PageState, save_state
-from nox_linkenv.resolve.pip_config import setting_name, settings_in
+from nox_linkenv.resolve.pip_config import setting_name, settings_of
 from nox_linkenv.resolve.report import Origin
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.report import Resolved
     from nox_linkenv.store import Store
 
-__all__ = ["ObstacleError", "means_digest", "note_reading", "plain_files", "read_record"]
+__all__ = ["ObstacleError", "is_timed", "means_digest", "note_reading", "plain_files", "read_record"]
 
 #: Variables that say how pages are reached, and are not part of a request's key, in lower case.
 _MEANS: Final = frozenset(
@@ -34,10 +35,16 @@ _MEANS: Final = frozenset(
         "ssl_cert_dir", "netrc", "home",
     }
 )  # fmt: skip
-#: Settings of pip by which its answer changes though no page does.
-_TIMED: Final = frozenset({"uploaded-prior-to"})
+#: Setting of pip by which its answer changes though no page does, unless it names a moment for all time zones.
+_TIMED: Final = "uploaded-prior-to"
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{3,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 #: Settings of pip that say how pages are reached.
 _SETTINGS: Final = frozenset({"proxy", "no-proxy-env", "cert", "client-cert", "keyring-provider"})
+
+
+def is_timed(name: str, value: str) -> bool:
+    """Return whether pip's answer depends on when it is given, where its setting *name* has this *value*."""
+    return name == _TIMED and _MOMENT.fullmatch(value) is None
 
 
 class ObstacleError(Exception):
@@ -154,12 +161,11 @@ def _check(environ: Mapping[str, str], config: PipConfig, resolved: Sequence[Res
     Raises:
         ObstacleError: there is something.
     """
-    names = [setting_name(name[4:]) for name in environ if name.startswith("PIP_")]
     try:
-        names += [name for path, text in config.files() for name, _ in settings_in(path, text)]
+        settings = settings_of(environ, config)
     except UnkeyableError as error:
         raise ObstacleError(error.reason) from error
-    if not _TIMED.isdisjoint(names):
+    if any(is_timed(name, value) for _, name, value in settings):
         raise ObstacleError("what pip takes depends on the time")
     for item in resolved:
         remote = not item.url.startswith("file:")

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import enum
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
 from nox_linkenv.errors import ResolutionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Origin", "Resolved", "parse_report"]
+__all__ = ["FIELDS", "Origin", "Resolved", "parse_report"]
+
+#: Fields of METADATA that can change what else is installed.
+FIELDS: Final = ("Name", "Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
 
 
 class Origin(enum.Enum):
@@ -44,6 +47,8 @@ class Resolved:
         extras: requested extras, for an editable.
         commit: identifier of the VCS commit.
         moves: whether the same URL may stand for something else another time: a directory, a branch, a tag.
+        metadata: of a directory, what pip has found in METADATA that can change what else is installed: the values of
+            each of :data:`FIELDS`, sorted.
     """
 
     name: str
@@ -56,6 +61,7 @@ class Resolved:
     extras: tuple[str, ...]
     commit: str | None
     moves: bool = False
+    metadata: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def path(self) -> str | None:
@@ -134,4 +140,11 @@ def _resolved(item: Mapping[str, Any]) -> Resolved:
         extras=tuple(item.get("requested_extras", ())),
         commit=commit,
         moves="dir_info" in info or (commit is not None and info["vcs_info"].get("requested_revision") != commit),
+        metadata=_deciding(item["metadata"]) if "dir_info" in info else {},
     )
+
+
+def _deciding(metadata: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return the values of :data:`FIELDS` in the JSON form of *metadata* (PEP 566)."""
+    values = {name: metadata.get(name.lower().replace("-", "_"), []) for name in FIELDS}
+    return {name: sorted([value] if isinstance(value, str) else value) for name, value in values.items()}

@@ -37,6 +37,8 @@ _MOST: Final = 4 << 20
 #: The most characters of a reason.
 _REASON: Final = 240
 _DAY: Final = 86_400.0
+#: Seconds by which the clock of a filesystem may be behind the one that says when a session ended.
+_BEHIND: Final = 2.0
 _FLAGS: Final = (
     os.O_WRONLY
     | os.O_APPEND
@@ -45,15 +47,17 @@ _FLAGS: Final = (
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-#: User name and password in a URL.
-_USER: Final = re.compile(r"(?<=://)[^/\s@]*@")
+#: The most bytes of a request's arguments; of a longer one none are kept.
+_ARGUMENTS: Final = 1200
+#: User name and password in a URL, as far as whoever splits it would take them to go (RFC 3986, section 3.2).
+_USER: Final = re.compile(r"(?<=://)[^/\s?#]*@")
 
 
 class Made(NamedTuple):
     """How an environment came to stand.
 
     Args:
-        origin: value of a :class:`~nox_linkenv.provision.policy.Origin`.
+        origin: value of a :class:`~nox_linkenv.provision.policy.Creation`.
         reason: why virtualenv made it, in one clause; ``None`` where that needs no word.
         seconds: that it took.
         linked, copied: bytes of its files that were not written, and that were copied.
@@ -77,6 +81,7 @@ class Installed(NamedTuple):
         pip_seconds: that pip ran for it, now or when it gave the answer; ``None`` where that was not measured.
         linked, copied: bytes of its files that were not written, and that were copied.
         inputs: what differed from the last request at this place, the most telling first.
+        arguments: of ``pip install``, as they were given; none where they are too long.
     """
 
     source: str
@@ -87,6 +92,7 @@ class Installed(NamedTuple):
     linked: int
     copied: int
     inputs: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
 
 
 class Session(NamedTuple):
@@ -206,7 +212,7 @@ def read(layout: Layout, *, since: float = 0.0) -> list[Entry]:
     Args:
         since: in seconds since the epoch.
     """
-    return sorted((entry for entry in _entries(layout) if entry.time >= since), key=lambda entry: entry.time)
+    return sorted((entry for entry in _entries(layout, since) if entry.time >= since), key=lambda entry: entry.time)
 
 
 def clear(layout: Layout, *, before: float = float("inf")) -> None:
@@ -230,12 +236,7 @@ def _lines(entry: Entry) -> Iterator[bytes]:
     if isinstance(entry, Session):
         entry = entry._replace(
             made=None if entry.made is None else entry.made._replace(reason=_clause(entry.made.reason)),
-            installs=tuple(
-                install._replace(
-                    reason=_clause(install.reason), inputs=tuple(text[:_REASON] for text in install.inputs)
-                )
-                for install in entry.installs
-            ),
+            installs=tuple(map(_shown, entry.installs)),
         )
     line = f"{json.dumps(entry.to_json(), separators=(',', ':'))}\n".encode("ascii")
     if len(line) <= _LINE:
@@ -246,15 +247,28 @@ def _lines(entry: Entry) -> Iterator[bytes]:
         yield from _lines(entry._replace(made=None, installs=entry.installs[half:]))
 
 
+def _shown(install: Installed) -> Installed:
+    """Return *install* as it is kept."""
+    arguments = tuple(_USER.sub("", argument) for argument in install.arguments)
+    return install._replace(
+        reason=_clause(install.reason),
+        inputs=tuple(text[:_REASON] for text in install.inputs),
+        arguments=arguments if len(json.dumps(arguments)) <= _ARGUMENTS else (),
+    )
+
+
 def _clause(reason: str | None) -> str | None:
     """Return *reason* as it is kept: not too long, and without what only its reader may know."""
     return None if reason is None else _USER.sub("", reason)[:_REASON]
 
 
-def _entries(layout: Layout) -> Iterator[Entry]:
+def _entries(layout: Layout, since: float) -> Iterator[Entry]:
+    """Yield what the weeks have whose last line was written then or later."""
     directory = layout.directory(JOURNAL.name)
     for name in names_of(directory):
         try:
+            if os.lstat(f"{directory}/{name}").st_mtime < since - _BEHIND:
+                continue
             content = read_regular(f"{directory}/{name}", limit=_MOST)
         except OSError:
             continue
@@ -271,10 +285,19 @@ def _made(origin: Any, reason: Any, took: Any, linked: Any, copied: Any) -> Made
 
 
 def _installed(
-    source: Any, reason: Any, took: Any, count: Any, pip: Any, linked: Any, copied: Any, inputs: Any
+    source: Any,
+    reason: Any,
+    took: Any,
+    count: Any,
+    pip: Any,
+    linked: Any,
+    copied: Any,
+    inputs: Any,
+    words: Any = (),
 ) -> Installed:
     numbers = (_whole(count), measured(pip), _whole(linked), _whole(copied))
-    return Installed(string(source), optional(reason), seconds(took), *numbers, tuple(strings(inputs)))
+    texts = (tuple(strings(inputs)), tuple(strings(list(words))))
+    return Installed(string(source), optional(reason), seconds(took), *numbers, *texts)
 
 
 def _whole(value: Any) -> int:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, ReadWriteLock, Timeout
 
-from nox_linkenv.errors import StoreBusyError, StoreError
+from nox_linkenv.errors import StoreBusyError, StoreError, StoreUnwritableError
 from nox_linkenv.store.files import make_shared
 
 if TYPE_CHECKING:
@@ -102,17 +102,23 @@ def take_turn(layout: Layout, name: str, *, within: float) -> FileLock | None:
 
 @contextlib.contextmanager
 def _intact(layout: Layout) -> Iterator[None]:
-    """Say what to do where the lock of the store, which filelock keeps as a database, is damaged.
+    """Say what to do where the lock of the store, which filelock keeps as a database, is damaged or cannot be had.
 
     It is not replaced here: somebody else might do the same at the same time, and each would hold another lock.
     """
     try:
         yield
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError, ValueError) as error:  # the last where it can only be read
         path = layout.lock("store")
         odd = os.path.lexists(path) and (os.path.islink(path) or not os.path.isfile(path))
-        if isinstance(error, sqlite3.OperationalError) or (isinstance(error, OSError) and not odd):
-            raise  # it is locked, or the system refuses
+        if not odd and isinstance(error, OSError):
+            raise  # the system refuses, and says what
+        if not odd and isinstance(error, sqlite3.OperationalError | ValueError):
+            raise StoreUnwritableError(
+                f"The lock of the store cannot be had ({error})",
+                path=path,
+                remedy="See that the disk is neither full nor failing and that the lock can be written, and run again.",
+            ) from error
         raise StoreError(
             f"The lock of the store is damaged ({'it is no file' if odd else error})",
             path=path,

@@ -43,15 +43,18 @@ class Store:
 
     Attributes:
         losses: what was dropped because it was damaged, by its path, and why; see :meth:`told`.
+        remote: brings what it can of the notes of these names into this store, and returns whether there was any;
+            ``None`` where no store is shared with other machines.
     """
 
-    __slots__ = ("layout", "losses", "lower", "remarks")
+    __slots__ = ("layout", "losses", "lower", "remarks", "remote")
 
     def __init__(self, layout: Layout, lower: Sequence[Layout] = ()) -> None:
         self.layout = layout
         self.lower = tuple(lower)
         self.losses: dict[str, str] = {}
         self.remarks: list[str] = []
+        self.remote: Callable[[Store, Sequence[str]], bool] | None = None
 
     @classmethod
     def open(cls, root: Path | str, *, lower: Sequence[Path | str] = ()) -> Store:
@@ -67,7 +70,8 @@ class Store:
         """
         store = cls(Layout(os.path.abspath(root)), [Layout(os.path.abspath(path)) for path in lower])
         found, reason = described(store.layout)
-        if reason or found is None:  # what is there says the same
+        undescribed = found is None
+        if undescribed:  # what is there says the same
             found = max(formats(store.layout), default=None)
         if found is not None and found > FORMAT:
             raise StoreFormatError(
@@ -77,7 +81,7 @@ class Store:
                 f" Where no newer version has been, remove {store.layout.description}.",
             )
         refuse_links(store.layout)
-        if reason or found != FORMAT or not os.path.isdir(store.layout.staging):
+        if undescribed or found != FORMAT or not os.path.isdir(store.layout.staging):
             try:
                 with writing(store.layout, made=found is not None):
                     make_store(store.layout)
@@ -234,6 +238,13 @@ class Store:
                 pass  # a store that cannot be written is not pruned
             break
         return self.load(name, parse)
+
+    def seek(self, *names: str) -> bool:
+        """Have the notes *names* brought from the remote store, if there is one; return whether any was.
+
+        For where someone would otherwise be asked, or something built: it may take seconds.
+        """
+        return bool(names) and self.remote is not None and self.remote(self, names)
 
     def renew(self, name: str) -> None:
         """Make this the last use of the note *name*, which names no unit by whose last use it would be told."""

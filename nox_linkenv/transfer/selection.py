@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nox_linkenv.env.plan import Plan
 from nox_linkenv.env.skeleton import Skeleton
@@ -109,6 +109,12 @@ def select(store: Store, wanted: Wanted) -> Selection:
     return _Selecting(store, wanted).run()
 
 
+class _Read(NamedTuple):
+    """A note that could be read; some say nothing of what they refer to."""
+
+    entry: Carried | None
+
+
 class _Selecting:
     def __init__(self, store: Store, wanted: Wanted) -> None:
         self.store = store
@@ -136,38 +142,52 @@ class _Selecting:
     def _projects(self, ours: set[str]) -> None:
         """Take builds and answers: those used, those of the wheels *ours*, and what leads to them."""
         for directory in (BUILDS, ANSWERS):
-            for name in self._names(directory):
-                entry = self._read(name)
+            for name, entry in self._entries(directory):
                 since = self.wanted.loose if entry is None else self.wanted.since
                 if self._used(name) >= since or (entry is not None and not ours.isdisjoint(wheels_of(entry))):
-                    self._take(name, entry)
-        for name in self._names(SOURCES):
-            entry = self._read(name)
+                    self._take_read(name, entry)
+        for name, entry in self._entries(SOURCES):
             if self._used(name) >= self.wanted.loose if entry is None else self._has_all(wheels_of(entry)):
-                self._take(name, entry)
+                self._take_read(name, entry)
 
     def _answers(self) -> None:
         """Take the answers whose plans are taken, and what belongs to no plan and was used."""
-        for name in self._names(RESOLUTIONS):
-            entry = self._read(name)
+        for name, entry in self._entries(RESOLUTIONS):
             plan = entry.plan if isinstance(entry, CachedResolution) else None
             if self._used(name) >= self.wanted.loose if plan is None else plan in self.files:
-                self._take(name, entry)
+                self._take_read(name, entry)
         for name in self._names(INTERPRETERS):
             # What was found on a search cannot be read as facts: it is of use to one machine only.
             if self._used(name) >= self.wanted.loose and self.store.load(name, lambda data: "facts" in data):
                 self._take(name)
 
-    def _take(self, name: str, entry: Carried | None = None) -> bool:
-        """Take the note *name* with all that it refers to, if all of that is there; return whether it is taken."""
+    def _entries(self, directory: Directory) -> Iterator[tuple[str, Carried | None]]:
+        """Yield the notes in *directory*; one that cannot be read is left out, and said to be."""
+        for name in self._names(directory):
+            if (read := self._read(name)) is None:
+                self.lost.add(name)
+            else:
+                yield name, read.entry
+
+    def _take(self, name: str) -> bool:
+        """Take the note *name* with all that it refers to, if it and all of that is there; return whether it is taken.
+
+        What one could not read is left out, even if it can be read a moment later: nothing that it refers to has come.
+        """
         if name in self.files or name in self.lost:
             return name in self.files
-        entry = entry or self._read(name)
-        if self.store.find(name) is None or not all(map(self._is_there, files := list(files_of(entry)))):
+        if (read := self._read(name)) is None:
             self.lost.add(name)
             return False
+        return self._take_read(name, read.entry)
+
+    def _take_read(self, name: str, entry: Carried | None) -> bool:
+        """Do the same with a note that has been read as *entry*."""
+        if name in self.files or name in self.lost:
+            return name in self.files
+        files = list(files_of(entry))
         needed = [WHEELS.file(digest) for digest in wheels_of(entry)]
-        if not all(map(self._take, needed)):
+        if not all(map(self._is_there, files)) or not all(map(self._take, needed)):
             self.lost.add(name)
             return False
         self.files[name] = files
@@ -195,8 +215,10 @@ class _Selecting:
         self.selection.notes = notes
         self.selection.missing = sorted(self.lost)
 
-    def _read(self, name: str) -> Any:
-        return self.store.load(name, parser_of(name))
+    def _read(self, name: str) -> _Read | None:
+        """Return the note *name*, or ``None`` where it is not there or cannot be read."""
+        parse = parser_of(name)
+        return self.store.load(name, lambda data: _Read(parse(data)))
 
     def _names(self, directory: Directory) -> Iterator[str]:
         """Yield the names of the notes in *directory*, and of no lists beside them."""

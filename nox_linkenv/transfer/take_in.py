@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from nox_linkenv.transfer.container import Body
     from nox_linkenv.transfer.members import Carried
 
-__all__ = ["TakenIn", "take_in"]
+__all__ = ["TakenIn", "needed_by", "take_in"]
 
 #: Packs that are taken in at a time: each takes some 10 MB, and one process cannot do much more at once.
 _THREADS: Final = 8
@@ -44,6 +44,7 @@ _THREADS: Final = 8
 _MOST: Final = 64 << 20
 #: How a pyc begins (PEP 552): flags of zero, for one that names the time and size of its source.
 _PYC: Final = slice(4, 12)
+_HEAD: Final = 12
 
 
 @dataclass(slots=True)
@@ -184,7 +185,8 @@ class _TakingIn:
         with contextlib.ExitStack() as stack:
             stream = None if there else stack.enter_context(create(staged))
             for block in body.blocks(member.size):
-                head = head or block[:16]
+                if len(head) < _HEAD:  # a block may be a few bytes
+                    head += block[:_HEAD]
                 digest.update(block)
                 if stream is not None:
                     stream.write(block)
@@ -204,21 +206,12 @@ class _TakingIn:
 
     def _notes(self, pack: Pack) -> Iterator[_Staged]:
         """Yield the notes of *pack*, each read once, and written where nobody looks."""
-        with self.archive.body(pack) as body:
-            for member in self.archive.members(pack):
-                if member.size > _MOST:
-                    raise self.archive.damaged(f"{member.name} is larger than any note is")
-                content = b"".join(body.blocks(member.size))
-                try:
-                    entry = parse_note(member.name, content, parser_of(member.name))
-                except (NoteError, ValueError) as error:
-                    raise self.archive.damaged(f"in {member.name}, {error}") from error
-                self._check(member.name, entry)
-                path = f"{self.staging}/{hashlib.sha256(member.name.encode()).hexdigest()}"
-                with create(path) as stream:
-                    stream.write(content)
-                yield _Staged(member.name, path, tuple(_needed(entry)))
-            body.finish()
+        for name, content, entry in _read(self.archive, pack):
+            self._check(name, entry)
+            path = f"{self.staging}/{hashlib.sha256(name.encode()).hexdigest()}"
+            with create(path) as stream:
+                stream.write(content)
+            yield _Staged(name, path, tuple(_needed(entry)))
 
     def _check(self, name: str, entry: Carried | PageState | None) -> None:
         """Make sure that the files which the note *name* refers to are there, with the sizes that it says."""
@@ -255,6 +248,39 @@ class _TakingIn:
         else:
             publish_bytes(self.store.layout.staging, path, content)
             self.taken.notes += 1
+
+
+def needed_by(path: str) -> tuple[set[str], set[str]]:
+    """Return the names of the notes in the archive at *path*, and of those without which they are of no use.
+
+    Raises:
+        ArchiveError: it is damaged, or no archive.
+        OSError: it cannot be read.
+    """
+    archive = Archive(path)
+    names: set[str] = set()
+    needed: set[str] = set()
+    for pack in archive.packs:
+        if pack.contents is Contents.NOTES:
+            for name, _, entry in _read(archive, pack):
+                names.add(name)
+                needed.update(_needed(entry))
+    return names, needed - names
+
+
+def _read(archive: Archive, pack: Pack) -> Iterator[tuple[str, bytes, Carried | PageState | None]]:
+    """Yield the notes of *pack*: name, content, and what that is read as."""
+    with archive.body(pack) as body:
+        for member in archive.members(pack):
+            if member.size > _MOST:
+                raise archive.damaged(f"{member.name} is larger than any note is")
+            content = b"".join(body.blocks(member.size))
+            try:
+                entry = parse_note(member.name, content, parser_of(member.name))
+            except (NoteError, ValueError) as error:
+                raise archive.damaged(f"in {member.name}, {error}") from error
+            yield member.name, content, entry
+        body.finish()
 
 
 def _needed(entry: Carried | PageState | None) -> Iterator[str]:

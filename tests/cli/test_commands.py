@@ -185,7 +185,7 @@ def test_run_leaves_nothing(furnished: Site) -> None:
     prefix = Path(done.stdout.strip())
     assert prefix.parent == furnished.store / "throwaway"
     assert not prefix.exists()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # work of low priority, on a busy machine
     while list(prefix.parent.iterdir()):  # upkeep is removing it
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import pty
+import select
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +22,7 @@ from nox_linkenv.store.journal import Made, Session, append
 from nox_linkenv.store.roots import Root, register_root
 from tests.cli.tool import linkenv, say
 from tests.provision.tool import NOX, Site
+from tests.support.capabilities import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,14 +130,58 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def test_bash_completes_commands_options_and_names(here: Site) -> None:
-    _known(here)
-    (here.root / "bin").mkdir()
-    script = here.root / "bin" / "linkenv"
+def _with_the_command(site: Site) -> dict[str, str]:
+    """Return variables with which shells find the command; some sessions are known to it."""
+    _known(site)
+    (site.root / "bin").mkdir()
+    script = site.root / "bin" / "linkenv"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m nox_linkenv "$@"\n')
     script.chmod(0o755)
-    environ = {**here.environ, "LINKENV_STORE": str(here.store)}
-    environ["PATH"] = f"{script.parent}{os.pathsep}{environ['PATH']}"
+    path = f"{script.parent}{os.pathsep}{site.environ['PATH']}"
+    return {**site.environ, "LINKENV_STORE": str(site.store), "PATH": path}
+
+
+@pytest.mark.needs(Capability.FISH)
+def test_fish_completes_commands_and_names(here: Site) -> None:
+    environ = _with_the_command(here)
+    text = 'linkenv completion fish | source; complete -C "linkenv w"; complete -C "linkenv why t"'
+    command = ["fish", "--no-config", "-c", text]
+    done = subprocess.run(command, cwd=here.project, env=environ, capture_output=True, text=True, check=True)
+    assert [line.partition("\t")[0] for line in done.stdout.split("\n") if line] == [
+        "wait",
+        "warm",
+        "why",
+        "tests-3-12",
+    ]
+
+
+@pytest.mark.needs(Capability.ZSH)
+def test_zsh_completes_commands_and_names(here: Site) -> None:
+    environ = {**_with_the_command(here), "PS1": "> ", "TERM": "dumb"}
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(here.project)
+        os.execvpe("zsh", ["zsh", "-f", "-i"], environ)
+
+    def typed(text: str, *shown: str) -> None:
+        seen = ""
+        os.write(terminal, text.encode())
+        while not all(word in seen for word in shown):
+            assert select.select([terminal], [], [], 60)[0], (shown, seen)
+            seen += os.read(terminal, 4096).decode(errors="replace")
+
+    try:
+        typed('autoload -U compinit; compinit -D -u; eval "$(linkenv completion zsh)"; echo read\\y\n', "ready\r\n")
+        typed("linkenv w\t", "wait", "warm", "why")
+        typed("hy t\t", "tests-3-12")
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.close(terminal)
+        os.waitpid(process, 0)
+
+
+def test_bash_completes_commands_options_and_names(here: Site) -> None:
+    environ = _with_the_command(here)
 
     def complete(line: str) -> set[str]:
         command = ["bash", "--norc", "-c", _COMPLETE, "bash", line]

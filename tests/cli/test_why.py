@@ -71,6 +71,16 @@ def test_the_input_that_differed_is_named_with_what_to_do(project: Site) -> None
     assert "differs: requirements.txt changed (written" in said
     assert "what to do: Set PIP_PREFER_BINARY the same each time, or nowhere" in said
     assert "the last warm session in this environment: " in said
+    noxfile = project.project / "noxfile.py"
+    for old, new, told in (
+        ('"one")', '"one<2", "--pre")', "differs: the request has 'one<2' --pre, it had one"),
+        ('"--pre")', '"--pre", "three")', "differs: the request has three more"),
+        ('"one<2", "--pre"', '"--pre", "one<2"', "differs: the request's arguments stand in another order"),
+        ('"three")', ")", "differs: the request has three no more"),
+    ):
+        noxfile.write_text(noxfile.read_text().replace(old, new))
+        _nox(project)
+        assert told in say(project, "why")
     error = linkenv(project, "why", "test", code=1).stderr
     assert "'test'; tests may be meant" in error
 

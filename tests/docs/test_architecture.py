@@ -19,10 +19,12 @@ _PACKAGE: Final = "nox_linkenv"
 #: Modules that choose what is loaded: by the host, by the command, by whether a request was answered before.
 _CHOOSING: Final = ("nox_linkenv._hook", "nox_linkenv.cli", "nox_linkenv.provision.installer", "nox_linkenv.plugins")
 #: On the warm path of some requests: those with local projects, whose ``pyproject.toml`` is read only when it has
-#: changed, those in environments with another pip, which is watched only when it is not known yet, and those that are
-#: renewed, for which an index is asked only where nobody has just asked it.
+#: changed, and whose surroundings tell where a build has looked; those in environments with another pip, which is
+#: watched only when it is not known yet; and those that are renewed, for which an index is asked only where nobody
+#: has just asked it.
 _WARM_SOMETIMES: Final = frozenset(
     {
+        "nox_linkenv.projects.surroundings",
         "nox_linkenv.projects.tree_index",
         "nox_linkenv.env.interpreter.other_pip",
         "nox_linkenv.resolve.renewal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import re
 import subprocess
 from typing import TYPE_CHECKING
@@ -68,6 +69,19 @@ def test_block_is_valid(block: Block) -> None:
         case "sh":
             checked = subprocess.run(["bash", "-n"], input=block.text, check=False, capture_output=True, text=True)
             assert checked.returncode == 0, checked.stderr
+        case "json":
+            assert json.loads(block.text)
+        case "dockerfile":
+            lines = re.findall(r"^RUN (?:--mount=\S+ )?(.*)$", block.text, re.MULTILINE)
+            checked = subprocess.run(
+                ["bash", "-n"], input="\n".join(lines), check=False, capture_output=True, text=True
+            )
+            assert (bool(lines), checked.returncode) == (True, 0), checked.stderr
+        case "groovy":
+            assert block.text.count("{") == block.text.count("}")
+            (lines,) = re.findall(r"sh '''\n(.*?)'''", block.text, re.DOTALL)
+            checked = subprocess.run(["bash", "-n"], input=lines, check=False, capture_output=True, text=True)
+            assert checked.returncode == 0, checked.stderr
         case "text":
             pass
         case other:
@@ -77,3 +91,10 @@ def test_block_is_valid(block: Block) -> None:
 def test_what_builds_read_is_listed() -> None:
     page = (PROJECT / "docs" / "how-to" / "local-projects.md").read_text().partition("## What builds read")[2]
     assert set(re.findall(r"`([\w+-]+)`", page)) >= {*HARMLESS, *HARMLESS_PREFIXES, *TOOLS}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_tests_that_a_page_names_are_there(page: Path) -> None:
+    """What is said to be shown by a test is shown by one."""
+    named = set(re.findall(r"`(tests/[\w/.]+?)(?:::\w+)?`", page.read_text(encoding="utf-8")))
+    assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []

@@ -38,7 +38,7 @@ _STRACE: Final = ("strace", "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "500")
 #: Where a process is says nothing of the file.
 _AT: Final = re.compile(r"AT_FDCWD<[^>]*>, ")
 #: Seconds after which an operation hangs, on a machine that is busy and with every call looked at.
-_LONG: Final = 150
+_LONG: Final = 600
 #: What a user is told: what happened, and where or what to do.
 _TOLD: Final = re.compile(r"(?m)^linkenv: .{20,}")
 
@@ -85,7 +85,6 @@ class Operation:
         environ: variables.
         standing: whether the environment is right before it, and stays so all the time.
         makes: whether the environment is right after it, if it says that it has succeeded.
-        damaged: whether the store is damaged before, in a way that only its contents tell.
         told: whether a user sees what it says.
         stdin: what it reads.
     """
@@ -94,7 +93,6 @@ class Operation:
     environ: Mapping[str, str]
     standing: bool = False
     makes: bool = False
-    damaged: bool = False
     told: bool = True
     stdin: bytes = b""
 
@@ -198,8 +196,6 @@ class Ground:
         finished = operation.makes and (done.returncode == 0 or (receipt is not None and bool(receipt.plans)))
         if operation.standing or finished:
             self._right(where)
-        if operation.damaged:
-            self._verify(where)
         with no_hang(_LONG):
             place.session(["tiny"])
         self._right(where)

@@ -1,4 +1,7 @@
-"""Whatever becomes of a file of the store: the right environment or one clear error, no traceback, and no hang."""
+"""Whatever becomes of all files of a store at once: the right environment, no traceback, and no hang.
+
+Each kind by itself is tried in ``test_grid``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 
 from nox_linkenv.maintenance.rehash import rehash
 from nox_linkenv.store import Store
-from nox_linkenv.store.notes import NoteError
+from tests.maintenance.damages import DAMAGES
 from tests.maintenance.tool import no_hang, run_linkenv
 from tests.provision.tool import changed_objects
 from tests.support.notes import note_in, write_note
@@ -65,109 +68,6 @@ KINDS: Final[dict[str, Callable[[Place], list[Path]]]] = {
     "turn": _of("rehash/*.json"),
     "prebuilt tree": lambda place: list(place.site.base.glob("spares/*/*/.linkenv/*.state")),
 }
-#: Kinds of which every file can be told from what was written, without and with its content hashed.
-_VERIFIED: Final = {"manifest", "plan", "bytecode index", "skeleton", "resolution", "request", "root", "prebuilt tree"}
-_VERIFIED_BY_CONTENT: Final = {*_VERIFIED, "object", "bytecode"}
-
-
-def _truncated(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def _emptied(path: Path) -> None:
-    os.truncate(path, 0)
-
-
-def _flipped(path: Path) -> None:
-    """Change one bit, in another file of the same date: nothing but its content tells."""
-    status, content = path.stat(), bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    _replaced(path, bytes(content))
-    path.chmod(status.st_mode & 0o777)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def _another(path: Path) -> None:
-    """What is whole, and lies under another name."""
-    others = [other for other in sorted(path.parent.parent.rglob(f"*{path.suffix}")) if other != path]
-    wholes = [other.read_bytes() for other in others if other.is_file()]
-    _replaced(path, wholes[0] if wholes else b'{"links": [], "format": 2, "time": "x"}')
-
-
-def _mistyped(path: Path) -> None:
-    """What says that it is whole, and has other types than belong there; as :func:`_another` where nothing says so."""
-    try:
-        data = note_in(path)
-    except (NoteError, ValueError):
-        return _another(path)
-    other = {name: {"x": [value]} for name, value in data.items()} if isinstance(data, dict) else {"x": [1]}
-    path.unlink()
-    return write_note(path, other)
-
-
-def _nested(path: Path) -> None:
-    _replaced(path, b"[" * 300_000)
-
-
-def _replaced(path: Path, content: bytes) -> None:
-    path.unlink()
-    path.write_bytes(content)
-
-
-def _pipe(path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def _directory(path: Path) -> None:
-    path.unlink()
-    (path / "in it").mkdir(parents=True)
-
-
-def _endless(path: Path) -> None:
-    path.unlink()
-    path.symlink_to("/dev/zero")
-
-
-def _circle(path: Path) -> None:
-    path.unlink()
-    path.symlink_to(path.name)
-
-
-def _unreadable(path: Path) -> None:
-    """What a file of another user's, or on a failing disk, is like; to root nothing is unreadable."""
-    path.chmod(0)
-
-
-def _huge(path: Path) -> None:
-    """A gibibyte, nearly all of it holes."""
-    os.truncate(path, 1 << 30)
-
-
-def _given_away(path: Path) -> None:
-    """Another user's; only root can give."""
-    if os.geteuid() == 0:
-        os.chown(path, 12345, 12345, follow_symlinks=False)
-
-
-DAMAGES: Final = {
-    damage.__name__[1:]: damage
-    for damage in (
-        _truncated,
-        _emptied,
-        _flipped,
-        _another,
-        _mistyped,
-        _nested,
-        _pipe,
-        _directory,
-        _endless,
-        _circle,
-        _unreadable,
-        _huge,
-        _given_away,
-    )
-}
 
 
 @pytest.fixture
@@ -202,31 +102,6 @@ def _check(place: Place) -> None:
     assert Path(place.prefix, "bin", "hello").read_text() == f"#!{place.prefix}/bin/python\nprint('hello')\n"
     assert "VIRTUAL_ENV" in Path(place.prefix, "bin", "activate").read_text()
     assert done.closing.edited == []
-
-
-def _cell(place: Place, kind: str, name: str) -> None:
-    damage = DAMAGES[name]
-    assert _damage(place, kind, damage), f"there is no {kind}"
-    if name not in ("unreadable", "mistyped", "given_away"):  # whose digest is right
-        if kind in _VERIFIED:
-            assert run_linkenv(place.site, "verify") == 1
-        if kind in _VERIFIED_BY_CONTENT:
-            assert run_linkenv(place.site, "verify", "--full") == 1
-    for command in (["envs"], ["info"], ["du"], ["prune", "--dry-run"]):
-        assert run_linkenv(place.site, *command) == 0, command
-    _damage(place, kind, damage)  # what was found has been dropped
-    if kind in ("object", "bytecode") and name == "flipped":  # its date is as before: this is what verifying is for
-        assert run_linkenv(place.site, "verify", "--full", "--repair") == 0
-    _check(place)
-    _check(place)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DAMAGES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_cell(place: Place, kind: str, name: str) -> None:
-    _cell(place, kind, name)
-    assert changed_objects(place.site.base) == []
 
 
 @pytest.mark.parametrize("name", usually(DAMAGES, "flipped", "mistyped", "pipe", "endless", "given_away"))

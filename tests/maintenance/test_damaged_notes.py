@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.maintenance.test_damage import DAMAGES
+from tests.maintenance.damages import DAMAGES
 from tests.maintenance.tool import no_hang, run_linkenv
 from tests.projects.readers import CASES, World
 from tests.provision.tool import Place, Site, site

@@ -1,10 +1,13 @@
-"""Whatever operation a process is killed at, or refused by the system, the next run is right, and the store is well."""
+"""Whatever operation a process is killed at, or refused by the system, the next run is right, and the store is well.
+
+Here are what other programs do for it: pip, virtualenv, compilers, tar.  All that is done by a process itself is in
+``test_every_call``, at a tenth of the time.
+"""
 
 from __future__ import annotations
 
 import datetime
 import math
-import os
 import shutil
 import subprocess
 import sys
@@ -12,14 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.cli.tool import age, linkenv
+from tests.cli.tool import linkenv
 from tests.maintenance.faults import Fault, Ground, Operation, contents
 from tests.support.capabilities import Capability
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.provision.tool import Site
     from tests.support.reliability import Reliability
@@ -71,21 +73,6 @@ def _linking(site: Site) -> Operation:
     return Operation(_create(site), _environ(site), makes=True)
 
 
-def _recycling(site: Site) -> Operation:
-    """An environment stands there, which is taken over from; there are no spares."""
-    _session(site, times=2)
-    shutil.rmtree(site.base / "spares", ignore_errors=True)
-    return Operation(_create(site), _environ(site), makes=True)
-
-
-def _from_spares(site: Site) -> Operation:
-    """Trees of links made ahead are moved there."""
-    _session(site, times=2)
-    _gone(site)
-    assert list(site.base.glob("spares/*/*"))
-    return Operation(_create(site), _environ(site), makes=True)
-
-
 def _upkeep(site: Site) -> Operation:
     """What is done in the background after a session: compiling, making trees ahead, emptying trash."""
     _session(site)
@@ -104,57 +91,10 @@ def _upkeep(site: Site) -> Operation:
     return Operation(command, _environ(site), standing=True, told=False, stdin=tasks.dumps().encode())
 
 
-def _pruning(site: Site) -> Operation:
-    """One environment stands there; everything of another is not used any more."""
-    other = site.place("other")
-    other.session(["other"], run="import other.more")
-    shutil.rmtree(other.prefix)
-    _session(site)
-    age(site.base, 1000.0)
-    return Operation(_linkenv(site, "prune", "--unused", "--grace", "0s"), _environ(site), standing=True)
-
-
-def _pruning_all(site: Site) -> Operation:
-    """Nothing is used any more."""
-    _session(site, times=2)
-    _gone(site)
-    return Operation(_linkenv(site, "prune", "--older-than", "0s", "--grace", "0s"), _environ(site))
-
-
-def _repairing(site: Site) -> Operation:
-    """An object, a manifest, a plan and bytecode are damaged."""
-    _session(site, times=2)
-    _gone(site)
-    for pattern in ("objects/*/*", "bytecode/*/*/*", "plans/*/*.json", "wheels/*/*.json"):
-        files = (path for path in sorted(site.base.glob(pattern)) if path.stat().st_size > 200)
-        path = next((path for path in files if b"W = 2" in path.read_bytes()), None)
-        _change(path or next(path for path in sorted(site.base.glob(pattern)) if path.stat().st_size))
-    return Operation(_linkenv(site, "verify", "--full", "--repair"), _environ(site), damaged=True)
-
-
-def _change(path: Path) -> None:
-    """Change one bit, in another file of the same date."""
-    status, content = path.stat(), bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.unlink()
-    path.write_bytes(content)
-    path.chmod(status.st_mode & 0o777)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
 def _capturing(site: Site) -> Operation:
     """The store knows nothing: virtualenv is asked what it makes."""
     shutil.rmtree(site.store)
     return Operation(_create(site), _environ(site), makes=True)
-
-
-def _layering(site: Site) -> Operation:
-    """Another store is read, and this one gets what is new."""
-    _session(site)
-    _gone(site)
-    lower = site.root / "lower"
-    site.store.rename(lower)
-    return Operation(_create(site), _environ(site, LINKENV_LOWER_STORE=str(lower)), makes=True)
 
 
 def _unpacking(site: Site) -> Operation:
@@ -172,14 +112,8 @@ OPERATIONS: Final[dict[str, Callable[[Site], Operation]]] = {
     for make in (
         _storing,
         _linking,
-        _recycling,
-        _from_spares,
         _upkeep,
-        _pruning,
-        _pruning_all,
-        _repairing,
         _capturing,
-        _layering,
         _unpacking,
     )
 }

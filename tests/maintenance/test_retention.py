@@ -18,7 +18,18 @@ from nox_linkenv.resolve.pages import Page, PageState, save_state
 from nox_linkenv.store import Store
 from nox_linkenv.store.journal import Size, append
 from nox_linkenv.store.layers import open_companion
-from nox_linkenv.store.layout import DIRECTORIES, DISCARDED, LAYER, LOCKS, PROBE, SOURCES, STAGING, TESTS, Retention
+from nox_linkenv.store.layout import (
+    DIRECTORIES,
+    DISCARDED,
+    JOURNAL,
+    LAYER,
+    LOCKS,
+    PROBE,
+    SOURCES,
+    STAGING,
+    TESTS,
+    Retention,
+)
 from nox_linkenv.store.objects import discard
 from nox_linkenv.store.roots import find_roots, forget_root
 from tests.provision.tool import put_wheel
@@ -98,6 +109,7 @@ def test_nothing_that_is_old_is_left(here: Site) -> None:
     shutil.rmtree(here.place("one").prefix)
     shutil.rmtree(here.root / "companion")
     shutil.rmtree(here.root / "main")
+    assert not prune(store, Pruning(before=float("inf"), now=time.time() + DAY, dry=True)).removed.get(JOURNAL.name)
     pruned(dry=False)
     left = {name: files for name, files in held(store).items() if files}
     assert left.keys() <= {directory.name for directory in DIRECTORIES if directory.retention is Retention.NONE}

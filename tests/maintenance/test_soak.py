@@ -1,4 +1,7 @@
-"""A long run of many processes on one store: made, recycled, pruned, verified, hashed, and killed at any moment."""
+"""Many processes on one store for a long time: made, recycled, edited, pruned, verified, hashed, killed at any moment.
+
+Some of them have a clock that is wrong.
+"""
 
 from __future__ import annotations
 
@@ -23,19 +26,32 @@ if TYPE_CHECKING:
     from tests.support.reliability import Reliability
 
 #: At one time.
-_PROCESSES: Final = 4
+_PROCESSES: Final = 16
 _NAMES: Final = [f"part{number}" for number in range(6)]
-#: All of it, as after a day without sessions.
-_REHASH: Final = """
+#: Begins a process whose clock is so many seconds ahead; files have the dates of the system's.
+_CLOCK: Final = """
 import sys, time
+step, right = float(sys.argv.pop(1)), time.time
+time.time = lambda: right() + step
+"""
+_COMMAND: Final = f"""{_CLOCK}
+from nox_linkenv.cli import main
+sys.exit(main())
+"""
+#: All of it, as after a day without sessions.
+_REHASH: Final = f"""{_CLOCK}
 from nox_linkenv.maintenance.rehash import rehash
 from nox_linkenv.store import Store
 rehash(Store.open(sys.argv[1]), now=time.time() + 90_000)
 """
+#: Most clocks are right; others were set back by a day, or ahead by an hour or a year.
+_STEPS: Final = (0.0,) * 7 + (-86_400.0, 3600.0, 365 * 86_400.0)
+#: Of how many environments that are made one has a file edited through its link, half of these with its old date.
+_EDITED: Final = 4
 #: How many of ten are killed.
 _KILLED: Final = 4
 #: Seconds after which a process hangs, on a machine that is busy.
-_LONG: Final = 180
+_LONG: Final = 900
 
 
 class _Worker:
@@ -48,6 +64,7 @@ class _Worker:
         self.counts: Counter[str] = Counter()
         self.process: subprocess.Popen[str] | None = None
         self.kind = ""
+        self.wanted: list[str] = []
         self.killed_at = 0.0
         self.until = 0.0
 
@@ -69,9 +86,12 @@ class _Worker:
         (self.kind,) = self.chosen.choices([*commands], weights)
         if self.kind == "create":
             shutil.rmtree(self.place.prefix, ignore_errors=True)
-        command = [sys.executable, "-m", "nox_linkenv", *commands[self.kind]]
+        step = self.chosen.choice(_STEPS)
+        self.counts["stepped"] += step != 0.0
+        self.wanted = wanted
+        command = [sys.executable, "-c", _COMMAND, str(step), *commands[self.kind]]
         if self.kind == "rehash":
-            command = [sys.executable, "-c", _REHASH, str(self.site.store)]
+            command = [sys.executable, "-c", _REHASH, str(step), str(self.site.store)]
         self.process = subprocess.Popen(
             command,
             cwd=self.site.project,
@@ -106,7 +126,32 @@ class _Worker:
             # An environment may hold an edit that another place has made; verifying says what is damaged.
             assert code == 0 or self.kind == "verify", where
             self.counts[self.kind] += 1
+            if self.kind in ("create", "recycle"):
+                self._made()
         return True
+
+    def _made(self) -> None:
+        """See that the environment holds what was written, or what a session has edited through a link; edit it."""
+        for name in self.wanted:
+            found = (self.place.packages / name / "core.py").read_bytes()
+            right = _core(_NAMES.index(name))
+            assert found == right or (found.startswith(_EDIT) and found[len(_EDIT) :] == right[len(_EDIT) :]), found
+        if self.chosen.randrange(_EDITED) == 0:
+            path = self.place.packages / self.wanted[0] / "core.py"
+            status = path.stat()
+            with open(path, "r+b") as stream:
+                stream.write(_EDIT)
+            if self.chosen.randrange(2):
+                os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+            self.counts["edited"] += 1
+
+
+#: What an edit writes over the beginning of a file.
+_EDIT: Final = b"EDITED = 1"
+
+
+def _core(number: int) -> bytes:
+    return f"number = {number}\n".encode() * (50 + number)
 
 
 @pytest.mark.slow
@@ -114,7 +159,7 @@ def test_soak(here: Site, request: pytest.FixtureRequest, reliability: Reliabili
     seconds: float = request.config.getoption("--soak")
     for number, name in enumerate(_NAMES):
         files: dict[str, bytes | str] = {
-            f"{name}___core__py": f"number = {number}\n" * (50 + number),
+            f"{name}___core__py": _core(number),
             f"{name}___data__bin": random.Random(number).randbytes(20_000),
         }
         put_wheel(here.wheels, name, **files)
@@ -135,7 +180,7 @@ def test_soak(here: Site, request: pytest.FixtureRequest, reliability: Reliabili
     print(f"{seconds:g} s: {dict(counts)}", file=sys.stderr)
     assert counts["create"] + counts["recycle"] > 0
     _settle(here)
-    kinds = ("create", "recycle", "prune", "verify", "rehash", "killed")
+    kinds = ("create", "recycle", "edited", "prune", "verify", "rehash", "stepped", "killed")
     reliability("soak", (f"{seconds:g} s", _PROCESSES, *(counts[kind] for kind in kinds), 0))
 
 
@@ -148,7 +193,7 @@ def _settle(site: Site) -> None:
     place = site.place("last")
     place.session(_NAMES, run="; ".join(f"import {part}.core" for part in _NAMES))
     for number, part in enumerate(_NAMES):
-        assert (place.packages / part / "core.py").read_text() == f"number = {number}\n" * (50 + number)
+        assert (place.packages / part / "core.py").read_bytes() == _core(number)
     linkenv(site, "prune", "--unused", "--grace", "0s")
     assert list((site.base / "staging").iterdir()) == []
     assert answer(site, "verify", "--full")["findings"] == []

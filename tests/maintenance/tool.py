@@ -16,24 +16,30 @@ if TYPE_CHECKING:
 
 __all__ = ["no_hang", "run_linkenv"]
 
-#: Seconds after which something hangs.
-_LONG: Final = 20
+#: Seconds of processor time that anything may take, however busy the machine is.
+_WORK: Final = 10.0
+#: Seconds after which what waits, and does not work, waits for ever.
+_FOR_EVER: Final = 300.0
 
 
 @contextlib.contextmanager
-def no_hang(seconds: int = _LONG) -> Iterator[None]:
-    """Fail what takes longer than any of it should."""
+def no_hang(seconds: float = _WORK) -> Iterator[None]:
+    """Fail what works for more than so many *seconds*, or waits for what never comes."""
 
     def late(*_: object) -> None:
         raise AssertionError("it hangs")  # no error of the system, which may be expected
 
-    before = signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    timers = {signal.ITIMER_PROF: (signal.SIGPROF, seconds), signal.ITIMER_REAL: (signal.SIGALRM, _FOR_EVER)}
+    before = {number: signal.signal(number, late) for number, _ in timers.values()}
+    for timer, (_, most) in timers.items():
+        signal.setitimer(timer, most)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for timer in timers:
+            signal.setitimer(timer, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def run_linkenv(site: Site, *arguments: str) -> int:

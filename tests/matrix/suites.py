@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,12 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
+from tests.support.budget import rotated
 from tests.support.shared import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import datetime
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["SUITES", "Outcome", "make_host", "run_suite"]
+__all__ = ["SUITES", "Outcome", "make_host", "of_the_day", "run_suite", "total"]
 
 #: What the columns of the table stand for: tests whose environments have the target.
 SUITES: Final = {
@@ -27,6 +32,8 @@ SUITES: Final = {
     "tox": ("tests/plugins/tox",),
     "pytest": ("tests/plugins/pytest",),
 }
+#: Seconds that pytest has, once it is interrupted, to end its tests and to write what came of them.
+_GRACE: Final = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +67,25 @@ class Outcome:
         return ", ".join(parts)
 
 
-def make_host(directory: Path, interpreter: Path, version: str) -> Path:
+def total(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """Return the line with which pytest would end, of all *outcomes*; what is not finished counts as failed."""
+    failed = sum(outcome.failed + (not outcome.finished) for outcome in outcomes)
+    passed, skipped = (sum(getattr(outcome, name) for outcome in outcomes) for name in ("passed", "skipped"))
+    return f"===== {failed} failed, {passed} passed, {skipped} skipped in {seconds:.2f}s ====="
+
+
+def make_host(directory: Path, interpreter: Path, version: str, *, ready: bool = False) -> Path:
     """Return the interpreter of an environment at *directory* with the project, its extras and its tests.
 
-    One that is there already is brought up to date.
+    One that is there already is brought up to date, unless it is *ready*.
 
     Raises:
         subprocess.CalledProcessError: pip or virtualenv failed.
     """
     place = directory / f"host-{version}"
     python = place / "bin" / "python"
+    if ready and python.exists():
+        return python
     if not python.exists():
         subprocess.run([sys.executable, "-m", "virtualenv", "-q", "-p", str(interpreter), str(place)], check=True)
     pip = [
@@ -87,33 +103,65 @@ def make_host(directory: Path, interpreter: Path, version: str) -> Path:
     return python
 
 
-def run_suite(python: Path, suite: str, target: str, *, workers: int, limit: float, more: Sequence[str]) -> Outcome:
-    """Run a suite and return what came of it.
+def of_the_day(day: datetime.date) -> list[str]:
+    """Return the quarter of the test modules that a bounded run begins with on *day*: more than it can reach.
+
+    To collect all of them would take as long as many of the tests.
+    """
+    modules = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/**/test_*.py"))
+    return rotated(modules, day)[: len(modules) // 4]
+
+
+def run_suite(
+    python: Path, tests: Sequence[str], target: str, *, workers: int, limit: float, more: Sequence[str] = ()
+) -> Outcome:
+    """Run tests and return what came of them.
 
     Args:
         python: interpreter of the host's environment.
+        tests: files and directories.
         target: version of the environments that the tests make.
         workers: how many tests run at a time.
         limit: seconds after which it is ended.
         more: arguments for pytest.
     """
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="matrix-") as directory:
+    # What works at low priority when the tests have ended may still write into their stores.
+    with tempfile.TemporaryDirectory(prefix="matrix-", ignore_cleanup_errors=True) as directory:
         os.chmod(directory, 0o755)  # some tests run as another user
         report = Path(directory, "report.xml")
         command = [
             *(str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow", "-n", str(workers)),
-            *(f"--junitxml={report}", f"--basetemp={directory}/t", *SUITES[suite], *more),
+            *(f"--junitxml={report}", f"--basetemp={directory}/t", *tests, *more),
         ]
         environ = {**os.environ, "TARGET_PYTHON": target, "TMPDIR": directory}
         environ["PATH"] = f"{python.parent}{os.pathsep}{environ['PATH']}"
-        finished = True
-        try:
-            subprocess.run(command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL, timeout=limit, check=False)
-        except subprocess.TimeoutExpired:
-            finished = False
+        finished = _run(command, environ, limit)
         seconds = time.monotonic() - started
         return _read(report, finished=finished, seconds=seconds)
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], limit: float) -> bool:
+    """Run pytest and tell whether it came to its end in time; where it did not, it still writes its report."""
+    # Where we were started in the background, we are deaf to interrupts, and so would be all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, cwd=ROOT, env=environ, stdin=subprocess.DEVNULL) as process:
+        try:
+            return process.wait(limit) in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        except KeyboardInterrupt:  # pytest, in the same process group, has heard it too
+            _end(process)
+            raise
+        _end(process)
+        return False
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _read(report: Path, *, finished: bool, seconds: float) -> Outcome:

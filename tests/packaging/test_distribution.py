@@ -133,7 +133,7 @@ def test_wheel_is_pure_and_described(wheel: Path) -> None:
     assert wheel.name.endswith("-py3-none-any.whl")
     assert metadata["Requires-Python"] == ">=3.10"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra", [])) == {"archive", "tox", "pytest"}
+    assert set(metadata.get_all("Provides-Extra", [])) == {"archive", "lock", "remote", "tox", "pytest"}
     required = {line.partition(";")[0].partition(">")[0] for line in metadata.get_all("Requires-Dist", [])}
     assert {"nox", "virtualenv", "installer", "filelock"} <= required
     plain = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.projects.tool import Bench
 from tests.support.capabilities import require_python
+from tests.support.hooks import hooks
 from tests.support.interpreters import TARGET
 from tests.support.seeds import sow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
-_HOOKS: Final[list[str]] = []
+__all__ = ["hooks"]
 
 
 @pytest.fixture(scope="session")
@@ -39,22 +39,3 @@ def steady_bench(root: Path, steady_path: Path) -> Callable[[str], Bench]:
 @pytest.fixture
 def bench(root: Path) -> Bench:
     return Bench(root, require_python(TARGET))
-
-
-@pytest.fixture(scope="session")
-def _audited() -> None:
-    """Note each call of a hook of a backend, on whatever way it is started."""
-
-    def note(event: str, arguments: tuple[object, ...]) -> None:
-        if event == "subprocess.Popen" and isinstance(arguments[1], list):
-            _HOOKS.extend(str(word) for word in arguments[1] if word in ("build_wheel", "build_editable"))
-
-    sys.addaudithook(note)
-
-
-@pytest.fixture
-def hooks(_audited: None) -> Iterator[list[str]]:
-    """The hooks that build wheels which have been called in this test."""
-    _HOOKS.clear()
-    yield _HOOKS
-    _HOOKS.clear()

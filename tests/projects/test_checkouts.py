@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from tests.parity.compare import tree_differences
-from tests.projects.tool import Bench, make_project
+from tests.projects.tool import Bench, git, make_project
 from tests.support.backend import IN_TREE, backend_text
 from tests.support.capabilities import require_python
 from tests.support.interpreters import TARGET
+from tests.support.wheelwriter import write_wheel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,6 +67,62 @@ def test_a_second_checkout_builds_nothing_and_asks_nobody(
     assert here.run("demo") == "one\n"
     assert here.install(second, *arguments).message.startswith("reused the resolution")
     assert _same_as_by_pip(here, second, *arguments) == []
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("backend", ["hatch-vcs", pytest.param("setuptools-scm", marks=pytest.mark.slow)])
+def test_a_requirements_file_may_name_a_project_with_a_version_of_its_commits(
+    here: Bench, tmp_path: Path, hooks: list[str], backend: str
+) -> None:
+    """Pip makes the metadata itself to answer; what it reads of one repository for that is no matter of the other."""
+    origin = make_project(tmp_path / "origin", backend)
+    (origin / "more").mkdir()
+    (origin / "local.txt").write_text("-e .[test]\n")
+    (origin / "more" / "all.txt").write_text("-r ../local.txt\n")
+    git(origin, "add", ".")
+    git(origin, "commit", "-q", "-m", "two")
+    git(origin, "tag", "v1.1")
+    for at, place in enumerate((tmp_path / "first", tmp_path / "down" / "second")):
+        git(tmp_path, "clone", "-q", str(origin), str(place))
+        here.calls.clear()
+        hooks.clear()
+        outcome = here.install(place, "-r", "more/all.txt")
+        assert (here.calls, hooks) == ([] if at else ["ask"], ["build_editable"]), outcome.message
+        assert "Version: 1.1" in here.run("python", "-m", "pip", "show", "demo")
+        assert _same_as_by_pip(here, place, "-r", "more/all.txt") == []
+    git(place, "commit", "-q", "--allow-empty", "-m", "three")
+    here.calls.clear()
+    here.install(place, "-r", "more/all.txt")
+    assert here.calls == ["ask"]
+    assert "Version: 1.1\n" not in here.run("python", "-m", "pip", "show", "demo")
+
+
+def test_metadata_that_are_not_those_of_the_wheel_count_by_what_they_are_made_of(here: Bench, tmp_path: Path) -> None:
+    hooks = """
+
+    def prepare_metadata_for_build_wheel(directory, config_settings=None):
+        with open(os.path.join(os.path.dirname(os.getcwd()), "requires.txt")) as stream:
+            return write_info(directory, "demo", "1.0", more="Requires-Dist: " + stream.read() + "\\n")
+
+    def build_wheel(directory, config_settings=None, metadata_directory=None):
+        return write_wheel(directory, "demo", "1.0", {"demo.py": ""})
+    """
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for name in ("one", "two"):
+        write_wheel(str(wheels), name, "1.0", {f"{name}.py": ""})
+    arguments = ["--no-index", "--find-links", str(wheels), "-r", "local.txt"]
+    for place, requires in (("a/one", "one"), ("b/two", "two"), ("b/two", "one")):
+        project = tmp_path / place
+        project.mkdir(parents=True, exist_ok=True)
+        (project / "pyproject.toml").write_text(IN_TREE)
+        (project / "backend.py").write_text(backend_text(hooks))
+        (project / "local.txt").write_text(".\n")
+        (project.parent / "requires.txt").write_text(requires)
+        here.install(project, *arguments)
+        listed = here.run("python", "-m", "pip", "list", "--format=freeze", "--disable-pip-version-check")
+        assert f"\n{requires}==" in f"\n{listed}"
+        assert _same_as_by_pip(here, project, *arguments) == []
 
 
 @pytest.mark.network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from email.parser import Parser
 from typing import TYPE_CHECKING, Final
 from zipfile import ZipFile
@@ -66,6 +67,18 @@ class _Noticed(list[str]):
     def append(self, call: str) -> None:
         super().append(call)
         self._mark.touch()
+
+
+class _Slow(list[str]):
+    """Calls of pip, the first of which takes two seconds more; ``last`` is when the last one began."""
+
+    last = 0.0
+
+    def append(self, call: str) -> None:
+        self.last = time.monotonic()
+        if not self:
+            time.sleep(2)
+        super().append(call)
 
 
 @pytest.fixture
@@ -159,6 +172,19 @@ def test_what_is_installed_is_looked_at_after_the_build(bench: Bench, tmp_path: 
     before = len(bench.calls)
     bench.install(project, "--no-index", "--find-links", str(tmp_path / "wheels"), "--upgrade", ".", fresh=False)
     assert bench.calls[before:] in (["ask"], [])
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_time_of_an_answer_counts_that_is_taken(bench: Bench, tmp_path: Path, taken: bool) -> None:
+    project = _project(tmp_path, more=_SAME if taken else "Requires-Dist: three\n", seconds=0)
+    calls = bench.calls = _Slow()
+    outcome = bench.install(project, "--no-index", "--find-links", str(tmp_path / "wheels"), ".")
+    assert len(calls) == (1 if taken else 2)
+    assert outcome.pip_seconds is not None
+    if taken:
+        assert outcome.pip_seconds >= 2
+    else:
+        assert outcome.pip_seconds <= time.monotonic() - calls.last
 
 
 def test_pip_has_the_last_word(noticed: Bench, tmp_path: Path) -> None:

@@ -145,12 +145,35 @@ def test_a_constraint_in_a_configuration_file_keeps_it_warm(project: Path, bench
 
 
 def test_without_isolation_the_environment_is_that_of_the_session(project: Path, bench: Bench) -> None:
+    """What is installed there decides, also where it has been edited; where it is the same, nothing is built."""
     environ = _variables(bench, {})
-    for backend in ("tinybackend==1.0", "tinybackend==2.0"):
+
+    def built(backend: str, *, edited: bool = False) -> str:
         bench.install(project, backend, environ=environ)
-        bench.install(project, ".", "--no-build-isolation", environ=environ, fresh=False)
+        if edited:
+            module = next(bench.prefix.rglob("site-packages/tinybackend.py"))
+            text = module.read_text().replace("BACKEND = '2.0'", "BACKEND = 'edited'")
+            module.unlink()
+            module.write_text(text)
+        bench.calls.clear()
+        message = bench.install(project, ".", "--no-build-isolation", environ=environ, fresh=False).message
         text = next(bench.prefix.rglob("site-packages/demo.py")).read_text()
-        assert f"BACKEND = {backend[-3:]!r}" in text
+        expected = "edited" if edited else backend[-3:]
+        assert f"BACKEND = {expected!r}" in text
+        return message
+
+    for backend in ("tinybackend==1.0", "tinybackend==2.0"):
+        assert "reused" not in built(backend)
+        linked = bench.tree()
+        bench.by_pip(project, backend, environ=environ)
+        bench.by_pip(project, ".", "--no-build-isolation", environ=environ, fresh=False)
+        assert tree_differences(bench.tree(), linked) == []
+    for backend in ("tinybackend==1.0", "tinybackend==2.0"):
+        assert "reused the resolution" in built(backend)
+        assert bench.calls == []
+    assert "built project" in built("tinybackend==2.0", edited=True)
+    (project / "new.txt").touch()
+    assert "reused the build" in built("tinybackend==2.0")
 
 
 @pytest.mark.slow

@@ -186,9 +186,10 @@ def _leaving(directory: Path, name: str) -> None:
     backend.write_text(backend.read_text().replace("def _build(directory):\n", leaves))
 
 
-def test_a_project_in_another_one_is_no_edit_of_it(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("arguments", [["./aa", "./aa/bb"], ["-e", "./aa", "./aa/bb"]], ids=["before", "after"])
+def test_a_project_in_another_one_is_no_edit_of_it(bench: Bench, tmp_path: Path, arguments: list[str]) -> None:
     """Both are built for one request; in a fresh checkout the next one asks nobody."""
-    arguments, message = ["./aa", "./aa/bb"], ""
+    message = ""
     for number in range(2):
         shutil.rmtree(tmp_path / "aa", ignore_errors=True)
         _leaving(tmp_path / "aa", "aa")

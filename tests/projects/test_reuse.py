@@ -174,7 +174,7 @@ def test_reuse_can_be_turned_off(project: _Project, bench: Bench) -> None:
         assert _asked(plain) > 0
 
 
-@pytest.mark.parametrize("option", [["--no-build-isolation"], ["--build-constraint", "none.txt"]])
+@pytest.mark.parametrize("option", [["--check-build-dependencies"], ["--build-constraint", "none.txt"]])
 def test_options_that_are_not_modelled_go_to_pip(project: _Project, bench: Bench, option: list[str]) -> None:
     (project.path / "none.txt").touch()
     for _ in range(2):

@@ -69,6 +69,20 @@ def test_the_sessions_of_a_queue_ask_for_a_page_once(here: Site, index: Index) -
     assert sorted(index.pages) == ["app", "lib"]
 
 
+@pytest.mark.parametrize(("moment", "asks"), [("2031-01-01T00:00:00Z", False), ("P3D", True)])
+def test_what_was_uploaded_before(here: Site, index: Index, moment: str, asks: bool) -> None:
+    place, began = here.place(), time.time()
+    wanted = ["--uploaded-prior-to", moment, "app"]
+    assert place.session(wanted, now=began).calls == ["ask"]
+    again = place.session(wanted, now=began + _DAY)
+    assert again.calls == (["ask"] if asks else [])
+    why = "asked pip: the resolution is too old, and what pip takes depends on the time"
+    assert again.messages == [why if asks else "renewed the resolution of 24 h ago"]
+    index.publish("lib", "2.1")
+    assert place.session(wanted, now=began + 2 * _DAY).calls == ["ask"]
+    assert place.run("import lib; print(lib.VERSION)") == "2.1"
+
+
 def test_it_can_be_switched_off(here: Site, index: Index) -> None:
     place, began = here.place(), time.time()
     place.session(["app"], now=began)

@@ -276,11 +276,23 @@ def test_a_built_sdist_stands_against_it(asking: Asking, index: Index, tmp_path:
     assert not asking.renewed(reading)
 
 
-def test_a_moment_in_time_stands_against_it(asking: Asking, index: Index) -> None:
-    asking.environ["PIP_UPLOADED_PRIOR_TO"] = "P3D"
+@pytest.mark.parametrize("value", ["P3D", "2031-01-01", "2031-01-01T00:00:00"])
+def test_a_moment_that_depends_on_when_or_where_pip_runs_stands_against_it(
+    asking: Asking, index: Index, value: str
+) -> None:
+    asking.environ["PIP_UPLOADED_PRIOR_TO"] = value
     answer, reading = asking.pip("lib")
     assert answer == {"lib": "2.0"}
     assert reading.obstacle == "what pip takes depends on the time"
+
+
+def test_a_moment_with_its_time_zone_does_not(asking: Asking, index: Index) -> None:
+    asking.environ["PIP_UPLOADED_PRIOR_TO"] = "2031-01-01T00:00:00+00:00"
+    answer, reading = asking.pip("lib")
+    assert answer == {"lib": "2.0"}
+    assert asking.renewed(reading)
+    index.publish("lib", "2.1")
+    assert not asking.renewed(reading, after=2 * _DAY)
 
 
 def test_a_record_without_its_end_is_of_no_use(asking: Asking, index: Index) -> None:

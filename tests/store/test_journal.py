@@ -111,11 +111,13 @@ def test_a_session_with_very_many_requests_has_several_lines_none_of_them_long(s
 
 
 def test_no_password_is_written(store: Store) -> None:
-    _add(
-        store, _session("tests", Installed("left to pip", "https://me:secret@example.org/x says no", 1, 0, None, 0, 0))
-    )
+    arguments = ("--index-url=https://me:se@cret@example.org/simple", "x @ git+https://secret@example.org/x")
+    reason = "https://me:secret@example.org/x says no"
+    _add(store, _session("tests", Installed("left to pip", reason, 1, 0, None, 0, 0, (), arguments)))
     (path,) = _files(store)
     assert "secret" not in path.read_text()
+    assert "cret" not in path.read_text()
+    assert "git+https://example.org/x" in path.read_text()
     assert "https://example.org/x says no" in path.read_text()
 
 

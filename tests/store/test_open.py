@@ -82,6 +82,14 @@ def test_damaged_description_is_mended(content: bytes, store_dir: Path) -> None:
     assert Store.open(store_dir).told() == []
 
 
+def test_lost_description_is_written_again(store_dir: Path) -> None:
+    Store.open(store_dir).publish("x.json", "[1]")
+    path = store_dir / "linkenv-store.json"
+    path.unlink()
+    assert Store.open(store_dir).load("x.json", list) == [1]
+    assert json.loads(path.read_text()) == {"format": 2}
+
+
 @pytest.mark.parametrize("found", [b"", None])
 def test_damaged_description_of_a_newer_store(found: bytes | None, store_dir: Path) -> None:
     describe(store_dir, b"")

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from nox_linkenv.digest import mtime_of
+from nox_linkenv.maintenance.verify import verify
 from nox_linkenv.store import Store
-from nox_linkenv.store.objects import discard, intact
+from nox_linkenv.store.objects import discard, intact, owner_of
 from tests.store.tool import as_nobody, check_whole
 from tests.support.capabilities import Capability
 from tests.support.wheels import make_wheel
@@ -101,11 +103,31 @@ def test_an_entry_that_another_user_breaks_is_noticed(shared: Path) -> None:
     assert as_nobody(spoil) == ""
     status = os.stat(path)
     assert status.st_size == file.size
-    from nox_linkenv.digest import mtime_of
-
     assert not intact(path, size=file.size, mtime=mtime_of(file.address))
     assert store.add(make_wheel(shared.parent)).files[0] == file
     check_whole(store)
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_an_entry_that_another_user_forges_is_found_by_its_digest(shared: Path) -> None:
+    """With the size, the date and the mode of the right one it is taken for it, until somebody hashes it."""
+    store = Store.open(shared)
+    (file, *_) = store.add(make_wheel(shared.parent)).files
+    path, mtime = store.layout.object(file.address), mtime_of(file.address)
+
+    def forge() -> None:
+        os.unlink(path)
+        Path(path).write_bytes(b"x" * file.size)
+        os.chmod(path, 0o644)
+        os.utime(path, (mtime, mtime))
+
+    assert verify(store, full=True, now=0.0).findings == []
+    assert as_nobody(forge) == ""
+    assert intact(path, size=file.size, mtime=mtime, owner=owner_of(store.layout.base))
+    assert verify(store, full=False, now=0.0).findings == []
+    found = verify(store, full=True, now=0.0).findings
+    assert [f"{store.layout.base}/{finding.name}" for finding in found] == [path]
 
 
 @pytest.mark.parametrize("mask", [0o077, 0o002])

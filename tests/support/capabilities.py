@@ -36,10 +36,17 @@ class Capability(enum.Enum):
     EXFAT = "exFAT, which has no links of any kind, can be made and mounted"
     HARDLINK = "the temporary directory has hard links"
     GIT = "git is installed"
+    CC = "a C compiler makes libraries that are loaded before others (cc, Linux)"
     STRACE = "system calls of a process can be made to fail (strace)"
     NETWORK = "the package index answers"
     BROWSER = "chromium is installed"
+    FISH = "the shell fish is installed"
+    ZSH = "the shell zsh is installed"
     ZSTD = "Python has zstd (3.14), or backports.zstd is there"
+    MOTO = "moto's server is installed, which speaks as S3 does"
+    NGINX = "nginx is installed, with WebDAV"
+    AZURITE = "azurite is installed, which speaks as Azure's storage does"
+    REMOTE = "obstore, cryptography and zstd are installed"
 
 
 def on_ci() -> bool:
@@ -96,6 +103,13 @@ def _hardlink() -> str | None:
     return None
 
 
+def _nginx() -> str | None:
+    if (reason := _run("nginx", "-V")) is not None:
+        return reason
+    built = subprocess.run(["nginx", "-V"], check=False, capture_output=True, text=True).stderr
+    return None if "http_dav_module" in built else "nginx is built without its module for WebDAV"
+
+
 def _network() -> str | None:
     # A name look-up is not enough: the index may only be reached through a proxy. pip knows the way.
     with tempfile.TemporaryDirectory(prefix="linkenv-probe-") as directory:
@@ -131,11 +145,27 @@ def missing(capability: Capability) -> str | None:
             return _run("git", "--version")
         case Capability.STRACE:
             return _run("strace", "-qq", "-o", os.devnull, "-e", "inject=getppid:error=EIO", sys.executable, "-Sc", "")
+        case Capability.CC:
+            return _run("cc", "--version") if sys.platform == "linux" else "this is not Linux"
         case Capability.BROWSER:
             return _run("chromium", "--version")
+        case Capability.FISH:
+            return _run("fish", "--version")
+        case Capability.ZSH:
+            return _run("zsh", "--version")
         case Capability.ZSTD:
             there = find_spec("compression") or (find_spec("backports") and find_spec("backports.zstd"))
             return None if there else "neither compression.zstd nor backports.zstd is there"
+        case Capability.MOTO:
+            lacking = [name for name in ("moto", "flask_cors") if find_spec(name) is None]
+            return f"{lacking[0]} is not installed" if lacking else None
+        case Capability.NGINX:
+            return _nginx()
+        case Capability.AZURITE:
+            return _run("azurite-blob", "--version")
+        case Capability.REMOTE:
+            lacking = [name for name in ("obstore", "cryptography") if find_spec(name) is None]
+            return f"{lacking[0]} is not installed" if lacking else missing(Capability.ZSTD)
         case Capability.NETWORK:
             return _network()
 

@@ -1,4 +1,4 @@
-"""``--write-reliability``: tests that count what they have tried write their rows of ``docs/reliability.md``.
+"""``--write-reliability``: tests that count or measure what they have tried write their rows of a page of ``docs``.
 
 A row stands for another one with the same first cell; the rows of tests that have not run stay as they were.
 """
@@ -18,12 +18,14 @@ __all__ = ["Reliability", "pytest_addoption", "pytest_sessionfinish", "reliabili
 
 #: Takes the table's name, and the cells of a row.
 Reliability: TypeAlias = "Callable[[str, tuple[object, ...]], None]"
-_PAGE: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.md"
+_DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+#: Pages by the tables that are not in reliability.md.
+_ELSEWHERE: Final = {"recipes": "benchmarks-ci.md"}
 _ROWS: Final = pytest.StashKey["dict[str, dict[str, str]]"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--write-reliability", action="store_true", help="write what was tried into docs/reliability.md")
+    parser.addoption("--write-reliability", action="store_true", help="write what was tried into the pages of docs")
     parser.addoption("--soak", type=float, default=120.0, metavar="SECONDS", help="how long many processes go on")
 
 
@@ -40,8 +42,10 @@ def reliability(request: pytest.FixtureRequest) -> Reliability:
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     tables = session.config.stash.get(_ROWS, {})
-    if tables and session.config.getoption("--write-reliability"):
-        _PAGE.write_text(with_rows(_PAGE.read_text(encoding="utf-8"), tables), encoding="utf-8")
+    if session.config.getoption("--write-reliability"):
+        for name, rows in tables.items():
+            page = _DOCS / _ELSEWHERE.get(name, "reliability.md")
+            page.write_text(with_rows(page.read_text(encoding="utf-8"), {name: rows}), encoding="utf-8")
 
 
 def with_rows(text: str, tables: Mapping[str, Mapping[str, str]]) -> str:

@@ -211,6 +211,25 @@ def test_what_means_ill_is_refused(what: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.needs(Capability.ZSTD)
+@pytest.mark.parametrize("before", [1, 11, 12])
+def test_bytecode_may_begin_anywhere_in_a_block(before: int, tmp_path: Path) -> None:
+    """A body is read by the MiB, and zstd gives 128 KiB at a time: the first part of a file may be a byte."""
+    chance, block = random.Random(before), 128 << 10
+    files: list[tuple[str, bytes]] = []
+    head = bytes.fromhex("cb0d0d0a00000000") + mtime_of(_ADDRESS).to_bytes(4, "little")
+    for number in range(20):  # the end of each block is tried, as which one comes in two parts is up to zstd
+        pyc = head + number.to_bytes(100, "little")
+        filler = chance.randbytes(block).hex().encode()[: block - (len(pyc) if files else before)]
+        digests = [hashlib.sha256(content).hexdigest() for content in (filler, pyc)]
+        files.append((f"objects/{digests[0][:2]}/{digests[0][2:]}", filler))
+        shard = f"bytecode/cpython-312-cb0d0d0a/{_ADDRESS[:2]}"
+        files.append((f"{shard}/{_ADDRESS[2:]}-{digests[1][:32]}.pyc", pyc))
+    path = written(tmp_path / "archive", [(Contents.FILES, files)])
+    take_in(Store.open(tmp_path / "store"), str(path), progress=lambda _: None)
+    assert all((tmp_path / "store" / "v2" / name).read_bytes() == content for name, content in files)
+
+
+@pytest.mark.needs(Capability.ZSTD)
 def test_what_means_well_is_taken(tmp_path: Path) -> None:
     """The one beside those that are refused."""
     notes = [_note(_PLAN, _plan(**_LINK))]

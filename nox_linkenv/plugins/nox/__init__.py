@@ -7,6 +7,7 @@ of a session passes, is wrapped, so that ``session.install`` in a linked environ
 
 from __future__ import annotations
 
+import atexit
 import inspect
 import logging
 import os
@@ -14,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,6 +27,7 @@ from nox.sessions import Result, SessionRunner
 from nox_linkenv.errors import LinkenvError
 from nox_linkenv.plugins.nox.environment import BACKEND, LinkedEnv, queued
 from nox_linkenv.plugins.nox.installing import install
+from nox_linkenv.provision.policy import LeadingPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,6 +37,7 @@ __all__ = ["BACKEND", "LinkedEnv", "register"]
 _QUIET: Final = re.compile(r"--quiet|-[a-zA-Z]*q[a-zA-Z]*")
 _LOGGERS: Final = ("filelock", "virtualenv", "python_discovery", "distlib")
 _INSTALL: Final = ("python", "-m", "pip", "install")
+_ISOLATED: Final = ("python", "-I", "-m", "pip", "install")
 _SCRIPT: Final = ("pip", "install")
 _run: Callable[..., str | bool] = nox.command.run
 _execute: Callable[[SessionRunner], Result] = SessionRunner.execute
@@ -59,6 +63,8 @@ def _beginning(args: Sequence[str], options: Mapping[str, Any], environment: Lin
         if options.get("external") == "error":
             return 4  # session.install
         beginning = 4
+    elif tuple(args[:5]) == _ISOLATED:
+        beginning = 5
     elif tuple(args[:2]) == _SCRIPT and environment.has_own_pip():
         beginning = 2
     else:
@@ -72,8 +78,8 @@ def _beginning(args: Sequence[str], options: Mapping[str, Any], environment: Lin
 def _session_execute(runner: SessionRunner) -> Result:
     """Stand in for ``SessionRunner.execute``: when the session is over, and timed, look at its environment."""
     LinkedEnv.running = runner
-    if LinkedEnv.ahead is not None:
-        LinkedEnv.ahead.begun(runner)
+    if LeadingPolicy.ahead is not None:
+        LeadingPolicy.ahead.begun(runner.friendly_name)
     _warn_of_misspelt_backend(runner)
     result = _execute(runner)
     if isinstance(runner.venv, LinkedEnv) and runner.venv.opened:
@@ -122,6 +128,15 @@ def register() -> None:
     nox.command.run = _command_run  # type: ignore[assignment]
     _execute = SessionRunner.execute
     SessionRunner.execute = _session_execute  # type: ignore[assignment, method-assign]
+    atexit.register(_end, time.time())
+
+
+def _end(began: float) -> None:
+    """End this process: where its sessions had processes of their own, say what was done for all of them."""
+    if "nox._parallel" in sys.modules:
+        from nox_linkenv.plugins.nox.parallel import tell
+
+        tell(began)
 
 
 def _self_check() -> str | None:

@@ -1,224 +1,36 @@
-"""The process that works for the sessions to come while another session goes on; see :mod:`~.ahead`, which starts it.
-
-It ends with nox: it reads from a pipe that nox holds, and once that is closed, stops what it does and begins nothing
-more.  What it is told are lines of JSON; it says nothing.
-"""
+"""The process that works for the sessions of nox to come: interpreters are found as nox finds them."""
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import json
 import os
-import queue
-import signal
 import sys
-import threading
 import time
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from nox.virtualenv import InterpreterNotFound, VirtualEnv
 
-from nox_linkenv.config import load_settings
-from nox_linkenv.env.assembly.link_source import open_store
-from nox_linkenv.env.bytecode import sources
-from nox_linkenv.env.capture import capture_as
-from nox_linkenv.env.contents import contents
 from nox_linkenv.env.interpreter.search_cache import absolute_path, save_interpreter
-from nox_linkenv.env.skeleton import creator, skeleton_name, stored_skeleton
-from nox_linkenv.env.temporary import scratch_place
-from nox_linkenv.errors import LinkenvError
-from nox_linkenv.maintenance.background import CompileTask, Tasks, perform
-from nox_linkenv.plugins.nox.ahead_work import Session, Work
-from nox_linkenv.projects.backend import BackendError
-from nox_linkenv.projects.build_config import read_declared
-from nox_linkenv.projects.declarative import writes_nothing
-from nox_linkenv.provision.cleanup import remove_environment
-from nox_linkenv.provision.environment import Environment
-from nox_linkenv.provision.installer import install
-from nox_linkenv.provision.keys import RequestKeys
-from nox_linkenv.provision.quiet_pip import run_quietly
-from nox_linkenv.resolve.key import Key, Unkeyable
-from nox_linkenv.resolve.request import Request
-from nox_linkenv.store import Store
-from nox_linkenv.store.temporary import temporary_name
+from nox_linkenv.provision.ahead.process import NotFoundError, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    _Messages: TypeAlias = "queue.SimpleQueue[Mapping[str, Any] | None]"
-
-__all__ = ["main"]
-
-_NICENESS: Final = 5
-#: Seconds between two attempts to stop what has been started.
-_PAUSE: Final = 0.2
-#: What may go wrong: the session says that itself, when it comes to it.
-_FAILURES: Final = (LinkenvError, BackendError, OSError, InterpreterNotFound)
+    from nox_linkenv.store import Store
 
 
-class _StoppedError(Exception):
-    """Nothing more is to be done for a session: its requests are not known, or only pip itself can carry them out."""
-
-
-class _Pip:
-    """The pip of a throwaway environment, which only answers."""
-
-    def __init__(self, prefix: str, request: Request, over: threading.Event) -> None:
-        self._prefix = prefix
-        self._request = request
-        self._over = over
-
-    def ask(self, arguments: Sequence[str], *, record: str) -> bool:
-        if not self.fetch(["install", *self._request.arguments, *arguments], record=record):
-            raise _StoppedError
-        return True
-
-    def fetch(self, arguments: Sequence[str], *, record: str | None = None) -> bool:
-        if self._over.is_set():
-            raise _StoppedError
-        return run_quietly(self._prefix, self._request, arguments, record)
-
-    def install(self, arguments: Sequence[str]) -> bool:
-        raise _StoppedError
-
-
-def _interpreter(store: Store, name: str | None) -> str:
+def _find(store: Store, name: str | None) -> str:
     """Return the interpreter that nox finds by that *name*, and remember it for nox."""
     signature = inspect.signature(VirtualEnv.__init__).parameters
     options: dict[str, Any] = {"download_python": "never"} if "download_python" in signature else {}
     if "venv_backend" in signature:
         options["venv_backend"] = "virtualenv"
-    resolved = VirtualEnv(os.devnull, name, **options)._resolved_interpreter
+    try:
+        resolved = VirtualEnv(os.devnull, name, **options)._resolved_interpreter
+    except InterpreterNotFound as error:
+        raise NotFoundError(str(error)) from error
     if name is not None:
         save_interpreter(store, name, os.environ, os.getcwd(), resolved, now=time.time())
     return absolute_path(resolved)
 
 
-def _capture(store: Store, interpreter: str | None, parameters: Sequence[str]) -> None:
-    """Capture the skeleton, unless it is stored."""
-    path = _interpreter(store, interpreter)
-    name = skeleton_name(path, parameters, creator=creator(), environ=os.environ)
-    if name is not None and stored_skeleton(store, name) is None:
-        capture_as(name, store, path, parameters)
-
-
-def _install(work: Work, session: Session, over: threading.Event) -> None:
-    """Install in the throwaway environment of *session* what is next, so that the store has it.
-
-    Raises:
-        _StoppedError, LinkenvError, OSError, InterpreterNotFound: it cannot be told, or it cannot be had.
-    """
-    environment = session.environment
-    if environment is None:
-        settings = load_settings(directory=work.directory)
-        prefix = f"{scratch_place(open_store(settings).layout)}/{temporary_name()}"
-        environment = session.environment = Environment(prefix, settings, session=session.name)
-        if not environment.create(_interpreter(environment.store, session.interpreter), session.parameters):
-            raise _StoppedError
-    request = _in_place(work.requests[session.done], work.prefix, environment.prefix, session.name)
-    key = RequestKeys(environment, request).key
-    if isinstance(key, Unkeyable):
-        raise _StoppedError
-    if not isinstance(key, Key):  # a session that runs now sees what a build does in a project
-        for project in key.requested.projects:
-            if not writes_nothing(read_declared(project.path)):
-                raise _StoppedError
-    install(environment, request, _Pip(environment.prefix, request, over))
-    session.done += 1
-
-
-def _compile(work: Work, session: Session) -> None:
-    """Compile in advance what *session* is expected to import.
-
-    Raises:
-        LinkenvError, OSError: it cannot be done.
-    """
-    session.compiled = True
-    environment, tasks = session.environment, Tasks()
-    receipt = None if environment is None else environment.receipt
-    if environment is None or receipt is None:
-        return
-    facts = receipt.facts
-    for content in contents(environment.store, environment.prefix, receipt):
-        modules = sources(content.links, content.empty, facts)
-        inside = {path.removeprefix(f"{site}/"): path for path in modules for site in facts.site_packages}
-        if wanted := [inside[path] for path in work.imported & inside.keys()]:
-            tasks.compile.append(CompileTask(content.name, receipt.interpreter, facts, wanted, modules))
-    perform(environment.store, tasks, jobs=1)
-
-
-def _in_place(request: Request, former: str, prefix: str, name: str) -> Request:
-    """Return *request*, made for the environment at *former*, as the session *name* makes it for that at *prefix*."""
-    environ = dict(request.environ)
-    programs, others = os.path.join(former, "bin"), os.path.join(prefix, "bin")
-    path = [others if entry == programs else entry for entry in environ.get("PATH", "").split(os.pathsep)]
-    environ |= {"PATH": os.pathsep.join(path), "VIRTUAL_ENV": prefix}
-    if "NOX_CURRENT_SESSION" in environ:
-        environ["NOX_CURRENT_SESSION"] = name
-    return Request(request.arguments, environ, request.directory)
-
-
-def _messages() -> Iterator[Any]:
-    with open(sys.stdin.fileno(), "rb", closefd=False) as stream:
-        for line in stream:
-            yield json.loads(line)
-
-
-def _listen(told: Iterator[Any], messages: _Messages, over: threading.Event) -> None:
-    """Hand on what nox says; when it has ended, stop what has been started."""
-    for message in told:
-        messages.put(message)
-    over.set()
-    messages.put(None)
-    if sys.platform != "win32":
-        while os.getpgrp() == os.getpid():  # the group is its own: nobody else is met
-            os.killpg(0, signal.SIGTERM)
-            time.sleep(_PAUSE)
-
-
-def main() -> int:
-    """Do what standard input says, until that is closed."""
-    if hasattr(os, "nice"):
-        os.nice(_NICENESS)
-    signal.signal(signal.SIGTERM, lambda *_: None)  # for the processes that are started it is the usual again
-    messages: _Messages = queue.SimpleQueue()
-    work, over, told = Work(), threading.Event(), _messages()
-    (root, *lower) = next(told)
-    store = Store.open(root, lower=lower)
-    threading.Thread(target=_listen, args=(told, messages, over), daemon=True).start()
-    try:
-        _do(store, work, messages, over)
-    finally:
-        for session in work.begun:
-            if session.environment is not None:
-                with contextlib.suppress(OSError):
-                    remove_environment(session.environment.store, session.environment.prefix)
-    return 0
-
-
-def _do(store: Store, work: Work, messages: _Messages, over: threading.Event) -> None:
-    """Take in *messages* and do what they ask for, the installations first, until it is *over*."""
-    while not over.is_set():
-        session = work.next_session()
-        try:
-            message = messages.get(block=session is None and not work.skeletons)
-        except queue.Empty:
-            pass
-        else:
-            work.take(message or {})
-            continue
-        if session is None:
-            with contextlib.suppress(*_FAILURES):
-                _capture(store, *work.skeletons.pop(0))
-            continue
-        step = partial(_install, over=over) if session.done < len(work.requests) else _compile
-        try:
-            step(work, session)
-        except (_StoppedError, *_FAILURES):
-            session.over = True
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(serve(_find))

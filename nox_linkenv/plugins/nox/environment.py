@@ -20,21 +20,16 @@ from nox_linkenv.config import load_settings, misspelt_variables, on_ci
 from nox_linkenv.env.interpreter.search_cache import absolute_path, load_interpreter, save_interpreter
 from nox_linkenv.errors import LinkenvError, explained
 from nox_linkenv.provision.environment import Environment
-from nox_linkenv.provision.policy import Policy
+from nox_linkenv.provision.policy import LeadingPolicy
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from nox.sessions import SessionRunner
 
-    from nox_linkenv.config import Settings
-    from nox_linkenv.maintenance.background import Tasks
-    from nox_linkenv.plugins.nox.ahead import Ahead
     from nox_linkenv.progress import Display
-    from nox_linkenv.resolve.request import Request
-    from nox_linkenv.store import Store
+    from nox_linkenv.provision.ahead.leader import Queue
     from nox_linkenv.store.journal import Session
 
 __all__ = ["BACKEND", "LinkedEnv", "queued", "reported"]
@@ -48,12 +43,10 @@ class LinkedEnv(VirtualEnv):
 
     Attributes:
         running: what runs the session that runs now.
-        ahead: what is done for the sessions to come, once something has been missing.
         ended: what was done for the sessions which are over, unless that is not to be told.
     """
 
     running: ClassVar[SessionRunner | None] = None
-    ahead: ClassVar[Ahead | None] = None
     ended: ClassVar[list[Session]] = []
 
     def __init__(self, location: str, interpreter: str | None = None, **options: Any) -> None:
@@ -97,7 +90,7 @@ class LinkedEnv(VirtualEnv):
                 _warn_of_misspelt_variables()
                 name = os.path.basename(self.location)
                 prefix = self.location.replace(os.sep, "/")
-                self._linked = Environment(prefix, settings, session=name, policy=_NoxPolicy(settings, prefix))
+                self._linked = Environment(prefix, settings, session=name, policy=_NoxPolicy(prefix, settings))
         return self._linked
 
     @property
@@ -196,21 +189,17 @@ class LinkedEnv(VirtualEnv):
             remove_environment(self.linked.store, self.linked.prefix)
 
 
-class _NoxPolicy(Policy):
-    """What is being done is shown where nox writes its own lines; nox knows which sessions come next.
-
-    Args:
-        settings: of the environment.
-        prefix: absolute path of it.
-    """
+class _NoxPolicy(LeadingPolicy):
+    """What is being done is shown where nox writes its own lines; nox knows which sessions come next."""
 
     host = "nox"
 
-    def __init__(self, settings: Settings, prefix: str) -> None:
-        self._settings = settings
-        self._prefix = prefix
-        self._requests: list[Request] = []
-        self._leads = False
+    def run(self) -> str:
+        if LinkedEnv.running is not None and getattr(LinkedEnv.running.global_config, "parallel_worker", False):
+            from nox_linkenv.plugins.nox.parallel import run_of
+
+            return run_of(os.getppid())
+        return super().run()
 
     def upcoming(self) -> Sequence[str]:
         if on_ci():
@@ -222,35 +211,17 @@ class _NoxPolicy(Policy):
 
         return display_on(sys.stderr, logger.info)
 
-    def capturing(self, store: Store) -> None:
-        if LinkedEnv.running is not None and self._settings.ahead:
-            _ahead(store).capture(LinkedEnv.running, queued())
-
-    def installing(self, request: Request) -> AbstractContextManager[None]:
-        self._requests.append(request)
-        if self._leads and LinkedEnv.ahead is not None:
-            LinkedEnv.ahead.add(request)
-        return super().installing(request)
-
     def ended(self, session: Session) -> None:
         if not self._settings.quiet:
             LinkedEnv.ended.append(session)
 
-    def closed(self, tasks: Tasks) -> None:
-        if self._leads and LinkedEnv.ahead is not None:
-            LinkedEnv.ahead.compile(tasks.compile)
+    def queue(self) -> Queue | None:
+        runner = LinkedEnv.running
+        if runner is None or not queued():
+            return None
+        from nox_linkenv.plugins.nox.ahead import NoxQueue
 
-    def asking(self, store: Store) -> None:
-        if LinkedEnv.running is not None and self._settings.ahead and not self._leads and queued():
-            self._leads = _ahead(store).lead(LinkedEnv.running, queued(), self._prefix, self._requests)
-
-
-def _ahead(store: Store) -> Ahead:
-    if LinkedEnv.ahead is None:
-        from nox_linkenv.plugins.nox.ahead import Ahead
-
-        LinkedEnv.ahead = Ahead(store)
-    return LinkedEnv.ahead
+        return NoxQueue(runner, queued())
 
 
 def queued() -> Sequence[SessionRunner]:

@@ -19,10 +19,13 @@ from nox_linkenv.plugins.tox.packaging import KEY, is_agreed
 from nox_linkenv.plugins.tox.settings import add_settings, read_settings, warn_of_misspelt
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tox.execute.api import Execute
     from tox.tox_env.api import ToxEnvCreateArgs
 
     from nox_linkenv.plugins.tox.policy import ToxPolicy
+    from nox_linkenv.provision.ahead.leader import Queue
     from nox_linkenv.provision.environment import Environment
 
 __all__ = ["LinkedEnv", "LinkedPackager", "LinkedRunner", "Recycling"]
@@ -78,9 +81,12 @@ class LinkedEnv(CachedVirtualenv, ABC):
             try:
                 settings = read_settings(self.conf)
                 self._policy = ToxPolicy(
+                    prefix,
+                    settings,
                     quiet=not self._is_alone(),
                     project=str(self.core["tox_root"]),
                     coming=self.coming,
+                    queue=self.queue,
                     ended=lambda session: None if settings.quiet else note_ended(session, self.options.verbosity),
                 )
                 self._linked = Environment(prefix, settings, session=self.name, policy=self._policy)
@@ -92,6 +98,10 @@ class LinkedEnv(CachedVirtualenv, ABC):
     def coming(self) -> list[str]:
         """Return the paths of the linked environments that tox comes to after this one."""
         return []
+
+    def queue(self) -> Queue | None:
+        """Return what is known of the environments after this one, ``None`` where nothing is to be done for them."""
+        return None
 
     @property
     def executor(self) -> Execute:
@@ -207,8 +217,26 @@ class LinkedRunner(LinkedEnv, VirtualEnvRunner, Recycling):
 
     def coming(self) -> list[str]:
         """Return the paths of the linked environments that tox comes to after this one."""
-        after = self._active[self._active.index(self) + 1 :] if self in self._active else []
-        return [str(runner.env_dir).replace(os.sep, "/") for runner in after]
+        return [str(runner.env_dir).replace(os.sep, "/") for runner in self._after()]
+
+    def _after(self) -> Sequence[LinkedRunner]:
+        return self._active[self._active.index(self) + 1 :] if self in self._active else ()
+
+    def queue(self) -> Queue | None:
+        """Return what is known of those after this one, unless tox itself works on several at a time."""
+        if getattr(self.options, "parallel", 0) or not (after := self._after()):
+            return None
+        from nox_linkenv.plugins.tox.ahead import ToxQueue
+
+        return ToxQueue(self, after)
+
+    def ensure_python_env(self) -> None:
+        """Make the environment, for which nothing more is done ahead."""
+        from nox_linkenv.provision.policy import LeadingPolicy
+
+        if LeadingPolicy.ahead is not None:
+            LeadingPolicy.ahead.begun(self.name)
+        super().ensure_python_env()
 
     def _teardown(self) -> None:
         super()._teardown()

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.config import on_ci
 from nox_linkenv.env.receipt import DIRECTORY, Receipt, remove_receipt
-from nox_linkenv.provision.policy import Cleared, Policy
+from nox_linkenv.provision.policy import Cleared, LeadingPolicy
 from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import donor_name, put_away, trash_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from nox_linkenv.config import Settings
     from nox_linkenv.progress import Display
+    from nox_linkenv.provision.ahead.leader import Queue
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.store.journal import Session
 
@@ -40,13 +42,15 @@ _PARTS: Final = (
 )
 
 
-class ToxPolicy(Policy):
+class ToxPolicy(LeadingPolicy):
     """The directory of an environment is never replaced as a whole.
 
     Args:
+        prefix, settings: absolute path and settings of the environment.
         quiet: whether it is not shown what is being done.
         project: path of the directory that tox's configuration is in.
         coming: returns the paths of the environments that tox comes to next.
+        queue: returns what is known of them, ``None`` where nothing is to be done for them ahead.
         ended: told what was done for a session which is over.
     """
 
@@ -54,16 +58,21 @@ class ToxPolicy(Policy):
 
     def __init__(
         self,
+        prefix: str,
+        settings: Settings,
         *,
         quiet: bool,
         project: str,
         coming: Callable[[], Sequence[str]],
+        queue: Callable[[], Queue | None],
         ended: Callable[[Session], None],
     ) -> None:
+        super().__init__(prefix, settings)
         self._quiet = quiet
         self._project = project
         self._coming = coming
         self._ended = ended
+        self._queue = queue
         self._former: tuple[Receipt, str] | None = None
 
     def project_directory(self) -> str:
@@ -79,6 +88,9 @@ class ToxPolicy(Policy):
 
     def upcoming(self) -> Sequence[str]:
         return () if on_ci() else self._coming()
+
+    def queue(self) -> Queue | None:
+        return self._queue()
 
     def put_aside(self, environment: Environment) -> None:
         """Move away what stands there, when tox is about to remove it: the new environment may take over from it."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tox.tox_env.errors import Fail
 
-from nox_linkenv.config import Cleanup, Settings, load_settings, misspelt_variables, similar_to
+from nox_linkenv.config import PERSONAL, Cleanup, Settings, load_settings, misspelt_variables, similar_to
 from nox_linkenv.errors import SettingsError
 from nox_linkenv.linking import LinkMode
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["add_settings", "read_settings", "warn_of_misspelt"]
 
 _PREFIX: Final = "linkenv_"
+_NAMES: Final = tuple(field.name for field in fields(Settings) if field.name not in PERSONAL)
 _PATHS: Final = ("store", "lower_store", "companion")
 _DESCRIPTIONS: Final = {
     "store": "directory of the store that environments are linked from",
@@ -34,8 +35,9 @@ _DESCRIPTIONS: Final = {
     "offline": "answer from remembered resolutions of any age, and ask nobody",
     "bytecode": "share bytecode between environments",
     "spares": "make trees of links ahead, so that the next environment only moves them",
-    "ahead": "bring into the store what later sessions need while one works; of nox only",
+    "ahead": "bring into the store what later sessions need while one works",
     "cleanup": f"which environments are removed after their run - {' | '.join(choice.value for choice in Cleanup)}",
+    "max_size": "how large the store may be after a run, as 5GB: what was used least recently goes; 0 for any size",
     "journal_days": "for how many days it is kept what was done for each session; 0 keeps nothing",
     "quiet": "do not sum up at the end of a run what was done for it",
     "verify": "re-hash every file of the store before it is linked",
@@ -43,19 +45,19 @@ _DESCRIPTIONS: Final = {
 
 
 def add_settings(conf: EnvConfigSet, core: ConfigSet) -> None:
-    """Define a key for every setting.
+    """Define a key for every setting that a project may have.
 
     Raises:
         Fail: when a key is read that cannot have its value, or a file of settings is wrong.
     """
-    for field in fields(Settings):
-        kind = type(field.default)
+    for name in _NAMES:
+        kind = type(getattr(Settings(), name))
         conf.add_config(
-            keys=[_PREFIX + field.name],
+            keys=[_PREFIX + name],
             of_type=kind if kind in {bool, float} else str,
-            default=_default(field.name, core),
-            post_process=_checked(field.name, core),
-            desc=_DESCRIPTIONS.get(field.name, f"the setting {field.name} of nox-linkenv"),
+            default=_default(name, core),
+            post_process=_checked(name, core),
+            desc=_DESCRIPTIONS.get(name, f"the setting {name} of nox-linkenv"),
         )
 
 
@@ -65,7 +67,7 @@ def read_settings(conf: EnvConfigSet) -> Settings:
     Raises:
         Fail: a key cannot have its value, or a file of settings is wrong.
     """
-    explicit = {field.name: conf[_PREFIX + field.name] for field in fields(Settings)}
+    explicit = {name: conf[_PREFIX + name] for name in _NAMES}
     try:
         return load_settings(explicit=explicit)
     except SettingsError as error:
@@ -74,7 +76,7 @@ def read_settings(conf: EnvConfigSet) -> Settings:
 
 def warn_of_misspelt(conf: EnvConfigSet) -> None:
     """Warn of the keys of one environment, and of variables once in a run, that set nothing of ours."""
-    known = {_PREFIX + field.name for field in fields(Settings)}
+    known = {_PREFIX + name for name in _NAMES}
     for key in conf.unused():
         if key.startswith(_PREFIX) and key not in known:
             logging.warning("The key %s sets nothing%s.", key, similar_to(key, known, prefix=_PREFIX))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import subprocess
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -18,9 +16,10 @@ from nox_linkenv.store import Store
 from tests.plugins.nox.tool import Project, Run
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
+from tests.support.processes import left_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.shared import Host
 
@@ -150,7 +149,7 @@ def test_the_next_requests_are_answered_before_their_sessions(tmp_path: Path, ne
     said = _messages(outcome.output)
     assert said.pop("tests-3.12(what='one')").startswith("asked pip: this request is new")
     assert said == dict.fromkeys(["tests-3.12(what='two')", "tests-3.13(what='one')", "tests-3.13(what='two')"], reused)
-    assert _left(project) == []
+    assert left_of(project.store) == []
 
 
 def test_what_is_ahead_can_be_switched_off(tmp_path: Path, newest: Host) -> None:
@@ -192,24 +191,6 @@ def test_a_build_that_writes_into_the_project_is_not_made_ahead(tmp_path: Path, 
     outcome = project.nox(Run(sessions, env={"REQUEST": ".", "PATIENCE": "5"}))
     assert outcome.code == 0, outcome.output
     assert re.findall("waited for: (.*)", outcome.output) == ["x", "xx"]
-
-
-def _left(project: Project) -> list[str]:
-    """Return what has been left: processes of the store, and environments that were for a moment."""
-    left = ["not looked"]
-    limit = time.monotonic() + 60
-    while left and time.monotonic() < limit:
-        left = [path.name for path in (project.store / "v2" / "throwaway").glob("*")]
-        left += [path.name for path in (project.store / "throwaway").glob("*")]
-        left += [name for name in _commands() if str(project.store) in name]
-        time.sleep(0.2)
-    return left
-
-
-def _commands() -> Iterator[str]:
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            yield path.read_text(errors="replace").replace("\0", " ")
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["lives", "has ended"])

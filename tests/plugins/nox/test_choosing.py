@@ -139,6 +139,8 @@ def test_parallel(newest: Host, make: Callable[..., Project]) -> None:
     project = make(newest, arguments=f'python=["{OTHER}", "{TARGET}"], venv_backend="linked"')
     outcome = project.nox(Run(("--parallel", "2", "--allow-parallel")))
     assert outcome.code == 0, outcome.output
+    last = outcome.output.splitlines()[-1]
+    assert "linked: 2 environments made" in last, "one sum for both, although each was made by a process of its own"
     assert outcome.facts == {f"s-{version}": {"backend": "linked", "linked": True} for version in (OTHER, TARGET)}
 
 

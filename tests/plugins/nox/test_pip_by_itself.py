@@ -39,7 +39,9 @@ def _second(tmp_path: Path, shared_dir: Path, host: Host, lines: str) -> Outcome
     return outcomes[-1]
 
 
-@pytest.mark.parametrize("words", ['"pip", "install"', '"python", "-m", "pip", "install"'])
+@pytest.mark.parametrize(
+    "words", ['"pip", "install"', '"python", "-m", "pip", "install"', '"python", "-I", "-m", "pip", "install"']
+)
 def test_it_is_answered(tmp_path: Path, shared_dir: Path, host: Host, words: str) -> None:
     outcome = _second(tmp_path, shared_dir, host, f'session.run({words}, "tiny")')
     assert _REUSED.search(outcome.output), outcome.output

@@ -1,10 +1,11 @@
-"""What is to be done for the sessions to come, as far as :mod:`~.ahead` has told it."""
+"""What is to be done for the sessions to come, as far as :mod:`~.leader` has told it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nox_linkenv.provision.ahead.leader import Coming
 from nox_linkenv.resolve.request import Request
 
 if TYPE_CHECKING:
@@ -17,21 +18,17 @@ __all__ = ["Session", "Work"]
 
 @dataclass(slots=True, eq=False)
 class Session:
-    """A session to come.
+    """A session to come, and how far it has been prepared.
 
     Args:
-        name: as nox has it.
-        interpreter: as it is asked for; ``None`` for nox's own.
-        parameters: of virtualenv.
+        coming: what the host says of it.
         environment: a throwaway one, in which everything is installed that the session is expected to ask for.
         done: how many requests have been carried out there.
         compiled: whether what sessions import has been compiled for it.
         over: whether nothing more is to be done for it.
     """
 
-    name: str
-    interpreter: str | None
-    parameters: Sequence[str]
+    coming: Coming
     environment: Environment | None = None
     done: int = 0
     compiled: bool = False
@@ -43,8 +40,8 @@ class Work:
     """What is to be done, as far as that is known.
 
     Args:
-        skeletons: interpreters and parameters of virtualenv, the next one first.
-        directory: where settings are looked for.
+        skeletons: interpreters, as the host asks for them, and parameters of virtualenv, the next one first.
+        settings: of the environments, by name.
         prefix: absolute path of the environment of the session whose requests these are.
         requests: of that session.
         sessions: that are expected to ask for the same.
@@ -52,8 +49,8 @@ class Work:
         begun: all sessions for which something has been done.
     """
 
-    skeletons: list[tuple[str | None, Sequence[str]]] = field(default_factory=list)
-    directory: str = ""
+    skeletons: list[tuple[Any, Sequence[str]]] = field(default_factory=list)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     prefix: str = ""
     requests: list[Request] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
@@ -61,21 +58,21 @@ class Work:
     begun: list[Session] = field(default_factory=list)
 
     def take(self, message: Mapping[str, Any]) -> None:
-        """Take in a *message* of :mod:`~.ahead`."""
+        """Take in a *message* of :mod:`~.leader`."""
         self.skeletons.extend(map(tuple, message.get("skeletons", ())))
         if "sessions" in message:
-            self.directory, self.prefix, self.requests = message["directory"], message["prefix"], []
+            self.settings, self.prefix, self.requests = message["settings"], message["prefix"], []
             self.imported = frozenset()
-            self.sessions = [Session(*session) for session in message["sessions"]]
+            self.sessions = [Session(Coming(*session)) for session in message["sessions"]]
         if "request" in message:
             arguments, environ, directory = message["request"]
             self.requests.append(Request(tuple(arguments), environ, directory))
         self.imported |= frozenset(message.get("imported", ()))
         for session in self.sessions:
-            session.over |= session.name == message.get("begun")
+            session.over |= session.coming.name == message.get("begun")
 
     def next_session(self) -> Session | None:
-        """Return the session to do something for: the last one first, as nox itself comes from the other end."""
+        """Return the session to do something for: the last one first, as the host itself comes from the other end."""
         coming = [session for session in reversed(self.sessions) if not session.over]
         found = next((session for session in coming if session.done < len(self.requests)), None)
         if found is None and self.imported:

@@ -1,0 +1,104 @@
+"""What a job with a saved cache takes: the archive, uv's cache as its own command for CI leaves it, pip's cache."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .ci_matrix import PYTHONS, command_line, environment, noxfile, seconds_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["PEERS", "Restore", "restore", "save"]
+
+_PACKAGES: Final = ("pandas", "scipy", "scikit-learn:sklearn", "matplotlib")
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A way to save and restore.
+
+    Args:
+        backend: of nox.
+        saves: what is packed into a file, below the home; empty for an archive of ours.
+    """
+
+    name: str
+    backend: str
+    saves: str = ""
+    prunes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """One job.
+
+    Args:
+        saved: bytes of the file that was restored.
+        restored: seconds of restoring it.
+        ran: seconds of nox.
+        worked: seconds of processors for both, which other work on the machine lengthens less; 0 where not known.
+    """
+
+    peer: str
+    saved: int
+    restored: float
+    ran: float
+    worked: float = 0.0
+
+
+PEERS: Final = (
+    Peer("archive", "linked"),
+    Peer("uv, pruned for CI", "uv", ".cache/uv", prunes=True),
+    Peer("uv, whole cache", "uv", ".cache/uv"),
+    Peer("pip", "virtualenv", ".cache/pip"),
+)
+_NOX: Final = [sys.executable, "-m", "nox", "--error-on-missing-interpreters"]
+
+
+def save(work: Path, peer: Peer) -> Path:
+    """Run the job on an empty machine and return the file that it saves; one from before is taken as it is."""
+    saved = work / f"{peer.name.replace(', ', '-').replace(' ', '-')}.saved"
+    if saved.exists():
+        return saved
+    first = work / "first"
+    shutil.rmtree(first, ignore_errors=True)
+    noxfile(first, _PACKAGES, PYTHONS, peer.backend)
+    environ = environment(first / "home", first / "store")
+    seconds_of(_NOX, first, environ)
+    if not peer.saves:
+        seconds_of(command_line("export", str(saved)), first, environ)
+        return saved
+    if peer.prunes:
+        seconds_of(["uv", "cache", "prune", "--ci"], first, environ)
+    # As the action that caches directories on GitHub packs them: tar, and zstd with all processors.
+    seconds_of(["tar", "-C", "home", "-I", "zstd -T0", "-cf", str(saved), peer.saves], first, environ)
+    return saved
+
+
+def restore(work: Path, peer: Peer) -> Restore:
+    """Restore the file on an empty machine, and run the job."""
+    saved, second = save(work, peer), work / "second"
+    shutil.rmtree(work / "first", ignore_errors=True)
+    shutil.rmtree(second, ignore_errors=True)
+    noxfile(second, _PACKAGES, PYTHONS, peer.backend)
+    environ = environment(second / "home", second / "store")
+    os.sync()
+    before = _worked()
+    command = ["tar", "-C", "home", "-I", "zstd -T0", "-xf", str(saved)]
+    restored, _ = seconds_of(command if peer.saves else command_line("import", str(saved)), second, environ)
+    ran, _ = seconds_of(_NOX, second, environ)
+    worked = _worked() - before
+    shutil.rmtree(second, ignore_errors=True)  # background work removes there, too
+    return Restore(peer.name, saved.stat().st_size, restored, ran, worked)
+
+
+def _worked() -> float:
+    """Return the seconds of processors of all processes that this one has waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
