@@ -74,6 +74,8 @@ _PIPS: Final = re.compile(
 )
 #: A directory that pip makes in its cache for a wheel to be built into.
 _WHEEL_TO_BE: Final = re.compile(r".*/wheels/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{20,}/tmp[a-z0-9_]{8}(?:/.*)?")
+#: What it makes that in, by a name that is a digest of the source's: it is there whenever anything is built into it.
+_WHEEL_KEPT: Final = re.compile(r".*/wheels/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{20,}")
 #: Distributions whose native modules open files as Python does, so that it is seen; their beginnings.
 _SEEN: Final = (
     "Cython/", "cython", "numpy/", "scipy/", "mypy/", "mypyc/", "tomli/", "charset_normalizer/", "yaml/", "_yaml/",
@@ -235,7 +237,7 @@ class _Collector:
                 self._look_inside(kind, name, pattern, sources=sources)
                 return
         elif kind in (Kind.STATE, Kind.KIND):
-            if plain in self.ancestors:
+            if plain in self.ancestors or (self.watched.by_pip and _WHEEL_KEPT.fullmatch(plain)):
                 return
             if os.path.dirname(path) in self.path:
                 self.sets["programs"].add(os.path.basename(path))

@@ -73,6 +73,24 @@ def test_with_the_cache_of_pip_the_first_build_is_kept(bench: Bench, tmp_path: P
     assert bench.calls == []
 
 
+def test_each_set_of_variables_is_warm_beside_the_others_with_the_cache_of_pip(bench: Bench, tmp_path: Path) -> None:
+    """Two environments of tox install the same project, packed anew for each: by another digest, so that pip makes
+    another directory in its cache for its wheel.  That this one is there, as setuptools sees, is no news to a build."""
+    project = make_project(tmp_path / "demo-1.0", "setuptools")
+    (project / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    archive = tmp_path / "demo-1.0.tar.gz"
+
+    def source(number: int, date: str) -> str:
+        os.utime(project / "PKG-INFO", (number, number))
+        with tarfile.open(archive, "w:gz") as writer:
+            writer.add(project, "demo-1.0")
+        environ = {"PIP_CACHE_DIR": str(tmp_path / "cache"), "SOURCE_DATE_EPOCH": date}
+        return bench.install(tmp_path, "--force-reinstall", "--no-deps", str(archive), environ=environ).message[:6]
+
+    dates = ("1600000000", "1700000000")
+    assert [source(number, date) for number, date in enumerate(dates * 2)] == ["asked ", "asked ", "reused", "reused"]
+
+
 def test_what_only_looks_like_settings_for_backends_keeps_it_warm(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "pypi-cache").mkdir()
     (tmp_path / "ca-certificates.crt").write_text("")
