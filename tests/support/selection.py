@@ -1,4 +1,4 @@
-"""What is slow beside what is marked so where it stands: whole modules, and cases that vary what another case shows.
+"""What is slow beside what is marked so where it stands: whole modules, and tests that vary what another one shows.
 
 The usual suite has one case of each kind; the heavy suite has all of them, and begins elsewhere each day.
 """
@@ -21,20 +21,46 @@ _MODULES: Final = (
     "tests/plugins/tox/test_parity.py",
     "tests/plugins/tox/test_together.py",
 )
-#: Cases by their test. What is left of the test in the usual suite takes the same way through the code.
+#: Cases by their test. What is left in the usual suite, of the test or of its module, takes the same way through the code;
+#: or the test takes its time by waiting, or kills, and such are the heavy suite's.
 _REPEATS: Final = {
+    "tests/cli/test_ahead.py::test_the_second_one_need_not_ask": ("nox",),
     "tests/cli/test_disk.py::test_reflinks_are_counted_once": ("ext4", "btrfs"),
     "tests/cli/test_disk.py::test_totals_are_those_of_df": ("ext4", "xfs"),
+    "tests/cli/test_progress.py::test_a_narrow_terminal": (),
+    "tests/cli/test_progress.py::test_elsewhere_a_line_of_text_on_what_takes_long": (),
+    "tests/cli/test_progress.py::test_tox": (),
+    "tests/docs/test_archive_recipe.py::test_a_second_job_is_warm_without_a_network": ("recipe", "jenkins"),
     "tests/linking/modes/test_contract.py::test_contract": ("ext4-clone", "bind-auto", "exfat-auto"),
     "tests/maintenance/test_damage.py::test_all_at_once": ("mistyped", "pipe", "given_away"),
+    "tests/maintenance/test_damaged_notes.py::test_a_time_that_is_none": ("inf",),
     "tests/maintenance/test_together.py::test_nobody_is_disturbed": ("16",),
     "tests/parity/test_awkward.py::test_awkward_parity": ("index-3.13",),
-    "tests/parity/test_odd_wheels.py::test_left_to_pip": ("other-data", "script-module"),
+    "tests/parity/test_odd_wheels.py::test_left_to_pip": ("other-data", "script-module", "script-blank"),
+    "tests/plugins/nox/test_ahead.py::test_a_build_that_writes_into_the_project_is_not_made_ahead": (),
+    "tests/plugins/nox/test_ahead.py::test_what_is_ahead_can_be_switched_off": (),
+    "tests/plugins/nox/test_bad_input.py::test_as_pip_has_it": ("newest-needy tiny==2.0",),
+    "tests/plugins/nox/test_options.py::test_another_interpreter_under_reuse": ("newest-",),
     "tests/plugins/nox/test_options.py::test_switching_backends_under_reuse": ("newest--virtualenv",),
+    "tests/plugins/nox/test_options.py::test_upgrade_and_downgrade_in_a_reused_environment": ("newest",),
     "tests/plugins/nox/test_options.py::test_what_is_no_virtualenv_is_not_reused": ("newest-_make_conda",),
+    "tests/plugins/tox/test_environment.py::test_interpreter_that_goes": (),
+    "tests/plugins/tox/test_packages.py::test_a_package_that_is_the_same_asks_nobody": ("again0-wheel",),
+    "tests/projects/test_checkouts.py::test_a_requirements_file_may_name_a_project_with_a_version_of_its_commits": (
+        "hatch-vcs",
+    ),
+    "tests/projects/test_checkouts.py::test_a_second_checkout_builds_nothing_and_asks_nobody": ("flit -e .",),
     "tests/projects/test_forms.py::test_a_file_that_names_it_asks_nobody_in_a_fresh_checkout": ("flit-",),
-    "tests/projects/test_forms.py::test_as_pip_and_then_without_it": ("-r|links.txt|.", "-r|editable.txt"),
-    "tests/projects/test_forms.py::test_files_on_a_server_beside_it": ("-r|{url}/files/upper.txt|.",),
+    "tests/projects/test_forms.py::test_a_project_in_a_file_is_never_stale": (),
+    "tests/projects/test_forms.py::test_as_pip_and_then_without_it": (
+        "-r|links.txt|.",
+        "-r|editable.txt",
+        "demo @ file://{root}/demo",
+    ),
+    "tests/projects/test_forms.py::test_files_on_a_server_beside_it": (
+        "-r|{url}/files/upper.txt|.",
+        "-c|{url}/files/upper.txt|-e|.",
+    ),
     "tests/projects/test_forms.py::test_what_an_sdist_beside_is_built_with_is_looked_for_as_pip_looks": (
         "-r|links.txt",
         "-r|pre.txt",
@@ -42,6 +68,7 @@ _REPEATS: Final = {
     "tests/projects/test_generated.py::test_a_fresh_clone_is_built_once": (
         "hatch-vcs-editable",
         "setuptools-scm-regular",
+        "hatch-vcs-regular",
     ),
     "tests/projects/test_generated.py::test_only_what_would_be_written_again_is_kept": (
         "what stood there",
@@ -50,7 +77,9 @@ _REPEATS: Final = {
         "a link",
         "by another program",
     ),
+    "tests/projects/test_leavings.py::test_the_second_build_serves_the_next_clone": ("setuptools",),
     "tests/projects/test_looked_at.py::test_a_new_file_with_setuptools": ("wheel",),
+    "tests/projects/test_looked_at.py::test_setuptools_without_isolation": ("wheel",),
     "tests/projects/test_never_stale.py::test_directories": (
         "variable among all",
         "variable of a child",
@@ -81,7 +110,13 @@ _REPEATS: Final = {
         "directory-False-branch",
         "editable-True-directory",
     ),
+    "tests/projects/test_sources.py::test_another_configuration_is_built_again": (),
     "tests/projects/test_standins.py::test_paths_of_every_form": ("arguments2", "arguments4"),
+    "tests/provision/test_bytecode.py::test_every_interpreter_finds_its_bytecode": ("3.9",),
+    "tests/provision/test_other_pips.py::test_installs_with_another_pip": ("23.0.1",),
+    "tests/provision/test_processes.py::test_a_killed_process_leaves_nothing_that_harms_the_next": (),
+    "tests/provision/test_recycling.py::test_another_interpreter_makes_another_environment": (),
+    "tests/remote/test_faults.py::test_a_server_that_fails_is_not_asked_again": ("Fault.DRIP", "Fault.HANG"),
     "tests/transfer/test_transfer.py::test_memory_does_not_grow_with_what_is_exported": (),
 }
 _NAMES: Final = {
