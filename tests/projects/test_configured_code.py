@@ -81,6 +81,16 @@ def _archive(world: Path, text: str) -> None:
     (world / "project" / "dist" / "data.zip").write_text(text)
 
 
+_SHOW: Final = """\
+import demo, pathlib
+found = list(pathlib.Path(demo.__file__).parent.glob("data.*"))
+print(found[0].read_text() if found else "none")
+"""
+#: The version, where no code is to be read without being run.
+_VERSION: Final = 'import os\nVERSION = {"one": "1.0", "two": "2.0"}[os.environ["ACME_ARCH_LIST"]]\n'
+_SHOW_VERSION: Final = "from importlib.metadata import version; print(version('demo'))"
+
+
 @dataclass(frozen=True)
 class _Case:
     """A project, and its world.
@@ -88,12 +98,20 @@ class _Case:
     Attributes:
         files: of the project.
         one, two: make the world so that the data say the first, and the second, of what is ``said``.
+        show: code that prints what is said.
     """
 
     files: Mapping[str, str]
     one: Callable[[Path], object] = lambda _: None
     two: Callable[[Path], object] = lambda _: None
     said: tuple[str, str] = field(default=("one", "two"))
+    show: str = _SHOW
+
+
+def _versioned(head: str, table: str, files: Mapping[str, str]) -> _Case:
+    """Return a project whose version is told by code that the *table* of its configuration names."""
+    head = head.replace('version = "1.0"', 'dynamic = ["version"]')
+    return _Case({"pyproject.toml": f"{head}{table}", **files}, said=("1.0", "2.0"), show=_SHOW_VERSION)
 
 
 _CASES: Final = {
@@ -124,6 +142,25 @@ _CASES: Final = {
         lambda world: _ignore(world, "*.txt\n"),
         ("one", "none"),
     ),
+    "version of hatchling, by code": _versioned(
+        _HATCHLING,
+        '[tool.hatch.version]\nsource = "code"\npath = "about.py"\nexpression = "VERSION"\n',
+        {"about.py": _VERSION},
+    ),
+    "version of pdm-backend, by a getter": _versioned(
+        _PDM,
+        '[tool.pdm.version]\nsource = "call"\ngetter = "about:version"\n',
+        {"about.py": f"{_VERSION}def version():\n    return VERSION\n"},
+    ),
+    "version of setuptools, by an attribute of a flat package": _versioned(
+        _SETUPTOOLS, '[tool.setuptools.dynamic]\nversion = {attr = "demo.v.VERSION"}\n', {"demo/v.py": _VERSION}
+    ),
+    "version of setuptools, by an attribute of a package in src": _versioned(
+        _SETUPTOOLS,
+        '[tool.setuptools]\npackage-dir = {"" = "src"}\n'
+        '[tool.setuptools.dynamic]\nversion = {attr = "demo.v.VERSION"}\n',
+        {"src/demo/__init__.py": "", "src/demo/v.py": _VERSION},
+    ),
     "archive in a package that lies in dist": _Case(
         {
             "pyproject.toml": f'{_SETUPTOOLS}[tool.setuptools]\npackages = ["demo"]\npackage-dir = {{demo = "dist"}}\n'
@@ -133,11 +170,6 @@ _CASES: Final = {
         lambda world: _archive(world, "two"),
     ),
 }
-_SHOW: Final = """\
-import demo, pathlib
-found = list(pathlib.Path(demo.__file__).parent.glob("data.*"))
-print(found[0].read_text() if found else "none")
-"""
 
 
 @pytest.mark.parametrize("name", _CASES)
@@ -153,7 +185,7 @@ def test_a_change_is_noticed(bench: Bench, tmp_path: Path, name: str) -> None:
         (case.one, case.two)[which](tmp_path)
         environ = {"ACME_ARCH_LIST": ("one", "two")[which], "HOME": str(tmp_path / "home")}
         bench.install(project, ".", environ={**clean_environment(), **environ, "PATH": _path(bench)})
-        return bench.run("python", "-c", _SHOW).strip()
+        return bench.run("python", "-c", case.show).strip()
 
     assert [install(which) for which in (0, 0, 1, 1, 0)] == [case.said[which] for which in (0, 0, 1, 1, 0)]
 

@@ -95,6 +95,23 @@ _VERSION: Final = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["hatchling", "pdm"])
+@pytest.mark.parametrize("spelled", ["src//demo/__init__.py", "src/./demo/__init__.py", "code/demo/__init__.py"])
+def test_a_version_in_a_module_that_is_spelled_otherwise_counts_for_an_editable(
+    tmp_path: Path, bench: Bench, backend: str, spelled: str
+) -> None:
+    project = make_project(tmp_path / "project", backend)
+    (project / "code").symlink_to("src")
+    path = project / "pyproject.toml"
+    table = _VERSION[backend].replace("VERSION.py", spelled)
+    path.write_text(path.read_text().replace('version = "1.0"', 'dynamic = ["version"]') + table)
+    for version in ("1.0", "2.0"):
+        (project / "src" / "demo" / "__init__.py").write_text(f'__version__ = "{version}"\n')
+        bench.install(project, "--no-deps", "-e", ".")
+        assert f'"demo", "version": "{version}"' in bench.run("python", "-m", "pip", "list", "--format=json")
+
+
 @pytest.mark.parametrize("backend", ["hatchling", pytest.param("pdm", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("where", ["inside", "chain", pytest.param("outside", marks=pytest.mark.slow)])
 def test_a_version_in_a_module_that_a_link_leads_to_counts_for_an_editable(

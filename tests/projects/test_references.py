@@ -146,6 +146,33 @@ def test_an_archive_that_is_replaced_under_its_name(bench: Bench, tmp_path: Path
         assert bench.calls == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["argument", "find-links", "metadata"])
+def test_an_archive_too_large_to_be_digested_that_is_rewritten_in_place(bench: Bench, tmp_path: Path, how: str) -> None:
+    def write(directory: Path, value: str) -> Path:
+        files = {"bb.py": f"VALUE = {value!r}\n".encode(), "bb-data.bin": bytes(65 << 20)}
+        return make_wheel(directory, "bb", "1.0", files, method=0)
+
+    place, other = tmp_path / "files", tmp_path / "other"
+    place.mkdir()
+    other.mkdir()
+    wheel = write(place, "one")
+    more = _metadata(f"bb @ {wheel.as_uri()}", extra=False)
+    arguments = {
+        "argument": [str(wheel)],
+        "find-links": ["bb", "--find-links", str(place)],
+        "metadata": [str(make_value_project(tmp_path / "aa", "aa", more=more))],
+    }[how]
+    assert [_value(bench, tmp_path, arguments), _value(bench, tmp_path, arguments)] == ["one", "one"]
+    assert bench.calls == []
+    before = wheel.stat()
+    with wheel.open("r+b") as stream:
+        stream.write(write(other, "two").read_bytes())
+    os.utime(wheel, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (wheel.stat().st_size, wheel.stat().st_ino) == (before.st_size, before.st_ino)
+    assert _value(bench, tmp_path, arguments) == "two"
+
+
 def test_a_page_of_an_index_that_is_rewritten_in_place(bench: Bench, tmp_path: Path) -> None:
     place = tmp_path / "simple" / "bb"
     place.mkdir(parents=True)
