@@ -21,8 +21,8 @@ _MODULES: Final = (
     "tests/plugins/tox/test_parity.py",
     "tests/plugins/tox/test_together.py",
 )
-#: Cases by their test. What is left in the usual suite, of the test or of its module, takes the same way through the code;
-#: or the test takes its time by waiting, or kills, and such are the heavy suite's.
+#: Cases by their test. What is left of the test, or of its module, takes the same way through the code;
+#: or it waits for long, or kills, as the heavy tests do.
 _REPEATS: Final = {
     "tests/cli/test_ahead.py::test_the_second_one_need_not_ask": ("nox",),
     "tests/cli/test_disk.py::test_reflinks_are_counted_once": ("ext4", "btrfs"),
