@@ -53,8 +53,15 @@ PLOTS: Final[Mapping[str, Plot]] = {
         "fresh, install",
         ("linked", "uv-offline", "uv"),
     ),
+    "old": Plot(
+        "The same, the answer older than its age, so that the index is asked again: seconds to install",
+        "benchmarks.md",
+        "## An answer that is too old\n",
+        "SCI, old",
+        ("linked", "uv"),
+    ),
     "import": Plot(
-        "The same, installed and imported: seconds",
+        "A known request, installed and imported: seconds",
         *_WARM,
         "fresh, install and import",
         ("linked", "uv-offline", "uv", "virtualenv"),
