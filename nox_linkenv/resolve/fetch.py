@@ -107,6 +107,7 @@ def _seek(store: Store, items: Sequence[Resolved]) -> None:
 def store_downloaded(store: Store, resolved: Sequence[Resolved], directory: Path) -> tuple[str, ...]:
     """Store those wheels of *resolved* which have been downloaded into *directory*, where they are what pip says.
 
+    Those that the store has already are not stored again: pip downloads all wheels that it is to say anything of.
     One that is refused is left for :func:`fetch` to be refused again: its outcome may not be needed at all.
 
     Returns:
@@ -118,8 +119,10 @@ def store_downloaded(store: Store, resolved: Sequence[Resolved], directory: Path
     here = {}
     for item in resolved:
         path = directory / item.file_name
-        if item.origin is Origin.WHEEL and item.sha256 and path.is_file():
+        if item.origin is Origin.WHEEL and item.sha256 and path.is_file() and store.manifest(item.sha256) is None:
             here[item.name] = path
+    if not here:
+        return ()
     added, _ = _store_all(store, [item for item in resolved if item.name in here], here)
     return tuple(filter(None, map(_note, added.values())))
 

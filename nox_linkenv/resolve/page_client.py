@@ -25,6 +25,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util import Retry, Timeout, make_headers
 
 from nox_linkenv.resolve.pages import GONE, Page, PageState
+from nox_linkenv.resolve.record import netrc_files
 from nox_linkenv.resolve.specifiers import bare
 
 if TYPE_CHECKING:
@@ -263,9 +264,7 @@ def _credentials(url: str, environ: Mapping[str, str], indexes: Sequence[str]) -
             return _basic(parts.username, parts.password)
     import netrc
 
-    home = environ.get("HOME") or os.path.expanduser("~")
-    places = [environ["NETRC"]] if "NETRC" in environ else [os.path.join(home, name) for name in (".netrc", "_netrc")]
-    for place in filter(os.path.exists, places):
+    for place in netrc_files(environ):
         with contextlib.suppress(OSError, netrc.NetrcParseError):
             found = netrc.netrc(place).authenticators(urlsplit(url).hostname or "")
             if found is not None:

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.report import Resolved
     from nox_linkenv.store import Store
 
-__all__ = ["ObstacleError", "is_timed", "means_digest", "note_reading", "plain_files", "read_record"]
+__all__ = ["ObstacleError", "is_timed", "means_digest", "netrc_files", "note_reading", "plain_files", "read_record"]
 
 #: Variables that say how pages are reached, and are not part of a request's key, in lower case.
 _MEANS: Final = frozenset(
     {
         "http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "ssl_cert_file",
-        "ssl_cert_dir", "netrc", "home",
+        "ssl_cert_dir",
     }
 )  # fmt: skip
 #: Setting of pip by which its answer changes though no page does, unless it names a moment for all time zones.
@@ -56,13 +56,24 @@ class ObstacleError(Exception):
 
 
 def means_digest(environ: Mapping[str, str]) -> str:
-    """Return a digest of the variables among *environ* that say how pages are reached."""
+    """Return a digest of the variables among *environ* that say how pages are reached, and of where passwords stand."""
     parts = sorted(
         (name, value)
         for name, value in environ.items()
         if name.lower() in _MEANS or (name.startswith("PIP_") and setting_name(name[4:]) in _SETTINGS)
     )
+    parts += [("netrc", path) for path in netrc_files(environ)]
     return hashlib.sha256(veiled(json.dumps(parts).encode("utf-8", "surrogatepass"))).hexdigest()[:32]
+
+
+def netrc_files(environ: Mapping[str, str]) -> list[str]:
+    """Return the files there are in which pip looks for the passwords of indexes, the first one first.
+
+    Source: https://requests.readthedocs.io/en/latest/user/authentication/#netrc-authentication
+    """
+    home = environ.get("HOME") or os.path.expanduser("~")
+    places = [environ["NETRC"]] if "NETRC" in environ else [os.path.join(home, name) for name in (".netrc", "_netrc")]
+    return [place for place in places if os.path.exists(place)]
 
 
 def note_reading(

@@ -67,6 +67,23 @@ def test_what_pip_has_downloaded_is_not_downloaded_again(tmp_path: Path, index: 
     assert tree_differences(bench.tree(), ours) == []
 
 
+def test_what_is_stored_already_is_not_stored_again(tmp_path: Path, index: Index) -> None:
+    """When a page says something new, pip downloads all wheels again that its answer names."""
+    bench = Bench(tmp_path, require_python(TARGET))
+    environ = {"PIP_INDEX_URL": index.simple, "PIP_NO_CACHE_DIR": "1"}
+    bench.install(tmp_path, "app", environ=environ)
+    manifests = (tmp_path / "store").glob("v2/wheels/*/*")
+    before = {path: path.stat().st_ino for path in manifests}
+    assert len(before) == 2
+    index.publish("lib", "2.1")
+    bench.now = 86_400
+    bench.calls.clear()
+    bench.install(tmp_path, "app", environ=environ)
+    assert bench.calls == ["ask"]
+    assert {path: path.stat().st_ino for path in before} == before
+    assert bench.run("python", "-c", "import app, lib; print(app.VERSION, lib.VERSION)").split() == ["1.0", "2.1"]
+
+
 def test_what_a_server_does_not_give_is_left_to_pip(tmp_path: Path, index: Index) -> None:
     """It has the words for it, and what comes in its own time is not lost."""
     index.metadata = True

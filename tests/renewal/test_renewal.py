@@ -342,6 +342,16 @@ def test_an_index_that_wants_a_password(asking: Asking, index: Index, where: str
     assert not asking.renewed(reading, after=2 * _DAY)
 
 
+def test_another_home_is_no_other_way_to_an_index(asking: Asking, index: Index) -> None:
+    """The next job of continuous integration may have another one, with the answers of an archive."""
+    _, reading = asking.pip("app")
+    (asking.root / "another").mkdir()
+    asking.environ["HOME"] = str(asking.root / "another")
+    assert asking.renewed(reading)
+    (asking.root / "another" / ".netrc").write_text("machine 127.0.0.1\nlogin me\npassword secret\n")
+    assert not asking.renewed(reading)
+
+
 def test_a_password_that_is_not_known_any_more(asking: Asking, index: Index) -> None:
     index.users = frozenset({"me:secret"})
     asking.environ["PIP_INDEX_URL"] = index.simple.replace("://", "://me:secret@")
