@@ -99,4 +99,4 @@ def test_the_page_adds_up() -> None:
     assert sum(int(requests) for requests, _ in projects) == int(second[1])
     assert sum(int(warm) for _, warm in projects) == sum(map(int, second.groups()[1:]))
     assert f"{len(projects)} projects with " in text
-    assert len(projects) >= 50
+    assert len(projects) >= 60
