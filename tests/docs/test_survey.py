@@ -43,7 +43,10 @@ def test_sessions_are_those_for_tests_and_one_that_checks() -> None:
 
 
 def test_each_run_is_counted_by_the_journal(tmp_path: Path) -> None:
-    """A second run is warm, a third one renewed; a quiet pip of the session's own is no request, but told; failures are tried again."""
+    """A second run is warm, a third one renewed; failures are tried again.
+
+    A quiet pip of the session's own is no request, but told.
+    """
     source = tmp_path / "demo-1.0"
     (source / "wheels").mkdir(parents=True)
     make_wheel(source / "wheels", "demo")

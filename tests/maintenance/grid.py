@@ -189,6 +189,11 @@ def _use_lower(site: Site) -> None:
     assert changed_objects(above.base) == []
 
 
+def _with_old_answers(used_by: Callable[[Site], None]) -> Callable[[Site], None]:
+    """Return *used_by* with answers that are always too old, so that the pages of each are looked at."""
+    return lambda site: used_by(replace(site, settings=replace(site.settings, resolution_age=0.001)))
+
+
 def _use_archive(site: Site) -> None:
     """Take the archive into an empty store, which is told if it cannot be, and install from that."""
     other = replace(site, settings=replace(site.settings, store=str(site.root / "taken")))
@@ -330,6 +335,7 @@ KINDS: Final[dict[str, Kind]] = {
     "lower skeleton": Kind("lower store", "lower/v2/skeletons/*.json", _use_lower),
     "lower plan": Kind("lower store", "lower/v2/plans/*/*.json", _use_lower),
     "lower resolution": Kind("lower store", "lower/v2/resolutions/*/*.json", _use_lower),
+    "lower page": Kind("lower store", "lower/v2/pages/*/*.json", _with_old_answers(_use_lower)),
     "lower list of a skeleton's bytecode": Kind("lower store", "lower/v2/skeletons/*.json", _use_lower, lists=True),
     "lower list of a plan's bytecode": Kind("lower store", "lower/v2/plans/*/*.json", _use_lower, lists=True),
     "lower object": Kind("lower store", "lower/v2/objects/*/*", _use_lower, of=_CONTENTS),

@@ -74,8 +74,11 @@ def test_with_the_cache_of_pip_the_first_build_is_kept(bench: Bench, tmp_path: P
 
 
 def test_each_set_of_variables_is_warm_beside_the_others_with_the_cache_of_pip(bench: Bench, tmp_path: Path) -> None:
-    """Two environments of tox install the same project, packed anew for each: by another digest, so that pip makes
-    another directory in its cache for its wheel.  That this one is there, as setuptools sees, is no news to a build."""
+    """Two environments of tox install the same project, packed anew for each.
+
+    By another digest, pip makes another directory in its cache for its wheel.  That this one is there, as setuptools
+    sees, is no news to a build.
+    """
     project = make_project(tmp_path / "demo-1.0", "setuptools")
     (project / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
     archive = tmp_path / "demo-1.0.tar.gz"
