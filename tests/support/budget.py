@@ -1,7 +1,8 @@
 """``--budget SECONDS``: begin no test after so long, and begin with other modules from day to day.
 
 So a suite that is longer than a run of continuous integration may last still fails it with each test that it reaches,
-and reaches all of them in some days. What was not reached is skipped with that reason, and so is counted.
+and reaches all of them in some days. What was not reached is skipped with that reason, and so is counted. Tests that
+try by chance what nobody has thought of come first on each day.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pytest
 __all__ = ["pytest_addoption", "pytest_collection_modifyitems", "pytest_runtest_setup", "rotated", "today"]
 
 _T = TypeVar("_T")
+_ALWAYS: Final = frozenset({"test_random_references.py", "test_random_surroundings.py"})
 _BEGUN: Final = time.monotonic()
 
 
@@ -31,6 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if config.getoption("--budget") is not None and not config.getoption("--in-order"):
         groups = [list(group) for _, group in itertools.groupby(items, key=_module)]
         items[:] = [item for group in rotated(groups, today()) for item in group]
+        items.sort(key=lambda item: item.path.name not in _ALWAYS)
 
 
 @pytest.hookimpl(tryfirst=True)
