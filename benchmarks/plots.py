@@ -54,7 +54,7 @@ PLOTS: Final[Mapping[str, Plot]] = {
         ("linked", "uv-offline", "uv"),
     ),
     "old": Plot(
-        "The same, the answer older than its age, so that the index is asked again: seconds to install",
+        "The same when the answer is old and the index is asked: seconds to install",
         "benchmarks.md",
         "## An answer that is too old\n",
         "SCI, old",
