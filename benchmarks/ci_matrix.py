@@ -6,13 +6,11 @@ import os
 import random
 import re
 import shutil
-import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .measure import neutral_environment
+from .measure import neutral_environment, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +25,6 @@ __all__ = [
     "environment",
     "noxfile",
     "run_cell",
-    "seconds_of",
     "sets",
 ]
 
@@ -101,25 +98,6 @@ def environment(home: Path, store: Path) -> dict[str, str]:
 
 def command_line(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "nox_linkenv", *arguments]
-
-
-def seconds_of(command: list[str], directory: Path, environ: Mapping[str, str]) -> tuple[float, str]:
-    """Run *command* to its end, which has to be a good one; return the seconds and what it said."""
-    began = time.perf_counter()
-    done = subprocess.run(
-        command,
-        cwd=directory,
-        env=dict(environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    taken = time.perf_counter() - began
-    if done.returncode:
-        raise RuntimeError(f"{command} ended with {done.returncode}\n{done.stdout}")
-    return taken, done.stdout
 
 
 def noxfile(directory: Path, packages: tuple[str, ...], pythons: tuple[str, ...], backend: str) -> None:

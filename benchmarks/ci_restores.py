@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .ci_matrix import PYTHONS, command_line, environment, noxfile, seconds_of
+from .ci_matrix import PYTHONS, command_line, environment, noxfile
+from .measure import seconds_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from .measure import seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,19 +76,7 @@ def _seconds(directory: Path, backend: str, case: str) -> float:
     # Interpreters and certificates are the machine's; what they are found by may be in the home.
     environ |= {"HOME": str(directory / "home"), "PIP_CONFIG_FILE": os.devnull, "BACKEND": backend}
     environ |= {"PYENV_ROOT": os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")}
-    began = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "nox", *arguments],
-        cwd=directory,
-        env=environ,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    taken = time.perf_counter() - began
-    assert done.returncode == 0, done.stdout
+    taken, _ = seconds_of([sys.executable, "-m", "nox", *arguments], directory, environ)
     if backend == "linked":  # what it leaves to be done is not to slow down who comes next
         environ["LINKENV_STORE"] = str(directory / "home" / ".cache" / "nox-linkenv")
         subprocess.run(

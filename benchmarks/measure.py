@@ -6,12 +6,13 @@ import datetime
 import importlib.metadata
 import os
 import platform
+import subprocess
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 STRIPPED_PREFIXES = ("PIP_", "UV_", "NOX_", "LINKENV_", "VIRTUALENV_", "PYTHON", "TOX_")
 STRIPPED = frozenset({"VIRTUAL_ENV", "CONDA_PREFIX", "FORCE_COLOR", "NO_COLOR", "XDG_CONFIG_HOME"})
@@ -25,6 +26,25 @@ def neutral_environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if name in KEPT or not (name.startswith(STRIPPED_PREFIXES) or name in STRIPPED)
     }
+
+
+def seconds_of(command: list[str], directory: Path, environ: Mapping[str, str]) -> tuple[float, str]:
+    """Run *command* to its end, which has to be a good one; return the seconds and what it said."""
+    began = time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    taken = time.perf_counter() - began
+    if done.returncode:
+        raise RuntimeError(f"{command} ended with {done.returncode}\n{done.stdout}")
+    return taken, done.stdout
 
 
 def allocated(trees: Iterable[Path]) -> tuple[int, int]:

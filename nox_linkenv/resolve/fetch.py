@@ -87,14 +87,14 @@ def _ask(missing: Sequence[tuple[str, str]], arguments: Arguments, pip: Pip, dir
 def wheels_to_have(store: Store, resolved: Sequence[Resolved], directory: Path) -> list[Resolved]:
     """Return the wheels of *resolved* which neither the store has, nor the remote store, nor *directory*."""
     _seek(store, [item for item in resolved if not (directory / item.file_name).is_file()])
-    return [
-        item
-        for item in resolved
-        if item.origin is Origin.WHEEL
-        and item.sha256
-        and store.manifest(item.sha256) is None
-        and not (directory / item.file_name).is_file()
-    ]
+    return [item for item in resolved if _lacks(store, item) and not (directory / item.file_name).is_file()]
+
+
+def _lacks(store: Store, item: Resolved) -> bool:
+    """Return whether *item* is a wheel of a known digest that the store does not have."""
+    if item.origin is not Origin.WHEEL or not item.sha256:
+        return False
+    return store.manifest(item.sha256) is None
 
 
 def _seek(store: Store, items: Sequence[Resolved]) -> None:
@@ -119,7 +119,7 @@ def store_downloaded(store: Store, resolved: Sequence[Resolved], directory: Path
     here = {}
     for item in resolved:
         path = directory / item.file_name
-        if item.origin is Origin.WHEEL and item.sha256 and path.is_file() and store.manifest(item.sha256) is None:
+        if path.is_file() and _lacks(store, item):
             here[item.name] = path
     if not here:
         return ()
