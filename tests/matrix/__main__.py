@@ -34,6 +34,7 @@ def _parse() -> argparse.Namespace:
         metavar="SECONDS",
         help="instead: of the usual suite, what begins within that time",
     )
+    parser.add_argument("--whole", action="store_true", help="instead: the usual suite to its end")
     parser.add_argument("--prepare", action="store_true", help="only make the hosts' environments")
     parser.add_argument("--ready", action="store_true", help="take the hosts' environments as they are")
     parser.add_argument("--hosts", type=Path, required=True, metavar="DIRECTORY", help="of the hosts' environments")
@@ -65,7 +66,8 @@ def main() -> int:
         for host in dict.fromkeys(host for host, _ in pairs)
     }
     if not options.prepare:
-        for line, outcome in (_usual if options.usual is not None else _table)(options, pairs, hosts, found):
+        run = _usual if options.whole or options.usual is not None else _table
+        for line, outcome in run(options, pairs, hosts, found):
             lines.append(f"{line}: {outcome} in {outcome.seconds:.0f} s")
             outcomes.append(outcome)
     print("\n".join(lines))
@@ -77,13 +79,16 @@ def main() -> int:
 def _usual(
     options: argparse.Namespace, pairs: list[tuple[str, str]], hosts: dict[str, Path], found: dict[str, Path]
 ) -> Iterator[tuple[str, Outcome]]:
-    """Run the usual suite for each of the *pairs*, which share the time."""
-    seconds = options.usual / len(pairs)
-    tests = of_the_day(today())
-    more = ["--dist", "worksteal", "--budget", str(seconds), "--in-order", *options.pytest]
+    """Run the usual suite for each of the *pairs*, which share the time, or to its end."""
+    tests, limit, more = ["tests"], options.limit, ["--dist", "worksteal", *options.pytest]
+    what = "the usual suite"
+    if not options.whole:
+        seconds = options.usual / len(pairs)
+        tests, limit = of_the_day(today()), seconds + _LEFT
+        more += ["--budget", str(seconds), "--in-order"]
+        what += f", for {seconds:.0f} s"
     for host, target in pairs:
-        print(f"== host {host}, target {target}: the usual suite, for {seconds:.0f} s", flush=True)
-        limit = seconds + _LEFT
+        print(f"== host {host}, target {target}: {what}", flush=True)
         yield (
             f"host {host}, target {target}",
             run_suite(hosts[host], tests, target, workers=options.workers, limit=limit, more=more),

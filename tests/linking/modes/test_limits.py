@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def test_no_space_left(asked: LinkMode, tmp_path: Path, settle: Callable[..., Si
             place.session(["demo==1.0"])
         assert str(small) in str(caught.value)
         assert read_receipt(place.prefix) is None
-        os.spawnlp(os.P_WAIT, "mount", "mount", "-o", "remount,size=100m", str(small))
+        subprocess.run(["mount", "-o", "remount,size=100m", small], check=True)
         place.session(["demo==1.0"])
         assert place.run(_LOOK) == "1.0"
         assert changed_objects(site.base) == []
