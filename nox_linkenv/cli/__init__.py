@@ -134,6 +134,8 @@ def _chosen(arguments: Sequence[str]) -> str | None:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors name what may be meant."""
 
+    suggest_on_error = False  # what Python 3.14 and newer do of their own accord, for a part of the errors
+
     def error(self, message: str) -> NoReturn:
         words = message.split()
         known: list[str] = []

@@ -95,7 +95,7 @@ class Output:
             return
         widths = [max(len(row[at]) for row in [heads, *rows]) for at in range(len(heads))]
         if self.color.on(sys.stdout) or sys.stdout.isatty():
-            from rich.console import Console
+            from rich.console import Console, ConsoleDimensions
             from rich.table import Table
             from rich.text import Text
 
@@ -106,7 +106,10 @@ class Output:
                 table.add_row(*map(Text, row))
             colored = self.color.on(sys.stdout)
             console = Console(no_color=not colored, force_terminal=colored or None)
-            console.width = max(console.width, sum(widths) + 2 * len(widths))  # a path is never broken
+            if colored and console.color_system is None:  # as on a terminal that calls itself dumb
+                console = Console(force_terminal=True, color_system="standard")
+            width, height = console.size
+            console.size = ConsoleDimensions(max(width, sum(widths) + 2 * len(widths)), height)  # no path is broken
             console.print(table, soft_wrap=True)
             return
         for row in [heads, *rows]:

@@ -116,7 +116,10 @@ def test_tables_and_errors_are_colored_only_where_that_is_wanted(here: Site) -> 
     _known(here)
     assert "\x1b[" in say(here, "envs", "--color", "always")
     assert "\x1b[" not in say(here, "envs")
-    assert "\x1b[" in linkenv(here, "envs", FORCE_COLOR="1").stdout
+    assert "\x1b[" in linkenv(here, "envs", FORCE_COLOR="1", TERM="xterm").stdout
+    dumb = linkenv(here, "envs", "--color", "always", TERM="dumb").stdout
+    assert "\x1b[" in dumb, "it was asked for"
+    assert str(here.project / ".nox" / "tests-3-12") in dumb
     assert "\x1b[" not in linkenv(here, "envs", "--json", "--color", "always").stdout
     error = linkenv(here, "why", "nobody", "--color", "always", code=1).stderr
     assert "\x1b[1;31mlinkenv:\x1b[0m Nothing is known" in error
@@ -156,6 +159,7 @@ def test_fish_completes_commands_and_names(here: Site) -> None:
 
 
 @pytest.mark.needs(Capability.ZSH)
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")  # the child does nothing but become zsh
 def test_zsh_completes_commands_and_names(here: Site) -> None:
     environ = {**_with_the_command(here), "PS1": "> ", "TERM": "dumb"}
     process, terminal = pty.fork()

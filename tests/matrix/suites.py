@@ -127,7 +127,10 @@ def run_suite(
     """
     started = time.monotonic()
     # What works at low priority when the tests have ended may still write into their stores.
-    with tempfile.TemporaryDirectory(prefix="matrix-", ignore_cleanup_errors=True) as directory:
+    # Not by a random name beside other temporary files, of which a build's reads do not count.
+    base = Path(tempfile.gettempdir(), "matrix")
+    base.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=base, ignore_cleanup_errors=True) as directory:
         os.chmod(directory, 0o755)  # some tests run as another user
         report = Path(directory, "report.xml")
         command = [

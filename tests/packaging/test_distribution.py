@@ -192,7 +192,7 @@ def test_interpreter_start_loads_nothing_else(wheel: Path, tmp_path: Path) -> No
         "import json, sys; print(json.dumps([list(sys.modules), [getattr(f, '__name__', '') for f in sys.meta_path]]))"
     )
     # What the interpreter itself loads to read a file of this kind, such as the codec, is loaded before.
-    (site_packages(python) / "empty.pth").touch()
+    (site_packages(python) / "other.pth").write_text("# nothing\n")
     before, finders = json.loads(run(python, "-W", "error", "-c", code, cwd=tmp_path))
     run(python, "-m", "pip", "install", "-q", "--no-deps", str(wheel), cwd=tmp_path)
     loaded, more = json.loads(run(python, "-W", "error", "-c", code, cwd=tmp_path))

@@ -114,8 +114,11 @@ WAYS: Final[Mapping[str, Case]] = {
         kept=False,
     ),
     "native module": file(
-        "import _csv, importlib.util\npath = shutil.copy(_csv.__file__, os.path.dirname(OUTSIDE))\n"
-        "spec = importlib.util.spec_from_file_location('_csv', path)\n"
+        "import importlib.util\n"
+        "specs = map(importlib.util.find_spec, ['_csv', '_lsprof', '_testcapi', '_hashlib'])  # some are built in\n"
+        "found = next(spec for spec in specs if spec and spec.has_location)\n"
+        "path = shutil.copy(found.origin, os.path.dirname(OUTSIDE))\n"
+        "spec = importlib.util.spec_from_file_location(found.name, path)\n"
         "spec.loader.exec_module(importlib.util.module_from_spec(spec))\n"
         f"return open({VERSION}).read()",
         kept=False,

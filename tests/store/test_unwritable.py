@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.needs(Capability.ROOT, Capability.MOUNT)
 def read_only(place: Path) -> Iterator[None]:
     with mount("--bind", place, place):
         remount = ["mount", "-o", "remount,ro,bind", str(place)]
-        assert os.spawnvp(os.P_WAIT, "mount", remount) == 0
+        subprocess.run(remount, check=True)
         yield
 
 

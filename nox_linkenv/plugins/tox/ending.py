@@ -32,4 +32,5 @@ def _tell() -> None:
         from nox_linkenv.provision.summary import summary
 
         if (line := summary(_ended)) is not None:
+            sys.stdout.flush()  # where both go to one place, this comes after tox's own words
             sys.stderr.write(f"linked: {line}\n")
