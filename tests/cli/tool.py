@@ -73,7 +73,7 @@ def _process(directory: Path, environ: Mapping[str, str]) -> Iterator[None]:
 
 
 def _environ(site: Site, variables: Mapping[str, str]) -> dict[str, str]:
-    return {**site.environ, "LINKENV_STORE": str(site.store), **variables}
+    return {**site.environ, "LINKENV_STORE": str(site.store), "LINKENV_SPARES": "0", **variables}
 
 
 def say(site: Site, *arguments: str, code: int | None = 0) -> str:

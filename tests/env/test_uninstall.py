@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.env.interpreter.facts import Facts
 
-_VERSIONS: Final = usual("3.9", "3.12")
+_VERSIONS: Final = [pytest.param(v, marks=pytest.mark.slow if v == "3.9" else ()) for v in usual("3.9", "3.12")]
 _OUTSIDE: Final = "outside"
 
 

@@ -19,7 +19,7 @@ from tests.parity.compare import tree_differences
 from tests.projects.tool import BACKENDS, Bench, make_project
 from tests.support.capabilities import require_python
 from tests.support.environment import clean_environment
-from tests.support.interpreters import TARGET
+from tests.support.interpreters import OTHER, TARGET
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,7 +59,7 @@ def test_which_are(tmp_path: Path, backend: str) -> None:
 def test_one_build_serves_every_interpreter(
     tmp_path: Path, root: Path, interpreters: dict[str, Path], hooks: list[str], backend: str, editable: bool
 ) -> None:
-    versions = [version for version in (TARGET, "3.10", "3.13") if version in interpreters]
+    versions = [version for version in (TARGET, OTHER) if version in interpreters]
     project = make_project(tmp_path / "project", backend)
     arguments = ["--no-deps", *(["-e", "."] if editable else ["."])]
     module = project / "src" / "demo" / "__init__.py"

@@ -25,18 +25,53 @@ _MODULES: Final = (
 #: or it waits for long, or kills, as the heavy tests do.
 _REPEATS: Final = {
     "tests/cli/test_ahead.py::test_the_second_one_need_not_ask": ("nox",),
-    "tests/cli/test_disk.py::test_reflinks_are_counted_once": ("ext4", "btrfs"),
-    "tests/cli/test_disk.py::test_totals_are_those_of_df": ("ext4", "xfs"),
+    "tests/cli/test_cleanup.py::test_tox": ("success-expected1",),
+    "tests/cli/test_disk.py::test_reflinks_are_counted_once": (
+        "ext4",
+        "btrfs",
+    ),
+    "tests/cli/test_disk.py::test_totals_are_those_of_df": (
+        "ext4",
+        "xfs",
+    ),
     "tests/cli/test_progress.py::test_a_narrow_terminal": (),
     "tests/cli/test_progress.py::test_elsewhere_a_line_of_text_on_what_takes_long": (),
+    "tests/cli/test_progress.py::test_the_command_line": ("arguments1",),
     "tests/cli/test_progress.py::test_tox": (),
-    "tests/docs/test_archive_recipe.py::test_a_second_job_is_warm_without_a_network": ("recipe", "jenkins"),
-    "tests/linking/modes/test_contract.py::test_contract": ("ext4-clone", "bind-auto", "exfat-auto"),
-    "tests/maintenance/test_damage.py::test_all_at_once": ("mistyped", "pipe", "given_away"),
+    "tests/docs/test_archive_recipe.py::test_a_second_job_is_warm_without_a_network": (
+        "recipe",
+        "jenkins",
+        "gitlab",
+    ),
+    "tests/env/test_skeleton.py::test_as_virtualenv": ("3.9",),
+    "tests/env/test_skeleton.py::test_damaged_store_is_put_right": (
+        "private-truncated",
+        "private-lost",
+    ),
+    "tests/linking/modes/test_contract.py::test_contract": (
+        "ext4-clone",
+        "bind-auto",
+        "exfat-auto",
+    ),
+    "tests/linking/modes/test_layers.py::test_read_only_store_is_below_the_users_own": ("symlink",),
+    "tests/maintenance/test_damage.py::test_a_time_that_cannot_be_reckoned_with": (
+        "inf",
+        "-inf",
+    ),
+    "tests/maintenance/test_damage.py::test_all_at_once": (
+        "mistyped",
+        "pipe",
+        "given_away",
+        "flipped",
+    ),
     "tests/maintenance/test_damaged_notes.py::test_a_time_that_is_none": ("inf",),
     "tests/maintenance/test_together.py::test_nobody_is_disturbed": ("16",),
     "tests/parity/test_awkward.py::test_awkward_parity": ("index-3.13",),
-    "tests/parity/test_odd_wheels.py::test_left_to_pip": ("other-data", "script-module", "script-blank"),
+    "tests/parity/test_odd_wheels.py::test_left_to_pip": (
+        "other-data",
+        "script-module",
+        "script-blank",
+    ),
     "tests/plugins/nox/test_ahead.py::test_a_build_that_writes_into_the_project_is_not_made_ahead": (),
     "tests/plugins/nox/test_ahead.py::test_what_is_ahead_can_be_switched_off": (),
     "tests/plugins/nox/test_bad_input.py::test_as_pip_has_it": ("newest-needy tiny==2.0",),
@@ -44,12 +79,26 @@ _REPEATS: Final = {
     "tests/plugins/nox/test_options.py::test_switching_backends_under_reuse": ("newest--virtualenv",),
     "tests/plugins/nox/test_options.py::test_upgrade_and_downgrade_in_a_reused_environment": ("newest",),
     "tests/plugins/nox/test_options.py::test_what_is_no_virtualenv_is_not_reused": ("newest-_make_conda",),
+    "tests/plugins/pytest/test_runs.py::test_without_other_plugins": (
+        "capture",
+        "tmpdir",
+    ),
     "tests/plugins/tox/test_environment.py::test_interpreter_that_goes": (),
     "tests/plugins/tox/test_packages.py::test_a_package_that_is_the_same_asks_nobody": ("again0-wheel",),
     "tests/projects/test_checkouts.py::test_a_requirements_file_may_name_a_project_with_a_version_of_its_commits": (
         "hatch-vcs",
     ),
     "tests/projects/test_checkouts.py::test_a_second_checkout_builds_nothing_and_asks_nobody": ("flit -e .",),
+    "tests/projects/test_early.py::test_what_is_not_declared_is_asked_after_the_build": (
+        "declared1",
+        "declared2",
+        "declared4",
+        "declared5",
+    ),
+    "tests/projects/test_early.py::test_what_the_build_says_counts": (
+        "others",
+        "more",
+    ),
     "tests/projects/test_forms.py::test_a_file_that_names_it_asks_nobody_in_a_fresh_checkout": ("flit-",),
     "tests/projects/test_forms.py::test_a_project_in_a_file_is_never_stale": (),
     "tests/projects/test_forms.py::test_as_pip_and_then_without_it": (
@@ -76,6 +125,8 @@ _REPEATS: Final = {
         "when",
         "a link",
         "by another program",
+        "much",
+        "an empty directory",
     ),
     "tests/projects/test_leavings.py::test_the_second_build_serves_the_next_clone": ("setuptools",),
     "tests/projects/test_looked_at.py::test_a_new_file_with_setuptools": ("wheel",),
@@ -94,12 +145,22 @@ _REPEATS: Final = {
         "file of a program",
         "file in a directory for a program",
         "file that is there",
+        "module",
+        "known program",
+        "variable of a shell",
+        "file that a copy is made of",
+        "names in a directory",
     ),
     "tests/projects/test_never_stale.py::test_what_pip_builds": (
         "path-variable",
         "path-file that is there",
         "find-links-variable",
         "commit-program",
+        "find-links-file",
+    ),
+    "tests/projects/test_products.py::test_the_date": (
+        "return __import__('time').strftime('%Y%m%d')-True",
+        "return str(__import__('datetime').date.today())-True",
     ),
     "tests/projects/test_products.py::test_the_path_of_the_environment": (
         "directory-sys.executable-bytes",
@@ -110,13 +171,55 @@ _REPEATS: Final = {
         "directory-False-branch",
         "editable-True-directory",
     ),
+    "tests/projects/test_references.py::test_that_a_branch_is_looked_up_each_time_is_said": ("wheel",),
     "tests/projects/test_sources.py::test_another_configuration_is_built_again": (),
-    "tests/projects/test_standins.py::test_paths_of_every_form": ("arguments2", "arguments4"),
+    "tests/projects/test_standins.py::test_paths_of_every_form": (
+        "arguments2",
+        "arguments4",
+    ),
+    "tests/provision/test_bytecode.py::test_damaged_bytecode_breaks_no_import_and_is_made_anew": (
+        "truncated",
+        "touched",
+    ),
     "tests/provision/test_bytecode.py::test_every_interpreter_finds_its_bytecode": ("3.9",),
+    "tests/provision/test_cold.py::test_what_pip_has_downloaded_is_not_downloaded_again": ("files-only",),
+    "tests/provision/test_integrity.py::test_a_damaged_entry_counts_as_missing": (
+        "wheels",
+        "roots",
+    ),
+    "tests/provision/test_integrity.py::test_a_damaged_object_is_put_right": (
+        "emptied",
+        "truncated",
+    ),
     "tests/provision/test_other_pips.py::test_installs_with_another_pip": ("23.0.1",),
     "tests/provision/test_processes.py::test_a_killed_process_leaves_nothing_that_harms_the_next": (),
     "tests/provision/test_recycling.py::test_another_interpreter_makes_another_environment": (),
-    "tests/remote/test_faults.py::test_a_server_that_fails_is_not_asked_again": ("Fault.DRIP", "Fault.HANG"),
+    "tests/provision/test_reuse.py::test_upgrades_and_downgrades_leave_nothing_behind": ("warm",),
+    "tests/remote/test_faults.py::test_a_server_that_fails_is_not_asked_again": (
+        "Fault.DRIP",
+        "Fault.HANG",
+    ),
+    "tests/remote/test_faults.py::test_what_is_not_signed_by_a_trusted_key_is_a_miss": (
+        "_cut",
+        "_flipped",
+    ),
+    "tests/remote/test_servers.py::test_entries_are_listed_and_removed": (
+        "webdav",
+        "azure",
+    ),
+    "tests/remote/test_servers.py::test_what_one_machine_has_the_other_one_has_without_pip_and_without_a_build": (
+        "webdav",
+        "azure",
+    ),
+    "tests/renewal/test_renewal.py::test_an_index_that_wants_a_password": ("NETRC",),
+    "tests/renewal/test_renewal.py::test_any_change_of_a_page_is_seen": (
+        "compressed",
+        "dated",
+    ),
+    "tests/store/test_together.py::test_killed_at_any_moment": (
+        "1",
+        "2",
+    ),
     "tests/transfer/test_transfer.py::test_memory_does_not_grow_with_what_is_exported": (),
 }
 _NAMES: Final = {

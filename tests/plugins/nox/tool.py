@@ -152,6 +152,7 @@ class Project:
         env = clean_environment() | {
             "BACKEND": run.backend or backend,
             "LINKENV_STORE": str(self.store),
+            "LINKENV_SPARES": "0",
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.root / "wheels"),
             "UV_NO_INDEX": "1",

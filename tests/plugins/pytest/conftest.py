@@ -50,6 +50,7 @@ def make_suite(
         monkeypatch.setenv("TMPDIR", str(temporary))
         monkeypatch.setattr(tempfile, "tempdir", str(temporary))  # what the variable is to a process not yet begun
         monkeypatch.setenv("LINKENV_STORE", str(shared / "store"))
+        monkeypatch.setenv("LINKENV_SPARES", "0")
         monkeypatch.setenv("PIP_NO_INDEX", "1")
         monkeypatch.setenv("PIP_FIND_LINKS", str(shared / "wheels"))
         monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)

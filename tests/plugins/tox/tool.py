@@ -110,6 +110,7 @@ class Project:
         """Return the variables that tox runs with."""
         return clean_environment() | {
             "LINKENV_STORE": str(self.store),
+            "LINKENV_SPARES": "0",
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.root / "wheels"),
             "TOX_DISABLED_EXTERNAL_PLUGINS": "tox-uv",
