@@ -7,7 +7,7 @@ import os
 import secrets
 import stat
 import sys
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from nox_linkenv.store.directories import is_directory
 from nox_linkenv.store.trash import empty_trash
@@ -18,11 +18,14 @@ __all__ = [
     "give_tree",
     "make_directory",
     "make_shared",
+    "open_new",
     "publish",
     "publish_bytes",
     "put_aside",
     "staging_name",
 ]
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def staging_name(staging: str) -> str:
@@ -91,8 +94,16 @@ def create(path: str) -> BinaryIO:
     Raises:
         FileExistsError: it is there.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-    return open(os.open(path, flags, 0o644), "wb")
+    return open(open_new(path), "wb")
+
+
+def open_new(path: str, mode: int = 0o644) -> int:
+    """Return a descriptor for writing of the new file *path*, whose *mode* is lessened by the umask.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    return os.open(path, _NEW, mode)
 
 
 def make_shared(path: str) -> None:

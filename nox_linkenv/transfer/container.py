@@ -33,8 +33,8 @@ _MAGIC: Final = 0x184D2A5E
 _HEADER: Final = struct.Struct("<8sQ")
 _FOOTER: Final = struct.Struct("<8sQ32s")
 _NAME: Final = b"linkenv\0"
-#: Bytes read, and had from the decompressor, at a time.
-_BLOCK: Final = 1 << 20
+#: Bytes read, and had from the decompressor, at a time: many small files are in one such block, and it is reused soon.
+_BLOCK: Final = 1 << 18
 #: Bytes that an index, or the head of a pack, may have at most: far more than any has.
 _MOST: Final = 64 << 20
 
@@ -221,6 +221,7 @@ class Body:
         self._stream = stream
         self._left = length
         self._decompressor = decompressor()
+        self._had = memoryview(b"")  # of the last block, what nobody has asked for
 
     def __enter__(self) -> Body:
         return self
@@ -228,16 +229,17 @@ class Body:
     def __exit__(self, *_: object) -> None:
         self._stream.close()
 
-    def blocks(self, size: int) -> Iterator[bytes]:
-        """Yield the next *size* bytes in blocks.
+    def blocks(self, size: int) -> Iterator[memoryview]:
+        """Yield the next *size* bytes in parts.
 
         Raises:
             ArchiveError: there are fewer, or what is there is not zstd.
         """
         while size:
-            block = self._next(min(size, _BLOCK))
-            size -= len(block)
-            yield block
+            had = self._had or memoryview(self._next())
+            part, self._had = had[:size], had[size:]
+            size -= len(part)
+            yield part
 
     def finish(self) -> None:
         """Make sure that everything has been read.
@@ -245,12 +247,12 @@ class Body:
         Raises:
             ArchiveError: there is more.
         """
-        if not self._decompressor.eof and self._next(1, last=True):
+        if self._had or (not self._decompressor.eof and self._next(last=True)):
             raise self._archive.damaged("a pack has more in it than its list says")
         if self._left or self._decompressor.unused_data:
             raise self._archive.damaged("a pack is longer than it was")
 
-    def _next(self, most: int, *, last: bool = False) -> bytes:
+    def _next(self, *, last: bool = False) -> bytes:
         try:
             while not self._decompressor.eof:
                 data = b""
@@ -259,7 +261,7 @@ class Body:
                     self._left -= len(data)
                     if not data:
                         break
-                block: bytes = self._decompressor.decompress(data, max_length=most)
+                block: bytes = self._decompressor.decompress(data, max_length=_BLOCK)
                 if block:
                     return block
         except zstd_errors() as error:

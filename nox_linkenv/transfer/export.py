@@ -18,7 +18,8 @@ from nox_linkenv.store.files import staging_name
 from nox_linkenv.store.layout import ARCHIVES, BYTECODE, OBJECTS
 from nox_linkenv.store.notes import NoteError, unseal
 from nox_linkenv.transfer.container import Contents, Member, Pack, compressed, footer, header, index_of
-from nox_linkenv.transfer.members import directory_of, file_named
+from nox_linkenv.transfer.file_names import file_named
+from nox_linkenv.transfer.members import directory_of
 from nox_linkenv.transfer.zstd import compressor
 
 if TYPE_CHECKING:

@@ -1,14 +1,10 @@
-"""What may be in an archive, by its name: files that are named by what they contain, and notes of known shapes.
-
-A name in an archive is never used as a path before it has been found here to be one that this package gives.
-"""
+"""Which notes may be in an archive, by their names, and how each is read."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from nox_linkenv.digest import EXECUTABLE_SUFFIX, mtime_of
 from nox_linkenv.env.bytecode import Bytecode
 from nox_linkenv.env.interpreter.facts import Facts
 from nox_linkenv.env.plan import Plan
@@ -20,11 +16,8 @@ from nox_linkenv.resolve.cache import CachedResolution, parse_resolution
 from nox_linkenv.resolve.pages import PageState, parse_state
 from nox_linkenv.store.layout import (
     ANSWERS,
-    ARCHIVES,
     BUILDS,
-    BYTECODE,
     INTERPRETERS,
-    OBJECTS,
     PAGES,
     PLANS,
     RESOLUTIONS,
@@ -35,38 +28,19 @@ from nox_linkenv.store.layout import (
     unit_name,
 )
 from nox_linkenv.store.manifest import Manifest
+from nox_linkenv.transfer.file_names import TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nox_linkenv.projects.reads import Reads
 
-__all__ = ["ORDER", "Carried", "FileName", "Source", "directory_of", "file_named", "parser_of"]
+__all__ = ["ORDER", "Carried", "Source", "directory_of", "parser_of"]
 
 #: Directories of notes that an archive carries, in the order in which they come into a store: what others need first.
 #: Lists of bytecode lie beside the plans and skeletons that they are for.  The next machine has no use for all others.
 ORDER: Final = (WHEELS, SKELETONS, PLANS, SOURCES, BUILDS, ANSWERS, PAGES, RESOLUTIONS, INTERPRETERS)
-_OBJECT: Final = re.compile(rf"{OBJECTS.name}/([0-9a-f]{{2}})/([0-9a-f]{{62}}x?)")
-_TAG: Final = r"\w[\w.+-]*"
-_PYC: Final = re.compile(rf"{BYTECODE.name}/({_TAG})/([0-9a-f]{{2}})/([0-9a-f]{{62}})-([0-9a-f]{{32}})\.pyc")
-_KEPT: Final = re.compile(rf"{ARCHIVES.name}/([0-9a-f]{{64}})/\w[^/\\:\0]*\.whl")
-_LIST: Final = re.compile(rf"((?:{PLANS.name}/[0-9a-f]{{2}}|{SKELETONS.name})/[0-9a-f]+)\.{_TAG}\.json")
-
-
-class FileName(NamedTuple):
-    """What the name of a file says of it.
-
-    Attributes:
-        digest: how its SHA-256 begins, hexadecimal.
-        mtime: its modification time, in seconds since the epoch; ``None`` where that does not matter.
-        executable: whether it can be run.
-        tag: of the interpreter whose bytecode it is; empty for anything else.
-    """
-
-    digest: str
-    mtime: int | None
-    executable: bool = False
-    tag: str = ""
+_LIST: Final = re.compile(rf"((?:{PLANS.name}/[0-9a-f]{{2}}|{SKELETONS.name})/[0-9a-f]+)\.{TAG}\.json")
 
 
 class Source(NamedTuple):
@@ -81,22 +55,6 @@ Carried: TypeAlias = (
     Manifest | Plan | Skeleton | Bytecode | CachedResolution | Build | ProjectResolution | Source | PageState
 )
 _Parser: TypeAlias = "Callable[[Any], Carried | PageState | None]"
-
-
-def file_named(name: str) -> FileName:
-    """Return what *name*, relative to the format directory, says of the file.
-
-    Raises:
-        ValueError: it is not the name of an object, of bytecode, or of a built wheel that is kept.
-    """
-    if (found := _OBJECT.fullmatch(name)) is not None:
-        addr = found[1] + found[2]
-        return FileName(addr[:64], mtime_of(addr), executable=addr.endswith(EXECUTABLE_SUFFIX))
-    if (found := _PYC.fullmatch(name)) is not None:
-        return FileName(found[4], mtime_of(found[2] + found[3]), tag=found[1])
-    if (found := _KEPT.fullmatch(name)) is not None:
-        return FileName(found[1], None)
-    raise ValueError("not the name of a file that an archive carries")
 
 
 def directory_of(name: str) -> Directory:

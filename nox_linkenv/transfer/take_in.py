@@ -6,7 +6,6 @@ of itself, is read as everybody reads it, and must name nothing that is not ther
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -20,10 +19,11 @@ from nox_linkenv.resolve.cache import CachedResolution
 from nox_linkenv.store.files import create, make_directory, publish, publish_bytes, staging_name
 from nox_linkenv.store.layout import WHEELS
 from nox_linkenv.store.notes import NoteError, parse_note
-from nox_linkenv.store.objects import FILE_MODE, discard, finish, intact, owner_of
+from nox_linkenv.store.objects import FILE_MODE
 from nox_linkenv.store.store import writing
-from nox_linkenv.transfer.container import Archive, Contents, Member, Pack
-from nox_linkenv.transfer.members import ORDER, FileName, directory_of, file_named, parser_of
+from nox_linkenv.transfer.container import Archive, Contents, Pack
+from nox_linkenv.transfer.files_in import FilesIn
+from nox_linkenv.transfer.members import ORDER, directory_of, parser_of
 from nox_linkenv.transfer.merging import merged
 from nox_linkenv.transfer.references import files_of, sizes_of, wheels_of
 
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from nox_linkenv.errors import ArchiveError
     from nox_linkenv.resolve.pages import PageState
     from nox_linkenv.store import Store
-    from nox_linkenv.transfer.container import Body
     from nox_linkenv.transfer.members import Carried
 
 __all__ = ["TakenIn", "needed_by", "take_in"]
@@ -42,9 +41,6 @@ __all__ = ["TakenIn", "needed_by", "take_in"]
 _THREADS: Final = 8
 #: Bytes that a note may have at most, as it is read at once: far more than any has.
 _MOST: Final = 64 << 20
-#: How a pyc begins (PEP 552): flags of zero, for one that names the time and size of its source.
-_PYC: Final = slice(4, 12)
-_HEAD: Final = 12
 
 
 @dataclass(slots=True)
@@ -102,13 +98,13 @@ class _TakingIn:
         self.staging = staging
         self.progress = progress
         self.base = store.layout.base
-        self.owner = owner_of(self.base)
+        self.files = FilesIn(store.layout, archive)
         self.taken = TakenIn(size=os.path.getsize(archive.path))
         self.total = sum(pack.size for pack in archive.packs)
         self.done = 0
         self.stop = False
         self.guard = threading.Lock()
-        self.there: dict[str, int] = {}  # sizes of files that were found
+        self.there: dict[str, int] = {}  # sizes of files that came or were found
 
     def run(self) -> TakenIn:
         self._of_all([pack for pack in self.archive.packs if pack.contents is Contents.FILES])
@@ -130,7 +126,7 @@ class _TakingIn:
     def _of_all(self, packs: list[Pack]) -> None:
         """Take in the files of *packs*, several packs at a time; the first that is damaged ends it."""
         with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
-            futures = [pool.submit(self._files, number, pack) for number, pack in enumerate(packs)]
+            futures = [pool.submit(self._taken, number, pack) for number, pack in enumerate(packs)]
             try:
                 for future in futures:
                     future.result()
@@ -139,70 +135,19 @@ class _TakingIn:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
 
-    def _files(self, number: int, pack: Pack) -> None:
+    def _taken(self, number: int, pack: Pack) -> None:
+        """Take in the files of *pack*."""
+        if self.stop:
+            return
         members = self.archive.members(pack)
-        named = [(member, self._file_name(member)) for member in members]
-        came, present, written = 0, 0, 0
-        if all(self._has(member, name) for member, name in named):
-            present = len(named)
-        else:
-            with self.archive.body(pack) as body:
-                for member, name in named:
-                    if self.stop:
-                        return
-                    if self._file(member, name, body, f"{self.staging}/{number}"):
-                        came, written = came + 1, written + member.size
-                    else:
-                        present += 1
-                body.finish()
+        came = self.files.take(pack, members, f"{self.staging}/{number}")
         with self.guard:
-            self.taken.files += came
-            self.taken.present += present
-            self.taken.written += written
+            self.there.update((member.name, member.size) for member in members)
+            self.taken.files += came.files
+            self.taken.present += len(members) - came.files
+            self.taken.written += came.size
             self.done += pack.size
             self.progress(f"{self.done / 1e6:.0f} of {self.total / 1e6:.0f} MB")
-
-    def _file_name(self, member: Member) -> FileName:
-        try:
-            return file_named(member.name)
-        except ValueError as error:
-            raise self.archive.damaged(f"it has {error}") from error
-
-    def _has(self, member: Member, name: FileName) -> bool:
-        """Return whether the store has a file as its size, date and mode say, by which environments go, too."""
-        path = f"{self.base}/{member.name}"
-        if name.mtime is None:
-            with contextlib.suppress(OSError):
-                return os.lstat(path).st_size == member.size
-            return False
-        return intact(path, size=member.size, mtime=name.mtime, owner=self.owner)
-
-    def _file(self, member: Member, name: FileName, body: Body, staged: str) -> bool:
-        """Put a file in, unless it is there; return whether it was not."""
-        there = self._has(member, name)
-        digest = hashlib.sha256()
-        head = b""
-        with contextlib.ExitStack() as stack:
-            stream = None if there else stack.enter_context(create(staged))
-            for block in body.blocks(member.size):
-                if len(head) < _HEAD:  # a block may be a few bytes
-                    head += block[:_HEAD]
-                digest.update(block)
-                if stream is not None:
-                    stream.write(block)
-        if not digest.hexdigest().startswith(name.digest):
-            raise self.archive.damaged(f"{member.name} is not what its name says")
-        if name.tag and not _fits(head, name):
-            raise self.archive.damaged(f"{member.name} is not bytecode of what its name says")
-        if there:
-            return False
-        if name.mtime is None:
-            os.chmod(staged, FILE_MODE)
-        else:
-            finish(staged, executable=name.executable, mtime=name.mtime)
-            discard(self.store.layout, member.name)  # whatever stands there was changed
-        publish(staged, f"{self.base}/{member.name}")
-        return True
 
     def _notes(self, pack: Pack) -> Iterator[_Staged]:
         """Yield the notes of *pack*, each read once, and written where nobody looks."""
@@ -288,10 +233,3 @@ def _needed(entry: Carried | PageState | None) -> Iterator[str]:
     yield from map(WHEELS.file, wheels_of(entry))
     if isinstance(entry, CachedResolution) and entry.plan is not None:
         yield entry.plan
-
-
-def _fits(head: bytes, name: FileName) -> bool:
-    """Return whether bytecode that begins with *head* is that of the interpreter and of the source that *name* says."""
-    assert name.mtime is not None
-    magic = name.tag.rpartition("-")[2]
-    return head[:4].hex() == magic and head[_PYC] == bytes(4) + name.mtime.to_bytes(4, "little")
