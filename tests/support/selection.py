@@ -52,6 +52,8 @@ _REPEATS: Final = {
         "ext4-clone",
         "bind-auto",
         "exfat-auto",
+        "subvolumes-auto",
+        "tmpfs-auto",
     ),
     "tests/linking/modes/test_layers.py::test_read_only_store_is_below_the_users_own": ("symlink",),
     "tests/maintenance/test_damage.py::test_a_time_that_cannot_be_reckoned_with": (
@@ -75,6 +77,7 @@ _REPEATS: Final = {
     "tests/plugins/nox/test_ahead.py::test_a_build_that_writes_into_the_project_is_not_made_ahead": (),
     "tests/plugins/nox/test_ahead.py::test_what_is_ahead_can_be_switched_off": (),
     "tests/plugins/nox/test_bad_input.py::test_as_pip_has_it": ("newest-needy tiny==2.0",),
+    "tests/plugins/nox/test_bad_input.py::test_full_store": ("newest-64k",),
     "tests/plugins/nox/test_options.py::test_another_interpreter_under_reuse": ("newest-",),
     "tests/plugins/nox/test_options.py::test_switching_backends_under_reuse": ("newest--virtualenv",),
     "tests/plugins/nox/test_options.py::test_upgrade_and_downgrade_in_a_reused_environment": ("newest",),
@@ -89,6 +92,7 @@ _REPEATS: Final = {
         "hatch-vcs",
     ),
     "tests/projects/test_checkouts.py::test_a_second_checkout_builds_nothing_and_asks_nobody": ("flit -e .",),
+    "tests/projects/test_early.py::test_pip_is_asked_during_the_build": (".-found0",),
     "tests/projects/test_early.py::test_what_is_not_declared_is_asked_after_the_build": (
         "declared1",
         "declared2",
@@ -162,10 +166,13 @@ _REPEATS: Final = {
         "return __import__('time').strftime('%Y%m%d')-True",
         "return str(__import__('datetime').date.today())-True",
     ),
+    "tests/projects/test_products.py::test_the_moment": ("return __import__('time').ctime()",),
     "tests/projects/test_products.py::test_the_path_of_the_environment": (
         "directory-sys.executable-bytes",
         "directory-__import__('sysconfig').get_path('data') + '/bin/python'-text",
     ),
+    "tests/projects/test_references.py::test_a_project_in_another_one_is_no_edit_of_it": ("after",),
+    "tests/projects/test_references.py::test_an_archive_that_is_replaced_under_its_name": ("page",),
     "tests/projects/test_references.py::test_metadata_that_name_something_here": (
         "wheel-False-branch",
         "directory-False-branch",
@@ -182,7 +189,13 @@ _REPEATS: Final = {
         "touched",
     ),
     "tests/provision/test_bytecode.py::test_every_interpreter_finds_its_bytecode": ("3.9",),
+    "tests/provision/test_bytecode.py::test_never_stale_after_an_edit": ("replaced",),
+    "tests/provision/test_bytecode.py::test_never_stale_after_an_upgrade_or_downgrade_in_place": ("1.0-2.0",),
     "tests/provision/test_cold.py::test_what_pip_has_downloaded_is_not_downloaded_again": ("files-only",),
+    "tests/provision/test_hostile_plans.py::test_where_a_link_leads_outside_pip_installs_by_itself": (
+        "linked/inside",
+        "..",
+    ),
     "tests/provision/test_integrity.py::test_a_damaged_entry_counts_as_missing": (
         "wheels",
         "roots",
@@ -191,13 +204,29 @@ _REPEATS: Final = {
         "emptied",
         "truncated",
     ),
+    "tests/provision/test_lost_store.py::test_an_install_says_so": (
+        "False-_removed",
+        "False-_moved",
+    ),
     "tests/provision/test_other_pips.py::test_installs_with_another_pip": ("23.0.1",),
     "tests/provision/test_processes.py::test_a_killed_process_leaves_nothing_that_harms_the_next": (),
     "tests/provision/test_recycling.py::test_another_interpreter_makes_another_environment": (),
+    "tests/provision/test_recycling.py::test_what_is_not_ours_is_replaced": (
+        "plain file",
+        "symlink",
+    ),
+    "tests/provision/test_remote_files.py::test_a_file_by_url_is_asked_for_once": ("requirements",),
+    "tests/provision/test_remote_files.py::test_a_file_that_names_more_than_versions_is_asked_for_each_time": (
+        "--find-links {wheels}",
+    ),
     "tests/provision/test_reuse.py::test_upgrades_and_downgrades_leave_nothing_behind": ("warm",),
+    "tests/provision/test_reuse.py::test_where_no_index_is_read_an_old_resolution_is_renewed_without_asking_anybody": (
+        "600",
+    ),
     "tests/remote/test_faults.py::test_a_server_that_fails_is_not_asked_again": (
         "Fault.DRIP",
         "Fault.HANG",
+        "Fault.CUT",
     ),
     "tests/remote/test_faults.py::test_what_is_not_signed_by_a_trusted_key_is_a_miss": (
         "_cut",
@@ -215,6 +244,16 @@ _REPEATS: Final = {
     "tests/renewal/test_renewal.py::test_any_change_of_a_page_is_seen": (
         "compressed",
         "dated",
+    ),
+    "tests/renewal/test_renewal.py::test_certificates": (
+        "PIP_CERT-False",
+        "--cert-False",
+    ),
+    "tests/resolve/test_key.py::test_pip_agrees": (
+        "file name",
+        "parent",
+        "nested file",
+        "continuation",
     ),
     "tests/store/test_together.py::test_killed_at_any_moment": (
         "1",
