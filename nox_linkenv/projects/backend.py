@@ -95,6 +95,7 @@ class Backend:
         python: the interpreter of the build environment.
         environ: all variables that the hooks run with.
         config: settings for the backend.
+        called: what it is called to a user.
     """
 
     def __init__(
@@ -104,10 +105,11 @@ class Backend:
         python: str,
         environ: Mapping[str, str],
         config: Mapping[str, str | list[str]],
+        called: str = "",
     ) -> None:
         import pyproject_hooks
 
-        self.project = project
+        self.called = called or os.path.basename(project)
         self.environ = environ
         self.config = dict(config) or None
         self.output: list[str] = []
@@ -160,7 +162,7 @@ class Backend:
             raise BackendError(f"its backend failed in {hook}: {error}") from error
 
     def _run(self, cmd: Sequence[str], cwd: str | None = None, extra_environ: Mapping[str, str] | None = None) -> None:
-        with doing(f"building {os.path.basename(self.project)}"):
+        with doing(f"building {self.called}"):
             done = subprocess.run(
                 list(cmd),
                 cwd=cwd,

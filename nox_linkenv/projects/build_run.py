@@ -73,7 +73,8 @@ class Work:
     @property
     def around(self) -> list[object]:
         """What the build depends on besides the tree, the interpreter, what it requires, and what it reads."""
-        return [self.project.path, self.project.editable, self.requested.config]
+        place = self.project.sdist and f"unpacked {self.project.sdist}"  # each time somewhere else, as pip has it, too
+        return [place or self.project.path, self.project.editable, self.requested.config]
 
     def requirements(self, requirements: Sequence[str], directory: str) -> Request:
         """Return the request for *requirements* of the build, made in *directory*."""
@@ -132,7 +133,8 @@ class BuildRun:
         self.environment: BuildEnvironment = SessionEnvironment(target.prefix, target.surroundings().now)
         if work.isolated:
             interpreter = target.receipt.interpreter
-            self.environment = target.make_environment(f"{directory}/env", interpreter, work.project.path)
+            named = work.project.sdist or work.project.path
+            self.environment = target.make_environment(f"{directory}/env", interpreter, named)
         self.watch = self._watch(self.environment)
         self._began = time.time()
         self._direct = False  # whether the backend requires something by its place
@@ -172,7 +174,7 @@ class BuildRun:
 
     def _backend(self, environ: Mapping[str, str]) -> Backend:
         work, python = self.work, f"{self.environment.prefix}/bin/python"
-        return Backend(work.project.path, work.system, python, environ, work.requested.config)
+        return Backend(work.project.path, work.system, python, environ, work.requested.config, work.project.sdist)
 
     def _build(self, backend: Backend, environ: Mapping[str, str], depends: str | None = None) -> Result:
         """Have *backend*, whose hooks run with the variables *environ*, build.

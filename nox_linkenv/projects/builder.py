@@ -107,7 +107,7 @@ class ProjectBuilder:
             UnknownTreeError: it cannot be told any more what a build sees.
         """
         context = self._context()
-        with self.store.locked_for(digest_of(["project", self.project.path])):
+        with self.store.locked_for(digest_of(["project", self.work.around[0]])):
             known = self._load(context, tree) or self._like(context, tree)
             if (holding := self._holding(known, tree)) is not None:
                 return Made(_usable(holding), new=False, not_kept=None)
@@ -125,14 +125,15 @@ class ProjectBuilder:
             if result.build.generated and not write_again(self.project.path, result.build.generated):
                 raise BackendError("what its build writes cannot be written again")
             after = self._look()
-            kept = result.build.generated or self._generated(now, after, result, directory)
+            passing = bool(self.project.sdist)  # the next build finds nothing of what this one does to it
+            kept = () if passing else result.build.generated or self._generated(now, after, result, directory)
             quiet = result.lasting and kept is not None
             not_kept = None if lasts else CHANGED
             if not quiet:
                 not_kept = _MOVING if kept is not None else _WRITES
             result = replace(result, build=replace(result.build, generated=kept or ()))
-            trees = ([now] if kept else [now, after]) if quiet else []
-            if quiet:
+            trees = ([now] if kept or passing else [now, after]) if quiet else []
+            if quiet and not passing:
                 trees += filter(None, [LEAVINGS.without(now)])
                 LEAVINGS.left(now, after)
                 if view is not None:
@@ -145,7 +146,7 @@ class ProjectBuilder:
                 surroundings = self.target.surroundings()
                 if result.looked is not None and quiet and not kept:
                     looked = replace(result.build, reads=result.looked)
-                    for alike in (now, after):
+                    for alike in (now,) if passing else (now, after):
                         write(self.store, _looked_at(context, alike), looked, surroundings.of(alike))
                 for digest in {tree.digest for tree in trees}:
                     for place in filter(None, (context, None if kept else result.portable)):
@@ -167,6 +168,7 @@ class ProjectBuilder:
         shared = (
             tree.declarative
             and self.work.isolated
+            and not self.project.sdist
             and shared_build(self.store, build, self.project.path, self.target.prefix)
         )
         if shared:
@@ -175,7 +177,7 @@ class ProjectBuilder:
 
     def _moved(self, context: str, tree: Tree) -> Build | None:
         """Return the build of another checkout that says the same as *tree*, as that of this one, and keep it."""
-        if not tree.declarative or not self.work.isolated or not self.work.system.keyable:
+        if not tree.declarative or not self.work.isolated or not self.work.system.keyable or self.project.sdist:
             return None
         found = self._load(self._context(anywhere=True), tree)
         moved = None if found is None else moved_build(self.store, found, self.project.path)

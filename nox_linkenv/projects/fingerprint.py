@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nox_linkenv.projects.build_config import Declaration
     from nox_linkenv.store import Store
 
-__all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint"]
+__all__ = ["IGNORED", "Tree", "UnknownTreeError", "fingerprint", "repository_above"]
 
 #: Directories of tools which sessions fill and no build takes anything from.
 IGNORED: Final = frozenset(
@@ -127,6 +127,7 @@ def fingerprint(
     *,
     editable: bool = False,
     skip: Collection[str] = (),
+    passing: bool = False,
     clock: Callable[[], int] = time.time_ns,
 ) -> Tree:
     """Look at the tree of *project*.
@@ -135,6 +136,7 @@ def fingerprint(
         project: path of its directory.
         editable: whether it is looked at for an editable wheel, made without settings for its backend.
         skip: real paths of directories which do not count, such as the environment and the store.
+        passing: whether it is gone in a moment, and nothing of it is worth to be remembered.
         clock: the seam to time; nanoseconds since the epoch.
 
     Raises:
@@ -146,7 +148,7 @@ def fingerprint(
     index = Index() if known is None else replace(known)
     try:
         declaration = _declaration(real, index)
-        root = real if declaration is not None and not declaration.repository else _repository(real) or real
+        root = real if declaration is not None and not declaration.repository else repository_above(real) or real
         counted = None
         if declaration is not None and editable:
             inner = "" if root == real else os.path.relpath(real, root).replace(os.sep, "/") + "/"
@@ -163,7 +165,7 @@ def fingerprint(
     except OSError as error:
         raise UnknownTreeError(f"{error.filename} cannot be read ({error.strerror})") from error
     index.files = walk.trusted
-    if index != known:
+    if index != known and not passing:
         store.note(name, index.dumps())  # a store that cannot be written still serves
     return Tree(real, root, walk.entries, declaration is not None, editable)
 
@@ -284,8 +286,8 @@ def _is_environment(path: str) -> bool:
     return os.path.exists(f"{path}/pyvenv.cfg") and any(os.path.lexists(f"{path}/{name}") for name in pythons)
 
 
-def _repository(project: str) -> str | None:
-    """Return the directory that holds the repository which *project* lies in."""
+def repository_above(project: str) -> str | None:
+    """Return the directory that holds the repository which *project* lies in, ``None`` where it lies in none."""
     for directory in (project, *above(project)):
         if any(os.path.lexists(os.path.join(directory, marker)) for marker in _REPOSITORIES):
             return directory

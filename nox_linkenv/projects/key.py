@@ -122,4 +122,5 @@ def look(store: Store, project: LocalProject, prefix: str, *, other: bool = Fals
         project.path,
         editable=project.plainly_editable != other,
         skip=[os.path.realpath(prefix)],
+        passing=bool(project.sdist),
     )

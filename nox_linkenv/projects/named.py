@@ -29,6 +29,7 @@ class LocalProject:
         url: as it was written, empty where it was a path.
         name: of the distribution, where it was written before the URL.
         marker: for which environments; empty for all.
+        sdist: name of the sdist that it was unpacked from for a moment; empty where it lies there by itself.
     """
 
     path: str
@@ -39,6 +40,7 @@ class LocalProject:
     url: str = ""
     name: str = ""
     marker: str = ""
+    sdist: str = ""
 
     @property
     def plainly_editable(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.projects.listed import Listed, UnmodelledError, read_listed
@@ -62,7 +63,12 @@ class Requested:
 
 
 def find_projects(
-    arguments: Arguments, *, environ: Mapping[str, str], directory: str, config: PipConfig
+    arguments: Arguments,
+    *,
+    environ: Mapping[str, str],
+    directory: str,
+    config: PipConfig,
+    unpacked: Mapping[str, LocalProject] = MappingProxyType({}),
 ) -> Requested | None:
     """Return the local projects among *arguments*, ``None`` where there are none.
 
@@ -70,6 +76,7 @@ def find_projects(
         environ: the variables that pip would run with.
         directory: absolute path of the directory that pip would run in.
         config: pip's configuration.
+        unpacked: what was unpacked from sdists, by the requirements that name these.
 
     Raises:
         UnmodelledError: there are some, and an option, a variable or a file decides how they are built.
@@ -77,7 +84,7 @@ def find_projects(
     order: list[str | LocalProject] = []
     others = Arguments()
     for requirement in arguments.requirements:
-        project = local_project(requirement, directory, editable=False)
+        project = unpacked.get(requirement) or local_project(requirement, directory, editable=False)
         if project is None:
             others.requirements.append(requirement)
         order.append(project or requirement)

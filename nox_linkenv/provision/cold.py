@@ -8,6 +8,7 @@ from packaging.utils import canonicalize_name
 
 from nox_linkenv.env.planning import Installable
 from nox_linkenv.errors import OfflineError, ResolutionError
+from nox_linkenv.projects.reads import NOTHING
 from nox_linkenv.projects.requirements import UnmodelledError, with_listed
 from nox_linkenv.projects.sdist_cache import SourceBuilds
 from nox_linkenv.provision.answer import (
@@ -37,6 +38,7 @@ from nox_linkenv.resolve.unsupported import configures_builds, unsupported
 if TYPE_CHECKING:
     from nox_linkenv.provision.environment import Environment
     from nox_linkenv.provision.keys import RequestKeys
+    from nox_linkenv.provision.sdists import BuiltSdists
     from nox_linkenv.resolve.pip import TimedPip
 
 __all__ = ["install_cold"]
@@ -52,12 +54,14 @@ def install_cold(
     pip: TimedPip,
     *,
     answered: PipAnswer | None = None,
+    sdists: BuiltSdists | None = None,
 ) -> Outcome:
     """Let pip answer the request of *keys*, and carry its answer out; or leave the request to pip altogether.
 
     Args:
         key: of the request, or why its answer cannot be remembered.
         answered: pip's answer, where it has been asked already.
+        sdists: those on this disk that have been built for it.
 
     Raises:
         OfflineError: offline mode is on.
@@ -78,7 +82,7 @@ def install_cold(
     if reason is not None:
         return delegate(request, pip, reason)
     with pip_builds(environment, keys) as builds:
-        return _install_answered(environment, keys, key, pip, builds, answered)
+        return _install_answered(environment, keys, key, pip, builds, answered, sdists)
 
 
 def _install_answered(
@@ -88,19 +92,24 @@ def _install_answered(
     pip: TimedPip,
     builds: PipBuilds,
     answered: PipAnswer | None,
+    sdists: BuiltSdists | None,
 ) -> Outcome:
     request, receipt, arguments = keys.request, keys.receipt, keys.arguments
     assert receipt is not None
     assert arguments is not None
     course = reason_to_ask(environment.store, keys, key)
-    if answered is None and isinstance(key, Key):
+    if sdists is not None and (found_at_hand := sdists.at_hand()) is not None:
+        course, answered = found_at_hand
+    elif answered is None and isinstance(key, Key):
         at_hand = wheels_at_hand(request, arguments, key, keys.config, receipt.facts)
         if at_hand is not None and (key.replaces or not environment.replaced([item.name for item in at_hand])):
             course, answered = _AT_HAND, PipAnswer(at_hand, Reading())
     if answered is None:
         try:
             with builds.watched():
-                answered = DryRun(environment.store, request.environ, keys.config).ask(pip)
+                answered = None if sdists is None else sdists.ask(pip)
+                sdists = None if answered is None else sdists
+                answered = answered or DryRun(environment.store, request.environ, keys.config).ask(pip)
         except ResolutionError as error:  # of a pip that is newer than this
             return delegate(request, pip, error.what)
         builds.finish(0)
@@ -114,7 +123,8 @@ def _install_answered(
     if editable and any(canonicalize_name(item.name) == "pip" for item in linked):
         return delegate(request, pip, "pip itself is to be replaced, and to install a project in editable mode before")
     unknown = key.remote - answered.files if isinstance(key, Key) else frozenset()
-    built = any(item.origin is not Origin.WHEEL for item in linked)
+    ours = {item.name: found for item in linked if sdists is not None and (found := sdists.of(item)) is not None}
+    built = any(item.origin is not Origin.WHEEL and item.name not in ours for item in linked)
     if built and configures_builds(arguments, request.environ, keys.config):
         return delegate(request, pip, "settings for build backends are given")
     if (built or editable) and arguments.names_files():
@@ -128,10 +138,13 @@ def _install_answered(
         sources = SourceBuilds(
             environment.store, request, arguments, keys.config, environment.prefix, receipt, keys.surroundings
         )
-        found = stored_wheels(linked, sources, builds, environment, arguments, pip)
+        others = [item for item in linked if item.name not in ours]
+        made = stored_wheels(others, sources, builds, environment, arguments, pip)
+        found = {**ours, **{item.name: (made[item.name], _again(item)) for item in others}}
         return [
-            StoredWheel(item.name, Installable(found[item.name], item.requested, item.direct_url), _again(item))
+            StoredWheel(item.name, Installable(wheel, item.requested, item.direct_url), again)
             for item in linked
+            for wheel, again in [found[item.name]]
         ]
 
     def lasting_keys() -> list[Key]:
@@ -151,12 +164,16 @@ def _install_answered(
         return None
 
     answer = Answer(
-        time=environment.clock(),
+        time=environment.clock() if sdists is None else min(environment.clock(), sdists.oldest),
         names=[item.name for item in resolved],
         wheels=wheels,
         lasting_keys=lasting_keys,
         course=course,
-        reads=lambda: builds.reads | local_archives(linked, key, request.directory),
+        reads=lambda: (
+            builds.reads
+            | local_archives(linked, key, request.directory)
+            | (NOTHING if sdists is None else sdists.reads)
+        ),
         pinned=isinstance(key, Key) and key.pinned,
         reading=answered.reading,
         not_kept=not_kept,

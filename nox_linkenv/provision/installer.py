@@ -157,7 +157,13 @@ def _anew(environment: Environment, keys: RequestKeys, pip: Pip) -> Outcome:
         if isinstance(found, Outcome):
             return _measured(found, timed)
         key, answered = Unkeyable(found.reason), found.answered
-    return _measured(install_cold(environment, keys, key, timed, answered=answered), timed)
+    sdists = None
+    if isinstance(key, Key) and not environment.settings.offline and keys.names_sdists:
+        from nox_linkenv.provision.build_environment import build_environments
+        from nox_linkenv.provision.sdists import build_sdists
+
+        sdists = build_sdists(environment, keys, key, build_environments(environment, install))
+    return _measured(install_cold(environment, keys, key, timed, answered=answered, sdists=sdists), timed)
 
 
 def _measured(outcome: Outcome, pip: TimedPip) -> Outcome:

@@ -71,6 +71,12 @@ class RequestKeys:
         """Whether pip would install over what is installed, and remove nothing of it."""
         return self.arguments is not None and self.arguments.has("-I", "--ignore-installed")
 
+    @property
+    def names_sdists(self) -> bool:
+        """Whether a requirement may be an sdist in a file."""
+        named = [] if self.arguments is None else self.arguments.requirements
+        return any(name.lower().partition("[")[0].rstrip().endswith((".tar.gz", ".zip")) for name in named)
+
     def surroundings(self) -> Surroundings:
         """Return what builds for the request can read, as it is now."""
         from nox_linkenv.projects.surroundings import Surroundings

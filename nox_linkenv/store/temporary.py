@@ -65,13 +65,16 @@ def temporary_directory(layout: Layout) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def directory_in(place: str) -> Iterator[str]:
+def directory_in(place: str, *, shared: bool = False) -> Iterator[str]:
     """Make a directory in *place* for as long as the context lasts; remove what killed processes left there.
+
+    Args:
+        shared: whether others have their directories there, as they have in the system's for temporary files.
 
     Raises:
         OSError: none can be made.
     """
-    shared = place == os.path.realpath(tempfile.gettempdir())
+    shared = shared or place == os.path.realpath(tempfile.gettempdir())
     _sweep(place, shared=shared)
     directory = os.path.join(place, f"{_OURS if shared else ''}{temporary_name()}")
     os.mkdir(directory, 0o700)

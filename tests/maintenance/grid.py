@@ -176,8 +176,9 @@ def _session(place: Place, wanted: str, *, spares: bool = True, run: str | None 
 def _projects(site: Site) -> None:
     """Install a project and an sdist, each of which has to be built where that is not remembered."""
     project, sdist = site.place("project"), site.place("sdist")
-    for place, path in ((project, _PROJECT), (sdist, _SDIST)):
-        _session(place, str(site.root / path), spares=False)
+    by_pip = f"demo @ {(site.root / _SDIST).as_uri()}"  # named by its path, it would be built here, too
+    for place, wanted in ((project, str(site.root / _PROJECT)), (sdist, by_pip)):
+        _session(place, wanted, spares=False)
         assert (place.packages / "demo.py").read_text() == "VALUE = 'one'\n"
 
 

@@ -87,7 +87,7 @@ def _sessions(here: Site) -> None:
         assert len(done.outcomes) == 2
         _place(here).run("import app, demo")
     with no_hang():
-        here.place("sdist").session([str(here.root / "world" / "links" / "demo-1.0.tar.gz")])
+        here.place("sdist").session([f"demo @ {(here.root / 'world/links/demo-1.0.tar.gz').as_uri()}"])
         here.place("sdist").run("import demo")
 
 

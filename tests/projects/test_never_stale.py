@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 #: How pip comes to what it builds -> what is tried with it in the usual suite.
+#: How what is no directory is named: by its path it is built here, else by pip.
+_WAYS = ("path", "url", "find-links", "commit")
 _USUAL = {
     ("path", "variable"),
     ("path", "program"),
     ("path", "file that is there"),
+    ("url", "file"),
     ("find-links", "file"),
     ("find-links", "variable"),
     ("commit", "file"),
@@ -76,11 +79,16 @@ def test_directories(bench: Bench, world: World, name: str) -> None:
 @pytest.mark.parametrize(
     ("how", "name"),
     usually(
-        ((how, name) for how in ("path", "find-links", "commit") for name, case in CASES.items() if not case.inside),
+        (
+            (how, name)
+            for how in ("path", "url", "find-links", "commit")
+            for name, case in CASES.items()
+            if not case.inside
+        ),
         *_USUAL,
     ),
 )
-def test_what_pip_builds(bench: Bench, world: World, how: str, name: str) -> None:
+def test_sdists_and_commits(bench: Bench, world: World, how: str, name: str) -> None:
     if "above" in name:
         pytest.skip("pip makes a directory for it elsewhere")
     world.write(CASES[name])
@@ -93,7 +101,9 @@ def test_what_pip_builds(bench: Bench, world: World, how: str, name: str) -> Non
         arguments = [f"demo @ git+{world.project.as_uri()}@{commit}"]
     else:
         archive = world.sdist()
-        arguments = [str(archive)] if how == "path" else ["demo", "--find-links", str(archive.parent)]
+        arguments = ["demo", "--find-links", str(archive.parent)]
+        if how in ("path", "url"):
+            arguments = [str(archive) if how == "path" else f"demo @ {archive.as_uri()}"]
     _try(bench, world, CASES[name], arguments)
 
 

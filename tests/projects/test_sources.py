@@ -1,4 +1,7 @@
-"""Sdists and commits are built once, for a source, an interpreter and a configuration."""
+"""What pip builds, sdists and commits, is built once, for a source, an interpreter and a configuration.
+
+Sdists are named by URLs here: those that are named by their paths are not built by pip.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +49,18 @@ def _sdist(directory: Path) -> Path:
     return archive
 
 
+def _named(archive: Path) -> str:
+    return f"demo @ {archive.as_uri()}"
+
+
 def test_an_sdist_is_built_once(bench: Bench, tmp_path: Path) -> None:
-    archive = _sdist(tmp_path)
-    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    archive = _named(_sdist(tmp_path))
+    bench.install(tmp_path, archive, environ=_UNCACHED)
     assert _fetches(bench) == 1
     before = bench.run("python", "-c", "import demo; demo.main()")
     bench.install(tmp_path, "iniconfig", environ=_UNCACHED)
     first = _fetches(bench)
-    outcome = bench.install(tmp_path, str(archive), "iniconfig", environ=_UNCACHED)  # another request
+    outcome = bench.install(tmp_path, archive, "iniconfig", environ=_UNCACHED)  # another request
     assert outcome.message.startswith("asked pip")
     assert _fetches(bench) == first
     assert bench.run("python", "-c", "import demo; demo.main()") == before
@@ -64,16 +71,21 @@ def test_with_the_cache_of_pip_the_first_build_is_kept(bench: Bench, tmp_path: P
     """There pip builds into a directory of its cache that is gone afterwards, and is nothing the build has read."""
     world = World(tmp_path / "world")
     world.write(CASES["variable with getenv"])
-    archive = world.sdist()
+    archive = _named(world.sdist())
     environ = {"PIP_CACHE_DIR": str(tmp_path / "cache")}
-    bench.install(tmp_path, str(archive), environ=environ)
+    bench.install(tmp_path, archive, environ=environ)
     assert list(tmp_path.glob("cache/wheels/*/*/*/*/*.whl"))
     bench.calls.clear()
-    assert bench.install(tmp_path, str(archive), environ=environ).message.startswith("reused the resolution of ")
+    assert bench.install(tmp_path, archive, environ=environ).message.startswith("reused the resolution of ")
     assert bench.calls == []
 
 
-def test_each_set_of_variables_is_warm_beside_the_others_with_the_cache_of_pip(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "says"), [((), "built "), (("--no-binary", "demo"), "asked ")], ids=["built here", "built by pip"]
+)
+def test_each_set_of_variables_is_warm_beside_the_others_with_the_cache_of_pip(
+    bench: Bench, tmp_path: Path, options: tuple[str, ...], says: str
+) -> None:
     """Two environments of tox install the same project, packed anew for each.
 
     By another digest, pip makes another directory in its cache for its wheel.  That this one is there, as setuptools
@@ -88,10 +100,11 @@ def test_each_set_of_variables_is_warm_beside_the_others_with_the_cache_of_pip(b
         with tarfile.open(archive, "w:gz") as writer:
             writer.add(project, "demo-1.0")
         environ = {"PIP_CACHE_DIR": str(tmp_path / "cache"), "SOURCE_DATE_EPOCH": date}
-        return bench.install(tmp_path, "--force-reinstall", "--no-deps", str(archive), environ=environ).message[:6]
+        arguments = ("--force-reinstall", "--no-deps", *options, str(archive))
+        return bench.install(tmp_path, *arguments, environ=environ).message[:6]
 
     dates = ("1600000000", "1700000000")
-    assert [source(number, date) for number, date in enumerate(dates * 2)] == ["asked ", "asked ", "reused", "reused"]
+    assert [source(number, date) for number, date in enumerate(dates * 2)] == [says, says, "reused", "reused"]
 
 
 def test_what_only_looks_like_settings_for_backends_keeps_it_warm(bench: Bench, tmp_path: Path) -> None:
@@ -105,35 +118,35 @@ def test_what_only_looks_like_settings_for_backends_keeps_it_warm(bench: Bench, 
     environ = {"PIP_CONFIG_FILE": str(configuration)}
     world = World(tmp_path / "world")
     world.write(CASES["variable with getenv"])  # requires nothing: no index is asked
-    archive = world.sdist()
-    bench.install(tmp_path, str(archive), environ=environ)
+    archive = _named(world.sdist())
+    bench.install(tmp_path, archive, environ=environ)
     first = bench.tree()
     assert len(bench.calls) == 2
     bench.calls.clear()
     began = time.monotonic()
-    outcome = bench.install(tmp_path, str(archive), environ=environ)
+    outcome = bench.install(tmp_path, archive, environ=environ)
     assert (outcome.message[:6], bench.calls) == ("reused", [])
     assert time.monotonic() - began < 2  # pip needs four seconds for it
     assert tree_differences(first, bench.tree()) == []
-    bench.by_pip(tmp_path, str(archive), environ=environ)
+    bench.by_pip(tmp_path, archive, environ=environ)
     assert tree_differences(bench.tree(), first) == []
 
 
 def test_another_content_is_built_again(bench: Bench, tmp_path: Path) -> None:
     archive = _sdist(tmp_path)
-    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    bench.install(tmp_path, _named(archive), environ=_UNCACHED)
     (tmp_path / "demo-1.0/src/demo/__init__.py").write_text("def main() -> None:\n    print('two')\n")
     with tarfile.open(archive, "w:gz") as writer:
         writer.add(tmp_path / "demo-1.0", "demo-1.0")
-    bench.install(tmp_path, str(archive), environ=_UNCACHED)
+    bench.install(tmp_path, _named(archive), environ=_UNCACHED)
     assert _fetches(bench) == 2
     assert bench.run("python", "-c", "import demo; demo.main()") == "two\n"
 
 
 def test_another_configuration_is_built_again(bench: Bench, tmp_path: Path) -> None:
-    archive = _sdist(tmp_path)
-    bench.install(tmp_path, str(archive), environ=_UNCACHED)
-    bench.install(tmp_path, str(archive), environ={**_UNCACHED, "SOURCE_DATE_EPOCH": "1600000000"})
+    archive = _named(_sdist(tmp_path))
+    bench.install(tmp_path, archive, environ=_UNCACHED)
+    bench.install(tmp_path, archive, environ={**_UNCACHED, "SOURCE_DATE_EPOCH": "1600000000"})
     assert _fetches(bench) == 2
 
 

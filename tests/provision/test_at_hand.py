@@ -24,7 +24,7 @@ def wheel(here: Site) -> Path:
     return make_wheel(here.project, "De.mo", "1.0", files, metadata=metadata)
 
 
-def _written(place: Place) -> dict[str, object]:
+def written(place: Place) -> dict[str, object]:
     """Return what is in the environment's site-packages, but for what tells installers apart."""
     found: dict[str, object] = {}
     for path, entry in tree(place.packages).items():
@@ -42,13 +42,13 @@ def test_pip_would_do_the_same(here: Site, wheel: Path) -> None:
     place = here.place()
     session = place.session([*_ALONE, str(wheel)])
     assert (session.messages, session.calls) == ([_SAID], [])
-    peer = _written(place)
+    peer = written(place)
     environment = place.environment()
     place.create(environment)
     place.run(
         f"import sys; from pip._internal.cli.main import main; sys.exit(main(['install', '--no-deps', {str(wheel)!r}]))"
     )
-    oracle = _written(place)
+    oracle = written(place)
     urls = [json.loads(found.pop("De.mo-1.0.dist-info/direct_url.json")) for found in (peer, oracle)]  # type: ignore[arg-type]
     assert urls[0] == urls[1]
     assert peer == oracle

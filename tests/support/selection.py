@@ -155,7 +155,7 @@ _REPEATS: Final = {
         "file that a copy is made of",
         "names in a directory",
     ),
-    "tests/projects/test_never_stale.py::test_what_pip_builds": (
+    "tests/projects/test_never_stale.py::test_sdists_and_commits": (
         "path-variable",
         "path-file that is there",
         "find-links-variable",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.plugins.tox.tool import ORACLE, PEER, Run, ini
+from tests.support.index import serving
 from tests.support.suites import usually
 
 if TYPE_CHECKING:
@@ -86,6 +87,30 @@ def test_what_is_written_is_what_pip_writes(project: Project, package: str) -> N
     oracle, peer = found
     assert json.loads(peer[0].pop("direct_url.json")).keys() == json.loads(oracle[0].pop("direct_url.json")).keys()
     assert peer == oracle
+
+
+def test_an_old_answer_to_an_sdist_is_renewed(project: Project) -> None:
+    """Each time it is packed anew, and the index is asked whether all is as it was: pip is not."""
+    with serving(project.root / "wheels") as index:
+        for wheel in sorted((project.root / "wheels").glob("*.whl")):
+            index.add(wheel.name.partition("-")[0], wheel)
+        env = {"PIP_NO_INDEX": "0", "PIP_FIND_LINKS": "", "PIP_INDEX_URL": index.simple, "LINKENV_RESOLUTION_AGE": "1"}
+        run = Run(("run", "-r", "-vv"), config=_config("sdist"), env=env)
+        first = project.tox(run)
+        assert first.code == 0, first.output
+        index.requests.clear()
+        told = project.tox(run)
+        assert told.code == 0, told.output
+        assert "asked pip" not in told.output
+        assert "left to pip" not in told.output
+        assert "renewed the resolution" in told.output
+        assert sorted(index.pages) == ["needy", "tiny"]
+        assert all(not path.startswith("/files/") for _, path in index.requests)
+        index.publish("tiny", "2.5")
+        (project.root / "demo.py").write_text("VERSION = 7\n")
+        changed = project.tox(run)
+        assert "VERSION 7" in changed.output
+        assert "built demo-1.0.tar.gz, as nothing else is to be installed" in changed.output
 
 
 _COMMANDS = [
