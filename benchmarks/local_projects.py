@@ -16,9 +16,13 @@ import uuid
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 from .measure import await_quiet, facts, neutral_environment
 from .report import table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BACKENDS = ("linked", "uv", "virtualenv")
 _PURE = """\
@@ -69,6 +73,8 @@ class Case:
         pythons: one session each.
         edit: whether one source file is changed before every session.
         first: whether the project has never been built: its name and place are new each time.
+        constraint: whether the configuration has a constraints file: ``pip.conf``, and the variable that uv has.
+        leaves: whether a report of tests is written into the tree before every session.
         targets: (peer, most that linked may take of its time).
     """
 
@@ -79,10 +85,14 @@ class Case:
     pythons: tuple[str, ...] = ("3.12",)
     edit: bool = False
     first: bool = False
+    constraint: bool = False
+    leaves: bool = False
 
 
 CASES = (
     Case("-e .[test], 15 dependencies, unchanged", "pure", ("-e", ".[test]"), (("uv", 0.25),)),
+    Case("-e .[test], a constraint in pip.conf", "pure", ("-e", ".[test]"), (("uv", 0.15),), constraint=True),
+    Case("-e .[test], a new report file in the tree", "pure", ("-e", ".[test]"), (("uv", 0.15),), leaves=True),
     Case("-e .[test] after an edit of a source file", "pure", ("-e", ".[test]"), (("uv", 0.25),), edit=True),
     Case(". after an edit of a source file", "pure", (".",), (("uv", 0.9),), edit=True),
     Case(". with a C extension, unchanged", "compiled", (".",), (("uv", 0.20),)),
@@ -114,9 +124,10 @@ class Sample:
 class Bench:
     """One run; everything it writes is in *work*."""
 
-    def __init__(self, work: Path, rounds: int) -> None:
+    def __init__(self, work: Path, rounds: int, cases: Sequence[Case] = CASES) -> None:
         self.work = work
         self.rounds = rounds
+        self.cases = cases
         self.samples: list[Sample] = []
         self.marker = uuid.uuid4().hex
         self.edits = 0
@@ -125,13 +136,17 @@ class Bench:
         """Warm everything, then measure every case on every backend in turn."""
         self.work.mkdir(parents=True, exist_ok=True)
         (self.work / ".gitignore").write_text("*\n", encoding="utf-8")
-        for case in CASES:
+        (self.work / "constraints.txt").write_text("idna<3.10\n", encoding="utf-8")
+        (self.work / "pip.conf").write_text(
+            f"[global]\nconstraint = {self.work / 'constraints.txt'}\n", encoding="utf-8"
+        )
+        for case in self.cases:
             for backend in BACKENDS:
                 shutil.rmtree(self._place(case, backend), ignore_errors=True)
                 for _ in range(3 if backend == "linked" else 1):  # builds settle, bytecode and spares come afterwards
                     self._nox(case, backend)
         for number in range(self.rounds):
-            for case in CASES:
+            for case in self.cases:
                 for backend in BACKENDS:
                     sample = Sample(case.name, backend, number, self._nox(case, backend))
                     self.samples.append(sample)
@@ -164,6 +179,9 @@ class Bench:
         if case.edit:
             self.edits += 1
             (root / "pureproject" / "__init__.py").write_text(f"value = {self.edits}\n", encoding="utf-8")
+        if case.leaves:
+            self.edits += 1
+            (root / "junit.xml").write_text(f"<testsuites tests='{self.edits}'/>\n", encoding="utf-8")
         return root
 
     def _nox(self, case: Case, backend: str) -> float:
@@ -182,6 +200,9 @@ class Bench:
             "LINKENV_NOX_HOOK": "1" if backend == "linked" else "0",
             "BENCHMARK_MARKER": self.marker,
         }
+        if case.constraint:
+            variables["PIP_CONFIG_FILE"] = str(self.work / "pip.conf")
+            variables["UV_CONSTRAINT"] = str(self.work / "constraints.txt")
         report = self.work / "report.json"
         os.sync()
         with (self.work / "log").open("wb") as log:
@@ -197,14 +218,14 @@ class Bench:
         return float(sum(session["duration"] for session in sessions))
 
 
-def report(samples: list[Sample], known: dict[str, str]) -> str:
+def report(samples: list[Sample], known: dict[str, str], cases: Sequence[Case] = CASES) -> str:
     """Return the medians and ratios as Markdown."""
 
     def of(case: str, backend: str) -> dict[int, float]:
         return {s.round: s.seconds for s in samples if (s.case, s.backend) == (case, backend)}
 
     rows, goals = [], []
-    for case in CASES:
+    for case in cases:
         rows.append((case.name, *(f"{median(of(case.name, backend).values()):.3f}" for backend in BACKENDS)))
         for peer, limit in case.targets:
             ours, theirs = of(case.name, "linked"), of(case.name, peer)
@@ -226,14 +247,16 @@ def main() -> int:
     made = argparse.ArgumentParser("benchmarks.local_projects", description=__doc__)
     made.add_argument("--work", type=Path, default=Path(".benchmarks/projects"), help="work directory, kept")
     made.add_argument("--runs", type=int, default=7, help="rounds (7)")
+    made.add_argument("--case", action="append", metavar="TEXT", help="only cases whose name has it (all)")
     made.add_argument("--json", type=Path, help="write every sample")
     made.add_argument("--markdown", type=Path, help="write the report that is printed")
     arguments = made.parse_args()
     work = arguments.work.resolve()
-    bench = Bench(work, arguments.runs)
+    cases = [case for case in CASES if not arguments.case or any(text in case.name for text in arguments.case)]
+    bench = Bench(work, arguments.runs, cases)
     bench.run()
     known = facts(work)
-    text = report(bench.samples, known)
+    text = report(bench.samples, known, cases)
     if arguments.json:
         data = {"facts": known, "samples": [asdict(sample) for sample in bench.samples]}
         arguments.json.write_text(json.dumps(data, indent=1), encoding="utf-8")
