@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     settings = settings_of(arguments)
     store = Store.open(settings.store_root, lower=settings.lower_roots) if arguments.store else open_store(settings)
     with output.progress() as progress:
-        taken = take_in(store, os.path.abspath(arguments.file), progress=progress)
+        taken = take_in(store, os.path.abspath(arguments.file), progress=progress, apart=True)
     seconds = time.perf_counter() - began
     output.data(
         {

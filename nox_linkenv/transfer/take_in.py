@@ -6,6 +6,7 @@ of itself, is read as everybody reads it, and must name nothing that is not ther
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -23,6 +24,7 @@ from nox_linkenv.store.objects import FILE_MODE
 from nox_linkenv.store.store import writing
 from nox_linkenv.transfer.container import Archive, Contents, Pack
 from nox_linkenv.transfer.files_in import FilesIn
+from nox_linkenv.transfer.helper import Helper, helpers_for
 from nox_linkenv.transfer.members import ORDER, directory_of, parser_of
 from nox_linkenv.transfer.merging import merged
 from nox_linkenv.transfer.references import files_of, sizes_of, wheels_of
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TakenIn", "needed_by", "take_in"]
 
-#: Packs that are taken in at a time: each takes some 10 MB, and one process cannot do much more at once.
+#: Packs that are taken in at a time by threads: one process cannot do much more at once.
 _THREADS: Final = 8
 #: Bytes that a note may have at most, as it is read at once: far more than any has.
 _MOST: Final = 64 << 20
@@ -70,11 +72,14 @@ class _Staged(NamedTuple):
     needs: tuple[str, ...]
 
 
-def take_in(store: Store, path: str, *, progress: Callable[[str], None]) -> TakenIn:
-    """Take the archive at *path* into *store*.
+def take_in(store: Store, path: str, *, progress: Callable[[str], None], apart: bool = False) -> TakenIn:
+    """Take the archive at *path*, which is absolute, into *store*.
 
     Whatever ends it early leaves a store that is whole, without any of the archive's notes: files that nothing names go
     with the next prune.
+
+    Args:
+        apart: whether processes of its own may be started for it, not only threads.
 
     Raises:
         ArchiveError: it is damaged, or no archive.
@@ -86,17 +91,20 @@ def take_in(store: Store, path: str, *, progress: Callable[[str], None]) -> Take
     with writing(store.layout), store.locked():
         make_directory(staging)
         try:
-            return _TakingIn(store, archive, staging, progress).run()
+            return _TakingIn(store, archive, staging, progress, apart=apart).run()
         finally:
             shutil.rmtree(staging, ignore_errors=True)
 
 
 class _TakingIn:
-    def __init__(self, store: Store, archive: Archive, staging: str, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, store: Store, archive: Archive, staging: str, progress: Callable[[str], None], *, apart: bool
+    ) -> None:
         self.store = store
         self.archive = archive
         self.staging = staging
         self.progress = progress
+        self.apart = apart
         self.base = store.layout.base
         self.files = FilesIn(store.layout, archive)
         self.taken = TakenIn(size=os.path.getsize(archive.path))
@@ -125,22 +133,44 @@ class _TakingIn:
 
     def _of_all(self, packs: list[Pack]) -> None:
         """Take in the files of *packs*, several packs at a time; the first that is damaged ends it."""
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, _THREADS)) as pool:
-            futures = [pool.submit(self._taken, number, pack) for number, pack in enumerate(packs)]
-            try:
-                for future in futures:
-                    future.result()
-            except BaseException:
-                self.stop = True
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        left = iter(sorted(enumerate(packs), key=lambda item: item[1].size, reverse=True))
+        with contextlib.ExitStack() as stack:
+            helpers: list[Helper | None] = [None]
+            if self.apart:
+                for _ in range(helpers_for(self.total)):
+                    helper = Helper(self.store.layout, self.archive.path)
+                    stack.callback(helper.close)
+                    helpers.append(helper)
+            else:
+                helpers *= min(os.cpu_count() or 1, _THREADS)
+            with ThreadPoolExecutor(len(helpers)) as pool:
+                futures = [pool.submit(self._some, left, helper) for helper in helpers]
+                try:
+                    for future in futures:
+                        future.result()
+                finally:
+                    self.stop = True
 
-    def _taken(self, number: int, pack: Pack) -> None:
+    def _some(self, left: Iterator[tuple[int, Pack]], helper: Helper | None) -> None:
+        """Take in one after the other of the packs that are *left*."""
+        try:
+            while not self.stop:
+                with self.guard:
+                    number, pack = next(left)
+                self._taken(pack, f"{self.staging}/{number}", helper)
+        except StopIteration:
+            pass
+        except BaseException:
+            self.stop = True
+            raise
+
+    def _taken(self, pack: Pack, staging: str, helper: Helper | None) -> None:
         """Take in the files of *pack*."""
-        if self.stop:
-            return
         members = self.archive.members(pack)
-        came = self.files.take(pack, members, f"{self.staging}/{number}")
+        came = None if helper is None else helper.take(pack, staging)
+        if came is None:
+            shutil.rmtree(staging, ignore_errors=True)  # of a helper that has failed
+            came = self.files.take(pack, members, staging)
         with self.guard:
             self.there.update((member.name, member.size) for member in members)
             self.taken.files += came.files

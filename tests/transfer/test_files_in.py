@@ -22,6 +22,8 @@ from tests.transfer.tool import written
 if TYPE_CHECKING:
     from pathlib import Path
 
+__all__ = ["objects"]
+
 pytestmark = pytest.mark.needs(Capability.ZSTD)
 
 _TAKE: Final = (
@@ -30,7 +32,8 @@ _TAKE: Final = (
 )
 
 
-def _objects(count: int, *, executable: bool = False) -> list[tuple[str, bytes]]:
+def objects(count: int, *, executable: bool = False) -> list[tuple[str, bytes]]:
+    """Return names and contents of as many objects."""
     contents = [f"content {number}\n".encode() * 100 for number in range(count)]
     digests = [hashlib.sha256(content).hexdigest() for content in contents]
     end = "x" * executable
@@ -42,7 +45,7 @@ def _objects(count: int, *, executable: bool = False) -> list[tuple[str, bytes]]
 @pytest.mark.skipif(os.name != "posix", reason="modes of POSIX")
 @pytest.mark.parametrize("umask", ["000", "022", "077"])
 def test_modes_and_times_are_those_of_the_store_whatever_the_umask(umask: str, tmp_path: Path) -> None:
-    files = [*_objects(2), *_objects(2, executable=True)]
+    files = [*objects(2), *objects(2, executable=True)]
     path = written(tmp_path / "archive", [(Contents.FILES, files)])
     subprocess.run(
         [sys.executable, "-c", _TAKE, str(tmp_path / "store"), str(path), umask],
@@ -58,7 +61,7 @@ def test_modes_and_times_are_those_of_the_store_whatever_the_umask(umask: str, t
 
 
 def test_what_is_changed_in_the_store_goes_and_what_is_whole_stays(tmp_path: Path) -> None:
-    files = _objects(3)
+    files = objects(3)
     path = written(tmp_path / "archive", [(Contents.FILES, files)])
     store = Store.open(tmp_path / "store")
     take_in(store, str(path), progress=lambda _: None)
@@ -79,7 +82,7 @@ def test_few_calls_are_made_for_each_file(tmp_path: Path) -> None:
     """Each is a moment in which another thread takes over, so that what is not needed costs far more than itself."""
     counts = []
     for count in (100, 300):
-        path = written(tmp_path / "archive", [(Contents.FILES, _objects(count))])
+        path = written(tmp_path / "archive", [(Contents.FILES, objects(count))])
         log = tmp_path / "calls"
         command = [sys.executable, "-c", _TAKE, str(tmp_path / f"store-{count}"), str(path), "022"]
         traced = ["strace", "-f", "-qq", "-e", "trace=%file,%desc", "-o", str(log)]
