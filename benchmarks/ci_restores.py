@@ -6,6 +6,7 @@ import os
 import resource
 import shutil
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -59,6 +60,8 @@ PEERS: Final = (
     Peer("uv, whole cache", "uv", ".cache/uv"),
     Peer("pip", "virtualenv", ".cache/pip"),
 )
+#: Seconds for which an answer holds, where nothing is set.
+_AGE: Final = 600
 _NOX: Final = [sys.executable, "-m", "nox", "--error-on-missing-interpreters"]
 
 
@@ -89,8 +92,8 @@ def restore(work: Path, peer: Peer) -> Restore:
     shutil.rmtree(second, ignore_errors=True)
     noxfile(second, _PACKAGES, PYTHONS, peer.backend)
     environ = environment(second / "home", second / "store")
-    if not peer.saves:  # the next job runs hours later
-        environ["LINKENV_RESOLUTION_AGE"] = "1"
+    if not peer.saves:  # the next job runs hours later: what was asked before it is too old, what it asks itself is not
+        environ["LINKENV_RESOLUTION_AGE"] = str(min(max(int(time.time() - saved.stat().st_mtime), 1), _AGE))
     os.sync()
     before = _worked()
     command = ["tar", "-C", "home", "-I", "zstd -T0", "-xf", str(saved)]

@@ -53,11 +53,11 @@ out, which is what a cache of downloads holds: they have no bytecode and no bare
 pandas, scipy, scikit-learn and matplotlib, installed and imported in four sessions, Python 3.10 to 3.13. Every job
 starts from an empty home and one saved file. Caches are saved by tar and zstd. `uv cache prune --ci` removes wheels
 that were downloaded, as uv's documentation recommends for such jobs, so that the next job downloads them again. Peers
-take turns. The answers in the archive count as too old (`LINKENV_RESOLUTION_AGE=1`), as they are when the next job runs
-hours later: the index is asked again for each, as uv asks it. Seconds are medians of the rounds (least to most), ratios
-are medians of the rounds' ratios. *Processors* are the seconds of processors of restore and nox together, which other
-work on the machine lengthens less. pip keeps in its cache what an index allows it to keep. The index of this
-measurement allows nothing, so that pip's cache is empty.
+take turns. The answers in the archive count as too old (`LINKENV_RESOLUTION_AGE`), as they are when the next job runs
+hours later: the index is asked again for each page, as uv asks it; what one session has asked holds for the next.
+Seconds are medians of the rounds (least to most), ratios are medians of the rounds' ratios. *Processors* are the
+seconds of processors of restore and nox together, which other work on the machine lengthens less. pip keeps in its
+cache what an index allows it to keep. The index of this measurement allows nothing, so that pip's cache is empty.
 
 | saved | rounds | size of the file | restore | nox | together | archive / this | processors |
 |---|---|---|---|---|---|---|---|
