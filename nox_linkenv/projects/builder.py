@@ -232,6 +232,7 @@ class ProjectBuilder:
             prefix=self.target.prefix,
             facts=self.target.receipt.facts,
             installed="",
+            store=self.store,
         )
         if isinstance(key, Unkeyable):
             raise BackendError(f"its requirements cannot be keyed: {key.reason}")

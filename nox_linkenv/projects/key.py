@@ -52,6 +52,7 @@ def project_key(
     facts: Interpreter,
     installed: str,
     look: Callable[[LocalProject], Tree],
+    store: Store,
 ) -> ProjectKey | Unkeyable | None:
     """Return the key of *request*, why it has none, or ``None`` where no local project is in it.
 
@@ -62,6 +63,7 @@ def project_key(
         facts: about its interpreter and its pip.
         installed: digest of what is installed in it.
         look: how to look at the tree of a project; raises what :func:`look` does.
+        store: that remembers the contents of directories of archives.
     """
     try:
         requested = find_projects(arguments, environ=request.environ, directory=request.directory, config=config)
@@ -78,6 +80,7 @@ def project_key(
             installed=installed,
             local=requested.local,
             builds=requested.isolated,  # without isolation, nothing but the projects is built here
+            store=store,
         )
         if isinstance(base, Unkeyable):
             return base

@@ -80,6 +80,7 @@ class SourceBuilds:
             prefix=prefix,
             facts=receipt.facts,
             installed="",
+            store=store,
         )
         self._base = None if isinstance(key, Unkeyable) else digest_of([key.digest, receipt.interpreter])
 

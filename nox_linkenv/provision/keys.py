@@ -171,6 +171,7 @@ class RequestKeys:
             prefix=self._environment.prefix,
             facts=self.receipt.facts,
             installed=installed,
+            store=self._environment.store,
         )
 
     def _of_projects(self, installed: str) -> ProjectKey | Unkeyable | None:
@@ -187,6 +188,7 @@ class RequestKeys:
             facts=self.receipt.facts,
             installed=installed,
             look=self._tree,
+            store=self._environment.store,
         )
 
     def _tree(self, project: LocalProject) -> Tree:

@@ -85,7 +85,7 @@ def build_sdists(
         LinkenvError: the store cannot be written.
     """
     request, arguments = keys.request, keys.arguments
-    if arguments is None or keys.receipt is None or keys.mute is not None:
+    if arguments is None or keys.receipt is None or keys.mute is not None or not environment.settings.reuse_builds:
         return None
     paths = dict(_archives(arguments, request.directory))
     if not paths or unsupported(request.environ, keys.config) is not None:

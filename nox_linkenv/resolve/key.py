@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from nox_linkenv.resolve.inputs import Interpreter
     from nox_linkenv.resolve.pip_config import PipConfig
+    from nox_linkenv.store import Store
 
 __all__ = ["MORE", "Key", "Unkeyable", "is_numbered", "request_key"]
 
@@ -124,6 +125,7 @@ def request_key(
     installed: str,
     local: Collection[str] = (),
     builds: bool = True,
+    store: Store | None = None,
 ) -> Key | Unkeyable:
     """Return the key of a request, or why it has none.
 
@@ -141,8 +143,9 @@ def request_key(
         installed: digest of what is installed in the environment.
         local: what requirement files have of local projects, as it is written there: these are keyed elsewhere.
         builds: whether distributions may be built for the answer, and what they are built with counts.
+        store: that remembers the contents of directories of archives; without one, they are read each time.
     """
-    collector = _Collector(directory, environ, local, builds=builds)
+    collector = _Collector(directory, environ, local, builds=builds, store=store)
     try:
         collector.archives(arguments)
         named = without_file_names(verbatim, is_numbered) if arguments.names_files() else verbatim
@@ -175,14 +178,24 @@ class _Collector:
         environ: all variables that pip would run with.
         local: what requirement files have of local projects.
         builds: whether distributions may be built for the answer.
+        store: that remembers the contents of directories of archives.
     """
 
-    def __init__(self, directory: str, environ: Mapping[str, str], local: Collection[str], *, builds: bool) -> None:
+    def __init__(
+        self,
+        directory: str,
+        environ: Mapping[str, str],
+        local: Collection[str],
+        *,
+        builds: bool,
+        store: Store | None,
+    ) -> None:
         self.inputs = Inputs(directory)
         self.directory = self.inputs.directory
         self.environ = environ
         self.local = local
         self.builds = builds
+        self.store = store
         self.movable: dict[str, str] = {}  # arguments that name archives -> name of the archive
         self.replaces = False
         self._alone = False  # whether wheels that are at hand are all there is to be installed
@@ -393,7 +406,7 @@ class _Collector:
         if path is not None:
             from nox_linkenv.resolve.local_files import add_find_links
 
-            add_find_links(self.inputs, path)
+            add_find_links(self.inputs, path, self.store)
 
     def _index(self, location: str) -> None:
         self._indexes.append(location)

@@ -5,16 +5,21 @@ Imported only by requests that do.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.resolve.archive_digests import ArchiveDigests, tied
 from nox_linkenv.resolve.inputs import ABSENT, UnkeyableError, digest, read_file, stamp
 from nox_linkenv.resolve.specifiers import ARCHIVES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nox_linkenv.resolve.inputs import Inputs
+    from nox_linkenv.store import Store
 
 __all__ = ["add_archive", "add_find_links", "add_index", "seen_on_path"]
 
@@ -45,8 +50,11 @@ def add_archive(inputs: Inputs, path: str) -> None:
     inputs.add(f"local {kind} {inputs.shown(path)}", f"{path}\0{content}")
 
 
-def add_find_links(inputs: Inputs, path: str) -> None:
+def add_find_links(inputs: Inputs, path: str, store: Store | None) -> None:
     """Add the directory of archives, or the page of links, at *path*.
+
+    Args:
+        store: that remembers the digests of archives.
 
     Raises:
         UnkeyableError: more than what it lists may depend on it.
@@ -59,19 +67,33 @@ def add_find_links(inputs: Inputs, path: str) -> None:
                 found = sorted(entries, key=lambda entry: entry.name)
         except OSError:
             raise UnkeyableError(f"{path} cannot be listed") from None
+        contents = _contents(path, found, ArchiveDigests(store))
         for entry in found:
             if "htm" in entry.name.lower():
                 parts += [entry.name, _page(inputs, entry.path)]
-            elif entry.is_dir() and entry.name.lower().endswith(ARCHIVES):
+            elif not entry.name.lower().endswith(ARCHIVES):
+                continue  # nor does pip look at it
+            elif entry.is_dir():
                 raise UnkeyableError(f"{entry.path} may be taken for an archive")
             else:
-                parts += [entry.name, stamp(entry.path)]
+                parts += [entry.name, contents.get(entry.name) or stamp(entry.path)]
         inputs.add(f"{name}/", "\0".join(parts))
     elif os.path.isfile(path):
         page = "htm" in os.path.basename(path).lower()
         inputs.add(name, f"{path}\0{_page(inputs, path) if page else stamp(path)}")
     else:
         inputs.add(name, ABSENT)
+
+
+def _contents(directory: str, entries: Sequence[os.DirEntry[str]], digests: ArchiveDigests) -> dict[str, str]:
+    """Return the digests of those archives among the *entries* of *directory* of which nothing else counts."""
+    files = {}
+    for entry in entries:
+        if entry.name.lower().endswith(ARCHIVES) and entry.is_file():
+            with contextlib.suppress(OSError):
+                files[entry.name] = entry.stat()
+    alike = tied(files)
+    return digests.of(directory, {name: status for name, status in files.items() if name not in alike})
 
 
 def _page(inputs: Inputs, path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from dataclasses import replace
 
@@ -34,6 +35,20 @@ def test_the_second_time_pip_is_not_asked(two: Site) -> None:
     assert second.calls == []
     assert second.messages[0].startswith("reused the resolution of ")
     assert place.run("import tiny; print(tiny.VERSION)") == "2.0"
+
+
+def test_a_fresh_clone_with_wheels_in_it_asks_nobody(two: Site) -> None:
+    """The files have other times and inodes, and the same content; what is no archive is nothing to pip."""
+    place = two.place()
+    place.session(["needy"])
+    two.wheels.rename(two.root / "before")
+    shutil.copytree(two.root / "before", two.wheels, copy_function=shutil.copyfile)
+    (two.wheels / "README.md").touch()
+    session = place.session(["needy"])
+    assert session.calls == [], session.messages
+    put_wheel(two.wheels, "tiny", "1.0", tiny__py="VERSION = 'new'\n")
+    assert place.session(["needy"]).messages == [f"asked pip: find-links {two.wheels}/ changed"]
+    assert place.run("import tiny; print(tiny.VERSION)") == "new"
 
 
 def test_the_age_is_told(two: Site) -> None:

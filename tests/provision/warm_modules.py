@@ -77,7 +77,7 @@ NOX_WARM: Final = frozenset(
 #: What is loaded besides where a tree that is taken over has to be gone through.
 IN_DOUBT: Final = frozenset({"nox_linkenv.env.assembly.walk"})
 #: What is loaded besides where a request names local wheels, or directories of them.
-LOCAL_FILES: Final = frozenset({"nox_linkenv.resolve.local_files"})
+LOCAL_FILES: Final = frozenset({"nox_linkenv.resolve.archive_digests", "nox_linkenv.resolve.local_files"})
 #: What the end of a session loads besides.
 NOX_END: Final = frozenset(
     [
