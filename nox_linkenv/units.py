@@ -6,7 +6,7 @@ import re
 import time
 from typing import Final
 
-__all__ = ["ago", "bytes_", "bytes_of", "seconds_"]
+__all__ = ["ago", "bytes_", "bytes_of", "count_of", "seconds_"]
 
 _BYTES: Final = {"k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 _BINARY: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
@@ -21,6 +21,11 @@ def bytes_(number: int) -> str:
             return f"{sign}{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{sign}{value:.1f} {unit}"
         value /= 1000
     return f"{sign}{value:.1f} TB"
+
+
+def count_of(number: int, what: str) -> str:
+    """Return how many there are of *what*, a word whose plural has an ``s``."""
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def bytes_of(text: str) -> int:

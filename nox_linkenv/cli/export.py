@@ -12,10 +12,10 @@ from nox_linkenv.cli.options import duration, opened, settings_of
 from nox_linkenv.env.registry import Known, find_known
 from nox_linkenv.errors import ArchiveError
 from nox_linkenv.maintenance.background import wait
-from nox_linkenv.transfer.export import export
+from nox_linkenv.transfer.export import Exported, export
 from nox_linkenv.transfer.selection import EVERYTHING, Wanted, last_run, made_for, select, used_since
 from nox_linkenv.transfer.zstd import ensure_zstd
-from nox_linkenv.units import bytes_
+from nox_linkenv.units import bytes_, count_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,6 +72,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Export."""
     began = time.perf_counter()
     ensure_zstd()
+    path = _place(arguments.file)
     store = opened(settings_of(arguments), exactly=bool(arguments.store))
     with output.progress() as progress:
         progress("waiting for background work")
@@ -79,7 +80,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             wait(store, within=_PATIENCE)
         progress("looking at what was used")
         selection = select(store, _wanted(arguments, store))
-        exported = export(store, selection, os.path.abspath(arguments.file), progress=progress)
+        nothing = not selection.files and not selection.notes
+        exported = Exported() if nothing else export(store, selection, path, progress=progress)
     seconds = time.perf_counter() - began
     if selection.missing:
         output.warn(
@@ -89,7 +91,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     output.data(
         {
             "store": store.layout.root,
-            "archive": os.path.abspath(arguments.file),
+            "archive": None if nothing else path,
             "archive_bytes": exported.size,
             "content_bytes": exported.contents,
             "packs": exported.packs,
@@ -98,12 +100,33 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             "seconds": round(seconds, 3),
         }
     )
-    files = exported.counts["objects"] + exported.counts["bytecode"]
+    if nothing:
+        stays = f", and {path} stays what it is" if os.path.exists(path) else ""
+        output.warn(f"linkenv: Nothing of the store was used then: no archive is written{stays}.")
+        return 0
+    files = count_of(exported.counts["objects"] + exported.counts["bytecode"], "file")
+    counts = [count_of(exported.counts[kind], word) for kind, word in (("wheels", "wheel"), ("resolutions", "answer"))]
     output.line(
-        f"{exported.counts['wheels']} wheels, {exported.counts['resolutions']} answers, {files} files:"
-        f" {bytes_(exported.contents)} in {bytes_(exported.size)} ({seconds:.1f} s)"
+        f"{', '.join(counts)}, {files}: {bytes_(exported.contents)} in {bytes_(exported.size)} ({seconds:.1f} s)"
     )
     return 0
+
+
+def _place(file: str) -> str:
+    """Return the absolute path of the archive to be written.
+
+    Raises:
+        ArchiveError: no file can be there.
+    """
+    path = os.path.abspath(file)
+    if os.path.isdir(path):
+        raise ArchiveError("This is a directory", path=path, remedy="Name the file that the archive is to be.")
+    directory = os.path.dirname(path)
+    if not os.path.isdir(directory):
+        raise ArchiveError(
+            "There is no such directory", path=directory, remedy="Make it, or name a file in another one."
+        )
+    return path
 
 
 def _wanted(arguments: argparse.Namespace, store: Store) -> Wanted:

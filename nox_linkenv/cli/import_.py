@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.cli.options import settings_of
 from nox_linkenv.env.assembly.link_source import open_store
+from nox_linkenv.errors import ArchiveError
 from nox_linkenv.store import Store
 from nox_linkenv.transfer.take_in import take_in
 from nox_linkenv.transfer.zstd import ensure_zstd
-from nox_linkenv.units import bytes_
+from nox_linkenv.units import bytes_, count_of
 
 if TYPE_CHECKING:
     import argparse
@@ -40,15 +41,19 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     """Import."""
     began = time.perf_counter()
     ensure_zstd()
+    path = os.path.abspath(arguments.file)
+    if not os.path.isfile(path):
+        what = "This is no file" if os.path.lexists(path) else "There is no such file"
+        raise ArchiveError(what, path=path, remedy="Name a file that linkenv export has written.")
     settings = settings_of(arguments)
     store = Store.open(settings.store_root, lower=settings.lower_roots) if arguments.store else open_store(settings)
     with output.progress() as progress:
-        taken = take_in(store, os.path.abspath(arguments.file), progress=progress, apart=True)
+        taken = take_in(store, path, progress=progress, apart=True)
     seconds = time.perf_counter() - began
     output.data(
         {
             "store": store.layout.root,
-            "archive": os.path.abspath(arguments.file),
+            "archive": path,
             "archive_bytes": taken.size,
             "files": taken.files,
             "files_present": taken.present,
@@ -59,7 +64,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
         }
     )
     output.line(
-        f"{taken.files} files came, {bytes_(taken.written)}, and {taken.notes} notes;"
+        f"{count_of(taken.files, 'file')} came, {bytes_(taken.written)}, and {count_of(taken.notes, 'note')};"
         f" {taken.present} and {taken.kept} were there ({seconds:.1f} s)"
     )
     return 0

@@ -16,7 +16,7 @@ from nox_linkenv.maintenance.disk_usage import Disk
 from nox_linkenv.maintenance.store_size import sizes_by_kind
 from nox_linkenv.provision.account import account, is_hit, joined
 from nox_linkenv.store.journal import Session, Size, read
-from nox_linkenv.units import bytes_, seconds_
+from nox_linkenv.units import bytes_, count_of, seconds_
 
 if TYPE_CHECKING:
     import argparse
@@ -87,7 +87,8 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     if arguments.html:
         output.line(f"{len(sessions)} session{'s' * (len(sessions) != 1)}: {arguments.html}")
     elif arguments.github_summary:
-        output.line("" if place else summary.rstrip())
+        if not place:
+            output.line(summary.rstrip())
     else:
         output.table(_HEADS, rows, right=_NUMBERS)
     return 0
@@ -144,15 +145,15 @@ def _plain(session: Session) -> dict[str, Any]:
 def _total(sessions: Sequence[Session]) -> str:
     found = account(sessions)
     text = (
-        f"{found.made} of {found.sessions} environments made in {seconds_(found.making)}; {found.requests} requests"
-        f" answered in {seconds_(found.installing)}, {found.hits} without pip; {bytes_(found.linked)} linked"
+        f"{found.made} of {count_of(found.sessions, 'environment')} made in {seconds_(found.making)};"
+        f" {count_of(found.requests, 'request')} answered in {seconds_(found.installing)}, {found.hits} without pip;"
+        f" {bytes_(found.linked)} linked"
     )
     if not found.compared:
         return f"{text}."
     saved = found.saved_seconds
-    less = (
-        f"{seconds_(abs(saved))} {'less' if saved >= 0 else 'more'} than pip ran for the same {found.compared} answers"
-    )
+    same = count_of(found.compared, "answer") if found.compared != 1 else "answer"
+    less = f"{seconds_(abs(saved))} {'less' if saved >= 0 else 'more'} than pip ran for the same {same}"
     return f"{text}; {less}."
 
 

@@ -121,10 +121,10 @@ def test_other_forms(here: Site, tmp_path: Path) -> None:
     said = say(here, "report", "--github-summary")
     assert "| session | environment | making |" in said
     assert "| <b>&tests\\|3 | linked | 0.50 s | 0.20 s |" in said
-    assert "1.0 s less than pip ran for the same 1 answers" in said
+    assert "1.0 s less than pip ran for the same answer." in said
     place = tmp_path / "summary.md"
     place.write_text("before\n")
-    assert linkenv(here, "report", "--github-summary", GITHUB_STEP_SUMMARY=str(place)).stdout == "\n"
+    assert linkenv(here, "report", "--github-summary", GITHUB_STEP_SUMMARY=str(place)).stdout == ""
     assert place.read_text() == f"before\n{said}\n"
     assert "No such file" in linkenv(here, "report", "--html", str(tmp_path / "no" / "p.html"), code=1).stderr
 

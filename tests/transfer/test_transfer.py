@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 _LIMIT: Final = 200 << 20
 _PEAK: Final = """
 import sys
+import time
 from nox_linkenv.cli import main
 assert main(sys.argv[1:]) == 0
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
@@ -201,6 +203,30 @@ def test_a_store_that_no_run_has_used(used: Site) -> None:
     Store.open(empty.store)
     done = linkenv(empty, "export", str(used.root / "archive"), code=1)
     assert "No run is known to have used this store" in done.stderr
+
+
+def test_where_nothing_was_used_the_archive_stays_as_it_is(used: Site) -> None:
+    """A job that runs no session must not save an empty archive, from which the next job would start."""
+    archive, mark = exported(used), used.root / "mark"
+    before = archive.read_bytes()
+    mark.touch()
+    os.utime(mark, (time.time() + 10, time.time() + 10))
+    done = linkenv(used, "export", "--since", str(mark), str(archive))
+    assert f"Nothing of the store was used then: no archive is written, and {archive} stays what it is." in done.stderr
+    assert archive.read_bytes() == before
+    other = used.root / "other.archive"
+    told = json.loads(linkenv(used, "export", "--json", "--since", str(mark), str(other)).stdout)
+    assert (told["archive"], told["archive_bytes"]) == (None, 0)
+    assert not other.exists()
+
+
+def test_a_place_where_no_archive_can_be_is_told(used: Site) -> None:
+    for place, what in ((used.root, "This is a directory"), (used.root / "no" / "file", "There is no such directory")):
+        done = linkenv(used, "export", "--all", str(place), code=1)
+        assert f"linkenv: {what}: {place if what.endswith('a directory') else place.parent}. " in done.stderr
+    for place, what in ((used.root, "This is no file"), (used.root / "nothing", "There is no such file")):
+        done = linkenv(used, "import", str(place), code=1)
+        assert f"linkenv: {what}: {place}. Name a file that linkenv export has written." in done.stderr
 
 
 def test_an_interrupt_leaves_nothing_half_made(used: Site, archive: Path, elsewhere: Callable[[str], Site]) -> None:
