@@ -160,8 +160,9 @@ def _hardlinks(place: _Place) -> Result:
         return Result(name, Severity.OK, "this system has no such rule")
     owner = os.stat(place.store).st_uid
     if on and hasattr(os, "geteuid") and os.geteuid() not in (0, owner):
-        found = "fs.protected_hardlinks is on, and the store belongs to another user: files of theirs are copied"
-        return Result(name, Severity.WARNING, found, "Use a store of your own, or share one by a group that may write.")
+        found = "fs.protected_hardlinks is on, and the store belongs to another user: no file of theirs can be linked"
+        remedy = "Use a store of your own. In a group's, a companion, which is made where it can be, has files linked."
+        return Result(name, Severity.WARNING, found, remedy)
     return Result(name, Severity.OK, "the rule does not stand in the way")
 
 

@@ -76,6 +76,7 @@ _EXECUTABLE: Final = stat.S_IFREG | 0o755
 #: The reason for copies that need no explanation: they are what was asked for.
 _ASKED: Final = "copies were asked for"
 _REMEDY: Final = "Move the store next to your projects with LINKENV_STORE to have files linked."
+_EITHER: Final = "linkenv doctor says which it is, and what to do."
 
 
 def copy_file(source: str, target: str) -> None:
@@ -155,7 +156,8 @@ class LinkReport:
             return None
         files = "1 file was" if told.total() == 1 else f"{told.total()} files were"
         reasons = "; ".join(f"{count} because {reason}" for reason, count in told.most_common())
-        return f"{files} copied instead of linked: {reasons}. {_REMEDY}"
+        remedy = _REMEDY if told.keys() - {REFUSALS[errno.EPERM]} else _EITHER
+        return f"{files} copied instead of linked: {reasons}. {remedy}"
 
     def add(self, other: LinkReport) -> None:
         """Count what became of more files of the same environment; their positions are their own."""

@@ -23,6 +23,7 @@ from nox_linkenv.store.directories import names_of
 from nox_linkenv.store.files import staging_name
 from nox_linkenv.store.layers import find_companions
 from nox_linkenv.store.layout import ARCHIVES, ASIDE, BYTECODE, OBJECTS, PREBUILT, ROOTS
+from nox_linkenv.store.link_policy import is_own
 from nox_linkenv.store.roots import find_roots, forget_root
 from nox_linkenv.store.spares import prebuilt_directory
 from nox_linkenv.store.store import writing
@@ -96,6 +97,8 @@ class _Prune:
         for kind in (OBJECTS.name, BYTECODE.name):
             self._each(self._files(kind), self._file)
         for companion in find_companions(self.store):
+            if not is_own(companion.layout.root) and not os.access(companion.layout.base, os.W_OK):
+                continue  # who links from it prunes it
             self.progress(f"pruning {companion.layout.root}")
             prune_companion(companion, self.store, self.pruning, self.pruned, kept=self._kept)
         return self.pruned

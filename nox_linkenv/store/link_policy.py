@@ -20,7 +20,17 @@ from nox_linkenv.store.layout import LAYER, OBJECTS, Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["COMPANION", "Arrangement", "Option", "arrange", "companion_places", "decide", "layer_of", "sample"]
+__all__ = [
+    "COMPANION",
+    "Arrangement",
+    "Option",
+    "arrange",
+    "companion_places",
+    "decide",
+    "is_own",
+    "layer_of",
+    "sample",
+]
 
 #: Name of a companion store where the user names no place.
 COMPANION: Final = ".linkenv-store"
@@ -114,7 +124,7 @@ def arrange(asked: LinkMode, layout: Layout, directory: str, companion: str = ""
     found = decide(asked, main, ())
     if found.mode is LinkMode.COPY and asked is not LinkMode.COPY and asked is not LinkMode.SYMLINK:
         options = [
-            Option(place, _from_place(place, here)) for place in companion_places(directory, companion) if _ours(place)
+            Option(place, _from_place(place, here)) for place in companion_places(directory, companion) if is_own(place)
         ]
         found = decide(asked, main, options)
     since = _overlay_since(Layout(found.source)) if found.mode is LinkMode.HARDLINK else 0
@@ -169,7 +179,7 @@ def _from_place(place: str, directory: str) -> Abilities:
         os.unlink(trial)
 
 
-def _ours(place: str) -> bool:
+def is_own(place: str) -> bool:
     """Return whether a companion at *place* is, or will be, this user's own: another's could hold anything."""
     try:
         status = os.lstat(place)

@@ -62,6 +62,7 @@ def test_files_of_another_user() -> None:
             report = files.link()
             assert (report.linked, report.copied.total(), report.damaged) == (0, 5, [])
             assert "fs.protected_hardlinks" in (report.explain() or "")
+            assert (report.explain() or "").endswith("linkenv doctor says which it is, and what to do.")
             check(files)
 
         files.link()  # imports what a copy needs: the user nobody may not be able to

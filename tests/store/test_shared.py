@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from nox_linkenv.digest import mtime_of
+from nox_linkenv.maintenance.prune import prune
+from nox_linkenv.maintenance.removal import Pruning
 from nox_linkenv.maintenance.verify import verify
 from nox_linkenv.store import Store
+from nox_linkenv.store.layers import open_companion
 from nox_linkenv.store.objects import discard, intact, owner_of
 from tests.store.tool import as_nobody, check_whole
 from tests.support.capabilities import Capability
@@ -106,6 +110,43 @@ def test_an_entry_that_another_user_breaks_is_noticed(shared: Path) -> None:
     assert not intact(path, size=file.size, mtime=mtime_of(file.address))
     assert store.add(make_wheel(shared.parent)).files[0] == file
     check_whole(store)
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_another_users_companion_does_not_keep_a_store_from_being_pruned(shared: Path) -> None:
+    store = Store.open(shared)
+    companion = open_companion(str(shared.parent / "companion"), store)
+    with companion.locked():
+        pass
+    kept = Path(companion.layout.base, "objects", "00", "0" * 62)
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(b"")
+    plan = f"plans/aa/{'0' * 62}.json"
+    store.note(plan, "{}")
+
+    def clear() -> None:
+        prune(Store.open(shared), Pruning(before=float("inf"), grace=0.0, now=time.time() + 10.0))
+
+    assert as_nobody(clear) == ""
+    assert store.load(plan, dict) is None
+    assert kept.exists()
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_spare_that_another_user_keeps_to_himself_is_no_damage(shared: Path) -> None:
+    store = Store.open(shared)
+    spare = Path(store.layout.directory("spares"), "0" * 40, "1" * 16, ".linkenv")
+    spare.mkdir(parents=True)
+    findings = [finding.name for finding in verify(store, full=False, now=0.0).findings]
+    assert findings == [f"spares/{'0' * 40}/{'1' * 16}"], "without its state it is damaged"
+    spare.parent.chmod(0o700)
+
+    def look() -> None:
+        assert verify(Store.open(shared), full=False, now=0.0).findings == []
+
+    assert as_nobody(look) == ""
 
 
 @pytest.mark.needs(Capability.ROOT)

@@ -86,10 +86,15 @@ def read_state(path: str, *, links: int, directories: int) -> State | None:
 
 
 def is_recorded(tree: str, stem: str) -> bool:
-    """Return whether the state of a prebuilt *tree* is as it was recorded; *stem* names its plan or skeleton."""
+    """Return whether the state of a prebuilt *tree* is as it was recorded; *stem* names its plan or skeleton.
+
+    One that another user keeps to himself, as his umask says, is taken for that: nobody else can take it over.
+    """
     path = f"{tree}/{DIRECTORY}/{stem}.state"
     try:
         content = read_regular(path)
+    except PermissionError:
+        return True
     except OSError:
         return False
     return content[:_DIGEST] == _digest(path, content[_DIGEST:])
