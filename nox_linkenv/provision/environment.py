@@ -140,6 +140,9 @@ class Environment:
         began = time.perf_counter()
         try:
             return self._ensure(interpreter, parameters, by_virtualenv)
+        except BaseException:
+            self.draft.creation = Creation.KEPT  # none was made
+            raise
         finally:
             self.draft.making = time.perf_counter() - began
 

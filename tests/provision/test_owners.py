@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from nox_linkenv.config import load_settings
+from nox_linkenv.env.assembly.assembler import environment_errors
+from nox_linkenv.errors import EnvError
 from nox_linkenv.maintenance.prune import prune
 from nox_linkenv.maintenance.removal import Pruning
+from nox_linkenv.provision.environment import Environment
+from nox_linkenv.provision.policy import Creation
 from nox_linkenv.store import Store
 from tests.store.tool import as_nobody
 from tests.support.capabilities import Capability
@@ -60,6 +67,46 @@ def test_what_root_puts_into_a_users_store_is_the_users(here: Site) -> None:
 
         assert as_nobody(work) == ""
         assert [path for path in (store / "v2").rglob("*") if path.is_file() and "objects" in path.parts] == []
+
+
+@pytest.mark.needs(Capability.ROOT)
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("whose", ["the directory of environments", "the environment"])
+def test_an_environment_that_root_has_made_is_told_from_one_that_cannot_be_written(whose: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="linkenv-test-") as directory:
+        os.chmod(directory, 0o755)
+        place = Path(directory, ".nox")
+        prefix = place / "tests"
+        (place / "new").mkdir(parents=True)
+        prefix.mkdir()
+        if whose == "the environment":
+            for path in (place, place / "new"):
+                os.chown(path, _NOBODY, _NOBODY)
+
+        class Making:
+            @environment_errors
+            def replace(self) -> None:
+                os.rename(prefix, place / "new" / "donor")
+
+        def work() -> None:
+            with pytest.raises(
+                EnvError, match=re.escape(f"another user's, and cannot be replaced: {prefix}. As after")
+            ):
+                Making().replace()
+
+        assert as_nobody(work) == ""
+
+
+def test_an_environment_that_could_not_be_made_is_not_counted(tmp_path: Path) -> None:
+    settings = replace(load_settings(), store=str(tmp_path / "store"))
+    environment = Environment(str(tmp_path / "env"), settings, session="tests")
+
+    def by_virtualenv() -> None:
+        raise RuntimeError("no such interpreter")
+
+    with pytest.raises(RuntimeError):
+        environment.ensure(sys.executable, None, by_virtualenv)
+    assert environment.draft.creation is Creation.KEPT
 
 
 @pytest.mark.needs(Capability.ROOT)

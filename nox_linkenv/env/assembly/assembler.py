@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import sys
@@ -266,6 +267,12 @@ def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
         try:
             return function(*args, **kwargs)
         except OSError as error:
+            if (path := _of_another(error)) is not None:
+                raise EnvError(
+                    "The environment is another user's, and cannot be replaced",
+                    path=path,
+                    remedy="As after sudo nox: remove it as that user, or have it given to you (chown -R).",
+                ) from error
             raise EnvError(
                 f"The environment cannot be written ({error.strerror})",
                 path=error.filename2 or error.filename or getattr(args[0], "prefix", None),
@@ -273,6 +280,20 @@ def environment_errors(function: Callable[_P, _T]) -> Callable[_P, _T]:
             ) from error
 
     return run
+
+
+def _of_another(error: OSError) -> str | None:
+    """Return the path of what is another user's, where that is why the system refuses; ``None`` if it is not."""
+    if error.errno not in (errno.EACCES, errno.EPERM) or not hasattr(os, "geteuid") or not os.geteuid():
+        return None
+    for path in (error.filename, error.filename2):
+        if not isinstance(path, str):
+            continue
+        for place in (path, os.path.dirname(path)):
+            with contextlib.suppress(OSError):
+                if os.lstat(place).st_uid != os.geteuid():
+                    return place
+    return None
 
 
 def write_private(target: str, content: bytes, *, executable: bool) -> str:
