@@ -13,6 +13,8 @@ _SEPARATORS: Final = tuple(filter(None, (os.sep, os.altsep)))
 _EXTRAS: Final = re.compile(r"(.+?)\s*(\[[^\]]*\])")
 #: A URL that is noted as it stands: nothing in it is encoded, and it has neither a host nor a fragment.
 _URL: Final = re.compile(r"file://(/[\w./+~-]+)", re.ASCII)
+#: One that is relative to the directory that pip runs in.
+_RELATIVE: Final = re.compile(r"file:([\w.+-][\w./+-]*)", re.ASCII)
 _DIRECT: Final = re.compile(r"([A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)\s*(\[[^\]]*\])?\s*@\s*(file:\S+)", re.ASCII)
 
 
@@ -47,6 +49,12 @@ class LocalProject:
         """Whether it is to be editable in the way that its backend has without settings."""
         return self.editable and not self.configured
 
+    @property
+    def noted_as(self) -> tuple[str, ...]:
+        """What its relative URL may have become where pip notes it, which its Python decides; empty for any other."""
+        found = _RELATIVE.fullmatch(self.url)
+        return () if found is None else (f"file:///{found[1]}", f"file:{found[1]}")
+
 
 def local_project(requirement: str, directory: str, *, editable: bool) -> LocalProject | None:
     """Return the local project that *requirement* names, as pip tells: a directory, and no mere word.
@@ -64,7 +72,7 @@ def local_project(requirement: str, directory: str, *, editable: bool) -> LocalP
         separator = "; " if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", requirement) or "@" in requirement else ";"
         text, _, marker = (part.strip() for part in requirement.partition(separator))
     if "file:" in text:
-        return _by_url(text, marker, editable=editable)
+        return _by_url(text, marker, directory, editable=editable)
     found = _EXTRAS.fullmatch(text)
     name, extras = (found[1], found[2]) if found else (text, "")
     path = os.path.join(directory, name)
@@ -75,10 +83,13 @@ def local_project(requirement: str, directory: str, *, editable: bool) -> LocalP
     return LocalProject(os.path.realpath(path), editable, name, extras, marker=marker)
 
 
-def _by_url(text: str, marker: str, *, editable: bool) -> LocalProject | None:
+def _by_url(text: str, marker: str, directory: str, *, editable: bool) -> LocalProject | None:
     name = extras = ""
     if not editable and (direct := _DIRECT.fullmatch(text)) is not None:
         name, extras, text = direct[1], direct[2] or "", direct[3]
+    relative = None if editable else _RELATIVE.fullmatch(text)
+    if relative is not None and os.path.isdir(place := os.path.join(directory, relative[1])):
+        return LocalProject(os.path.realpath(place), editable, relative[1], extras, url=text, name=name, marker=marker)
     found = _URL.fullmatch(text)
     if found is None or os.path.normpath(found[1]) != found[1] or not os.path.isdir(found[1]):
         return None

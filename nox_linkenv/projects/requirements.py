@@ -119,8 +119,10 @@ def find_projects(
         tuple(order),
         backend,
         listed,
-        # Pip might not take a wheel where it takes a project; and with -v it is to show what it does.
+        # Pip might not take a wheel where it takes a project; with -v it is to show what it does; and only it knows
+        # what it notes of a relative URL.
         verbatim=bool(listed.projects)
+        or any(item.noted_as for item in projects)
         or any(option in (*_FORMATS, "-v", "--verbose") for _, option, _ in options)
         or any(name in ("no-binary", "only-binary", "verbose") for _, name, _ in settings),
         isolated=not arguments.has(_UNISOLATED),

@@ -224,7 +224,7 @@ class _LocalRequest:
         resolved = answered.resolved
         now = self.environment.clock()
         local = (Origin.DIRECTORY, Origin.EDITABLE)
-        projects = {os.path.realpath(item.path or ""): item for item in resolved if item.origin in local}
+        projects = {self._place_of(item): item for item in resolved if item.origin in local}
         if projects.keys() != {project.path for project in self.key.requested.projects}:
             why = "the local project is not built here: it is not installed, or others are"
             return LeftToPip(why, answered)
@@ -294,13 +294,18 @@ class _LocalRequest:
 
         What else decides about them is known with the build: another checkout's is compared with these metadata.
         """
-        seen = {os.path.realpath(item.path or ""): item.metadata for item in resolved if item.metadata}
+        seen = {self._place_of(item): item.metadata for item in resolved if item.metadata}
         pairs = zip(self.key.requested.projects, builds, strict=True)
         return [
             project.path
             for project, build in pairs
             if project.path in seen and metadata_digest(seen[project.path]) == build.metadata
         ]
+
+    def _place_of(self, item: Resolved) -> str:
+        """Return the real path of the project that pip has resolved as *item*."""
+        relative = (project.path for project in self.key.requested.projects if item.url in project.noted_as)
+        return next(relative, None) or os.path.realpath(item.path or "")
 
     def _local(self, item: Resolved, project: LocalProject, build: Build) -> ResolvedPart:
         manifest = self.store.manifest(build.wheel)

@@ -88,7 +88,7 @@ def build_sdists(
     if arguments is None or keys.receipt is None or keys.mute is not None or not environment.settings.reuse_builds:
         return None
     paths = dict(_archives(arguments, request.directory))
-    if not paths or unsupported(request.environ, keys.config) is not None:
+    if not paths or "PIP_PRE" in request.environ or unsupported(request.environ, keys.config) is not None:
         return None
     target = BuildTarget(
         store=environment.store,
@@ -115,7 +115,7 @@ def build_sdists(
                 config=keys.config,
                 unpacked=projects,
             )
-            if requested is None or len(requested.projects) > len(projects) or requested.verbatim or requested.config:
+            if requested is None or len(requested.projects) > len(projects) or _decides(requested):
                 return None
             built = [_built(target, requested, item, paths[item.named]) for item in requested.projects]
     except (BackendError, UnknownTreeError, UnmodelledError, ResolutionError, WheelError):
@@ -133,6 +133,13 @@ def _archives(arguments: Arguments, directory: str) -> Iterator[tuple[str, str]]
         plain = name.lower().endswith(SDISTS) and ":" not in name and "@" not in name and ";" not in name
         if plain and os.path.isfile(path):
             yield requirement, path
+
+
+def _decides(requested: Requested) -> bool:
+    """Return whether anything in the request decides how sdists are built, or whether they are, that only pip knows."""
+    options = [option for _, option, _ in [*requested.others.options, *requested.listed.options]]
+    unknown = requested.verbatim or bool(requested.config) or bool(requested.listed.remote)
+    return unknown or "--pre" in options  # of which not every pip makes the same for builds
 
 
 def _built(target: BuildTarget, requested: Requested, project: LocalProject, archive: str) -> _Sdist:

@@ -39,6 +39,7 @@ _FILES: Final = {
     "editable.txt": "-e .[extra]  # this one\ntiny\n",
     "path.txt": "./sub\ntiny\n",
     "both.txt": "-r path.txt\n-e .\n",
+    "relative.txt": "tiny\ndemo @ file:.\n",
 }
 
 
@@ -95,6 +96,9 @@ def _form(text: str, *, often: bool = False) -> object:
         _form("-r|path.txt"),
         _form("-r|path.txt|."),
         _form("-r|both.txt"),
+        _form("-r|relative.txt", often=True),
+        _form("demo[extra] @ file:../demo ; python_version > '3'"),
+        _form("file:sub|file:."),
         _form("-I|."),
         _form("-I|tiny"),
         _form("--exists-action|w|."),
