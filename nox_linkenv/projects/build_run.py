@@ -57,6 +57,7 @@ class Work:
         system: how it is built.
         environ: the variables that its hooks and the installation of what it requires run with.
         constrained: whether constraints of pip's configuration reach the installation of what it requires.
+        prereleases: whether ``--pre`` does.
     """
 
     project: LocalProject
@@ -64,6 +65,7 @@ class Work:
     system: BuildSystem
     environ: Mapping[str, str]
     constrained: bool
+    prereleases: bool
 
     @property
     def isolated(self) -> bool:
@@ -78,7 +80,7 @@ class Work:
 
     def requirements(self, requirements: Sequence[str], directory: str) -> Request:
         """Return the request for *requirements* of the build, made in *directory*."""
-        arguments = [*index_arguments(self.requested), "--", *requirements]
+        arguments = [*index_arguments(self.requested, prereleases=self.prereleases), "--", *requirements]
         environ = self.environ if self.constrained else {**self.environ, **_UNCONSTRAINED}
         return Request(tuple(arguments), environ, directory)
 

@@ -35,6 +35,8 @@ _WRITES: Final = "the build changes files of the project"
 _MOVING: Final = "another build of the project may come to something else"
 #: From here on constraints do not reach into build environments.
 _UNCONSTRAINED: Final = Version("26.2")
+#: From here on builds do not inherit that prereleases are wanted.
+_FINAL: Final = Version("26.0")
 #: From here on every project is built by the hooks of PEP 517.
 _HOOKS_ONLY: Final = Version("25.3")
 
@@ -93,7 +95,7 @@ class ProjectBuilder:
         if not requested.isolated:
             dropped = set()
         environ = {name: value for name, value in target.request.environ.items() if name not in dropped}
-        self.work = Work(project, requested, system, environ, constrained)
+        self.work = Work(project, requested, system, environ, constrained, pip < _FINAL)
 
     def build(self, tree: Tree, nested: Collection[str] = ()) -> Made:
         """Return the build of the project, whose *tree* is known; one process builds while others wait for it.

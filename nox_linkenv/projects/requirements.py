@@ -190,11 +190,16 @@ def _adds_indexes(arguments: Arguments, settings: Sequence[tuple[str, str, str]]
     )
 
 
-def index_arguments(requested: Requested) -> Sequence[str]:
-    """Return those of the arguments that pip hands on to the installation of build requirements."""
+def index_arguments(requested: Requested, *, prereleases: bool) -> Sequence[str]:
+    """Return those of the arguments that pip hands on to the installation of build requirements.
+
+    Args:
+        prereleases: whether ``--pre`` is among these.
+    """
     chosen = [
         (kind, option, value)
         for kind, option, value in [*requested.others.options, *requested.listed.options]
         if kind is Kind.INDEX or option in ("--pre", "--prefer-binary", *_FORMATS)
+        if prereleases or option != "--pre"
     ]
     return Arguments(options=chosen).again(Kind.INDEX, Kind.CHOICE, Kind.BUILD)

@@ -90,6 +90,8 @@ def _form(text: str, *, often: bool = False) -> object:
         _form("--no-binary|demo|."),
         _form("-r|nested.txt|."),
         _form("-r|links.txt|.", often=True),
+        _form("--pre|--find-links|{root}/more|.", often=True),
+        _form("-r|pre.txt|."),
         _form("-r|index.txt|."),
         _form("-r|only.txt|."),
         _form("-r|editable.txt", often=True),
