@@ -134,7 +134,7 @@ def _chosen(arguments: Sequence[str]) -> str | None:
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors name what may be meant."""
 
-    suggest_on_error = False  # what Python 3.14 and newer do of their own accord, for a part of the errors
+    suggest_on_error: bool  # what Python 3.14 and newer do for a part of the errors, of their own accord from 3.15 on
 
     def error(self, message: str) -> NoReturn:
         words = message.split()
@@ -172,6 +172,7 @@ def make_parser(chosen: str | None) -> argparse.ArgumentParser:
         description="Look after the store of nox-linkenv and its environments.",
         epilog=f"'linkenv COMMAND --help' says more, with examples. {_EPILOG}",
     )
+    parser.suggest_on_error = False
     parser.add_argument("--version", action="version", version=f"linkenv {version()}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     for name, text in _COMMANDS.items():
