@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
             stream.write(summary)
     output.data({"store": store.layout.root, "html": arguments.html, "sessions": [_plain(one) for one in sessions]})
     if arguments.html:
-        output.line(f"{len(sessions)} session{'s' * (len(sessions) != 1)}: {arguments.html}")
+        output.line(f"{count_of(len(sessions), 'session')}: {arguments.html}")
     elif arguments.github_summary:
         if not place:
             output.line(summary.rstrip())
@@ -261,7 +261,7 @@ def _distributions(plan: Plan) -> Iterator[tuple[str, int]]:
 def _cell(package: _Package) -> Cell:
     count = len(package.environments)
     users = "\n".join(package.environments)
-    title = f"{package.name}, {bytes_(package.size)}, in {count} environment{'s' * (count != 1)}:\n{users}"
+    title = f"{package.name}, {bytes_(package.size)}, in {count_of(count, 'environment')}:\n{users}"
     return Cell(package.name, float(package.size), count, title)
 
 

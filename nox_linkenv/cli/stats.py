@@ -13,7 +13,7 @@ from nox_linkenv.maintenance.store_size import sizes_by_kind
 from nox_linkenv.provision.account import account, is_hit
 from nox_linkenv.store.journal import Session, Size, clear, read
 from nox_linkenv.store.store import writing
-from nox_linkenv.units import bytes_, seconds_
+from nox_linkenv.units import bytes_, count_of, seconds_
 
 if TYPE_CHECKING:
     import argparse
@@ -128,12 +128,12 @@ def _show(data: dict[str, Any], output: Output) -> None:
 
 def _show_sessions(data: dict[str, Any], total: dict[str, Any], output: Output) -> None:
     output.line(
-        f"Since {_day(data['since'])}: {_count(total['sessions'], 'session')} in {_count(data['runs'], 'run')} of"
-        f" {_count(len(data['projects']), 'project')}; {_count(total['made'], 'environment')} made in"
+        f"Since {_day(data['since'])}: {count_of(total['sessions'], 'session')} in {count_of(data['runs'], 'run')} of"
+        f" {count_of(len(data['projects']), 'project')}; {count_of(total['made'], 'environment')} made in"
         f" {seconds_(total['making'])} ({', '.join(f'{count} {name}' for name, count in data['origins'].items())})."
     )
     output.line(
-        f"{_count(total['requests'], 'request')} answered in {seconds_(total['installing'])}, {total['hits']} without"
+        f"{count_of(total['requests'], 'request')} answered in {seconds_(total['installing'])}, {total['hits']} without"
         f" pip; {bytes_(total['linked'])} linked, {bytes_(total['copied'])} copied."
     )
     if total["compared"]:
@@ -174,10 +174,6 @@ def _show_sessions(data: dict[str, Any], total: dict[str, Any], output: Output) 
         right=[1, 2, 3, 4, 5, 6],
     )
     output.line()
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _day(moment: float) -> str:

@@ -15,6 +15,7 @@ from nox_linkenv.env.assembly.link_source import open_store
 from nox_linkenv.env.temporary import scratch
 from nox_linkenv.maintenance.background import wait
 from nox_linkenv.store.roots import find_roots, forget_root
+from nox_linkenv.units import count_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace, output: Output) -> int:
     )
     counts = Counter(warmed.state for warmed in done)
     words = ", ".join(f"{counts[state]} {state.value}" for state in State if counts[state])
-    output.line(f"{len(done)} session{'s' * (len(done) != 1)}: {words or 'nothing to do'} ({seconds:.1f} s)")
+    output.line(f"{count_of(len(done), 'session')}: {words or 'nothing to do'} ({seconds:.1f} s)")
     return 1 if counts[State.FAILED] else 0
 
 

@@ -17,15 +17,14 @@ from typing import IO, TYPE_CHECKING, Final
 from nox_linkenv.projects.backend import BackendError
 from nox_linkenv.projects.fingerprint import repository_above
 from nox_linkenv.projects.looking import temporary_places
+from nox_linkenv.store.files import open_new
 from nox_linkenv.store.temporary import directory_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["SDISTS", "unpacked"]
+__all__ = ["unpacked"]
 
-#: Ends of the names of sdists that are unpacked here, in lower case.
-SDISTS: Final = (".tar.gz", ".zip")
 #: Bytes of all files of one.
 _MOST: Final = 256 << 20
 #: File types of a zip's members; many have none.
@@ -73,7 +72,7 @@ class _Places:
         if self._left < 0 or path == self._directory:
             raise ValueError("it is large, or has a file in the place of its directory")
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777 if executable else 0o666), "wb") as target:
+        with open(open_new(path, 0o777 if executable else 0o666), "wb") as target:
             shutil.copyfileobj(stream, target)
         return path
 

@@ -9,7 +9,7 @@ from nox_linkenv.env.installed import installed_digest
 from nox_linkenv.resolve.key import Key, Unkeyable, is_numbered, request_key
 from nox_linkenv.resolve.pip_arguments import Arguments, Kind, parse, without_file_names
 from nox_linkenv.resolve.pip_config import PipConfig, read_config
-from nox_linkenv.resolve.specifiers import LOCAL_PROJECT
+from nox_linkenv.resolve.specifiers import LOCAL_PROJECT, SDISTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -75,7 +75,7 @@ class RequestKeys:
     def names_sdists(self) -> bool:
         """Whether a requirement may be an sdist in a file."""
         named = [] if self.arguments is None else self.arguments.requirements
-        return any(name.lower().partition("[")[0].rstrip().endswith((".tar.gz", ".zip")) for name in named)
+        return any(name.lower().partition("[")[0].rstrip().endswith(SDISTS) for name in named)
 
     def surroundings(self) -> Surroundings:
         """Return what builds for the request can read, as it is now."""

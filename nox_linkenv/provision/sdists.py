@@ -25,7 +25,7 @@ from nox_linkenv.projects.named import LocalProject
 from nox_linkenv.projects.reads import Reads
 from nox_linkenv.projects.requirements import UnmodelledError, find_projects
 from nox_linkenv.projects.substitutes import with_substitutes
-from nox_linkenv.projects.unpacking import SDISTS, unpacked
+from nox_linkenv.projects.unpacking import unpacked
 from nox_linkenv.resolve.archives import direct_url_of
 from nox_linkenv.resolve.at_hand import wheels_at_hand
 from nox_linkenv.resolve.cache import Reading
@@ -33,7 +33,7 @@ from nox_linkenv.resolve.dry_run import DryRun, PipAnswer
 from nox_linkenv.resolve.pip_arguments import Arguments
 from nox_linkenv.resolve.report import Origin, Resolved, parse_report
 from nox_linkenv.resolve.request import Course, Source
-from nox_linkenv.resolve.specifiers import without_extras
+from nox_linkenv.resolve.specifiers import SDISTS, without_extras
 from nox_linkenv.resolve.unsupported import unsupported
 
 if TYPE_CHECKING:

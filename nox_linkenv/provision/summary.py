@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nox_linkenv.provision.account import account, is_hit
-from nox_linkenv.units import bytes_, seconds_
+from nox_linkenv.units import bytes_, count_of, seconds_
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ def summary(sessions: Sequence[Session]) -> str | None:
     found = account(busy)
     if found.sessions < 2:
         return None
-    made = f"{found.made} environment{'s' * (found.made != 1)} made" if found.made else "no environment made"
-    requests = f"{found.requests} request{'s' * (found.requests != 1)}"
+    made = f"{count_of(found.made, 'environment')} made" if found.made else "no environment made"
+    requests = count_of(found.requests, "request")
     parts = [f"{made} and {requests} answered in {seconds_(found.making + found.installing)}"]
     if found.compared:
         difference = found.saved_seconds

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ARCHIVES",
     "LOCAL_PROJECT",
+    "SDISTS",
     "Specifier",
     "bare",
     "editable_reason",
@@ -47,6 +48,8 @@ LOCAL_PROJECT: Final = "a local project is among the requirements"
 ARCHIVES: Final = (
     ".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".tar.xz", ".txz", ".tlz", ".tar.lz", ".tar.lzma",
 )  # fmt: skip
+#: Those of them that sdists have.
+SDISTS: Final = (".tar.gz", ".zip")
 _NAME: Final = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
 _EXTRAS: Final = r"(?:\[[\w\s.,-]*\])?"
 _PLAIN: Final = rf"(?a){_NAME}\s*{_EXTRAS}\s*(?:\(?\s*[<>=!~][\w\s.,<>=!~*+-]*\)?)?"
