@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     # Another target has other cases.
     whole = "TARGET_PYTHON" not in os.environ and not any("[" in name for name in config.args)
     if whole and (renamed := unknown({item.nodeid for item in items})):
-        raise pytest.UsageError(f"tests/support/selection.py names tests that are not there: {', '.join(renamed)}")
+        raise pytest.UsageError(f"tests/heavy.txt names tests that are not there: {', '.join(renamed)}")
     for item in items:
         if is_heavy(item.nodeid):
             item.add_marker(pytest.mark.slow)

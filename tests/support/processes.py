@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["left_of"]
+__all__ = ["left_of", "remove"]
 
 
 def left_of(store: Path) -> list[str]:
@@ -23,6 +24,20 @@ def left_of(store: Path) -> list[str]:
         left += [name for name in _commands() if str(store) in name]
         time.sleep(0.2)
     return left
+
+
+def remove(directory: Path) -> None:
+    """Remove a *directory* in which work in the background may still write for a moment."""
+    limit = time.monotonic() + 60
+    while True:
+        try:
+            shutil.rmtree(directory)
+        except OSError:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 def _commands() -> Iterator[str]:

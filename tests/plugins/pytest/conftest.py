@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from tests.plugins.pytest.tool import Suite, furnish_wheels
 from tests.support.environment import clean_environment
+from tests.support.processes import remove
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def temporary() -> Iterator[Path]:
     base = Path(tempfile.mkdtemp(prefix="suite-"))
     (base / "tmp").mkdir()
     yield base / "tmp"
-    shutil.rmtree(base)
+    remove(base)
 
 
 @pytest.fixture
