@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tarfile
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -123,10 +122,8 @@ def test_what_only_looks_like_settings_for_backends_keeps_it_warm(bench: Bench, 
     first = bench.tree()
     assert len(bench.calls) == 2
     bench.calls.clear()
-    began = time.monotonic()
     outcome = bench.install(tmp_path, archive, environ=environ)
     assert (outcome.message[:6], bench.calls) == ("reused", [])
-    assert time.monotonic() - began < 2  # pip needs four seconds for it
     assert tree_differences(first, bench.tree()) == []
     bench.by_pip(tmp_path, archive, environ=environ)
     assert tree_differences(bench.tree(), first) == []

@@ -503,15 +503,15 @@ def test_an_index_that_is_down(asking: Asking, index: Index, tmp_path: Path) -> 
         _, reading = asking.pip("app")
     began = time.monotonic()
     assert not asking.renewed(reading)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 def test_an_index_that_is_slow(asking: Asking, index: Index) -> None:
     _, reading = asking.pip("app")
-    index.delay = 6.0
+    index.delay = 30.0
     began = time.monotonic()
     assert not asking.renewed(reading)
-    assert time.monotonic() - began < 5, "no longer than pip would have waited"
+    assert time.monotonic() - began < 20, "no longer than pip would have waited"
 
 
 def test_half_an_answer(asking: Asking, index: Index) -> None:
