@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .measure import neutral_environment, seconds_of
+from .measure import neutral_environment, seconds_of, worked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,6 +43,8 @@ PACKAGES: Final = (
 )
 # fmt: on
 _SEED: Final = 13
+#: Of zstd: what archives are compressed with.
+_LEVEL: Final = 6
 _NOXFILE: Final = """\
 import nox
 
@@ -56,23 +58,29 @@ def tests(session):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """What one cell took: bytes, and seconds of wall clock.
+    """What one cell took: bytes, and seconds of wall clock and of processors.
 
     Args:
         archive: bytes of the archive.
         files: bytes of the files in the environment, bytecode of what was imported included, each content once.
+        packed: bytes of the same files as tar and zstd pack them, at the level of archives.
         wheels: bytes of the wheels as the index gives them out.
         imported: seconds of ``linkenv import`` on the empty machine.
+        import_worked: seconds of processors for it.
         ran: seconds of nox there.
+        run_worked: seconds of processors for it.
     """
 
     python: str
     packages: tuple[str, ...]
     archive: int
     files: int
+    packed: int
     wheels: int
     imported: float
+    import_worked: float
     ran: float
+    run_worked: float
 
 
 def sets() -> list[tuple[str, ...]]:
@@ -120,16 +128,25 @@ def run_cell(work: Path, python: str, packages: tuple[str, ...]) -> Cell:
     seconds_of(nox, first, there)
     seconds_of(command_line("export", "linkenv.archive"), first, there)
     files = _content(first / ".nox")
+    seconds_of(["tar", "-I", f"zstd -T0 -{_LEVEL}", "-cf", "environments", ".nox"], first, there)
     wheels = sum(_wheels(work, python, there))
     noxfile(second, packages, (python,), "linked")
     archive = shutil.move(first / "linkenv.archive", second / "linkenv.archive")
     here = environment(second / "home", second / "store")
+    packed = (first / "environments").stat().st_size
     offline = ["unshare", "-n"]
+    before = worked()
     imported, _ = seconds_of([*offline, *command_line("import", "linkenv.archive")], second, here)
+    between = worked()
     ran, said = seconds_of([*offline, *nox], second, here)
+    ran_worked = worked() - between
+    seconds_of(command_line("wait"), second, here)  # nothing works on in what the next cell finds empty
     if "asked pip" in said or "reused the resolution of" not in said:
         raise RuntimeError(f"The cell was not answered from its archive\n{said}")
-    return Cell(python, packages, os.path.getsize(archive), files, wheels, imported, ran)
+    return Cell(
+        python, packages, os.path.getsize(archive), files, packed, wheels,
+        imported, between - before, ran, ran_worked,
+    )  # fmt: skip
 
 
 def _content(root: Path) -> int:

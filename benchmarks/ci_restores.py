@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import sys
 import time
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .ci_matrix import PYTHONS, command_line, environment, noxfile
-from .measure import seconds_of
+from .measure import seconds_of, worked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,16 +94,10 @@ def restore(work: Path, peer: Peer) -> Restore:
     if not peer.saves:  # the next job runs hours later: what was asked before it is too old, what it asks itself is not
         environ["LINKENV_RESOLUTION_AGE"] = str(min(max(int(time.time() - saved.stat().st_mtime), 1), _AGE))
     os.sync()
-    before = _worked()
+    before = worked()
     command = ["tar", "-C", "home", "-I", "zstd -T0", "-xf", str(saved)]
     restored, _ = seconds_of(command if peer.saves else command_line("import", str(saved)), second, environ)
     ran, _ = seconds_of(_NOX, second, environ)
-    worked = _worked() - before
+    taken = worked() - before
     shutil.rmtree(second, ignore_errors=True)  # background work removes there, too
-    return Restore(peer.name, saved.stat().st_size, restored, ran, worked)
-
-
-def _worked() -> float:
-    """Return the seconds of processors of all processes that this one has waited for."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return Restore(peer.name, saved.stat().st_size, restored, ran, taken)

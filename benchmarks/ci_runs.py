@@ -45,8 +45,11 @@ network. Nox installs the set and imports each package of it. A cell in which pi
 {matrix}
 
 *Files in the environment* are all bytes below nox's directory of environments, each file once: what was installed, the
-bare environment, and the bytecode of what was imported. *Wheels* are those that were installed, as the index gives them
-out, which is what a cache of downloads holds: they have no bytecode and no bare environment.
+bare environment, and the bytecode of what was imported. These are the bytes that the job used. *Packed* is what tar and
+zstd make of them, at the level that archives are compressed with: so the archive is measured by what it holds, and not
+by how much can be compressed. *Wheels* are those that were installed, as the index gives them out, which is what a
+cache of downloads holds: they have no bytecode and no bare environment.
+
 {missed}
 ## Restore and run
 
@@ -97,6 +100,7 @@ def _matrix(cells: Sequence[Cell]) -> str:
     megabytes = {
         "archive": [cell.archive / 1e6 for cell in cells],
         "files in the environment": [cell.files / 1e6 for cell in cells],
+        "these files, packed": [cell.packed / 1e6 for cell in cells],
         "wheels": [cell.wheels / 1e6 for cell in cells],
     }
     rows = [_row(name, sizes, sum(sizes), "{:.1f} MB") for name, sizes in megabytes.items()]
@@ -104,8 +108,13 @@ def _matrix(cells: Sequence[Cell]) -> str:
     for name, sizes in megabytes.items():
         ratios = [ours / theirs for ours, theirs in zip(archives, sizes, strict=True)]
         rows.append(_row(f"archive / {name}", ratios, sum(archives) / sum(sizes), "{:.2f}"))
-    for name, seconds in (("import", [cell.imported for cell in cells]), ("nox", [cell.ran for cell in cells])):
-        rows.append(_row(name, seconds, sum(seconds), "{:.1f} s"))
+    seconds = {
+        "import": [cell.imported for cell in cells],
+        "import, processors": [cell.import_worked for cell in cells],
+        "nox": [cell.ran for cell in cells],
+        "nox, processors": [cell.run_worked for cell in cells],
+    }
+    rows += [_row(name, each, sum(each), "{:.1f} s") for name, each in seconds.items()]
     return "\n".join(rows)
 
 
@@ -126,16 +135,25 @@ def _restores(found: Sequence[Restore]) -> str:
 
 
 def _missed(cells: Sequence[Cell]) -> str:
-    """Say in how many cells the archive is larger than the wheels, and where most."""
-    missed = [cell for cell in cells if cell.archive > _MOST * cell.wheels]
-    if not missed:
-        return ""
-    worst = max(missed, key=lambda cell: cell.archive / cell.wheels)
-    names = ", ".join(name.partition(":")[0] for name in worst.packages)
+    """Say in how many cells the archive is larger than what it is compared with, and where most."""
+    return "\n".join(
+        _missed_by(cells, what, sizes)
+        for what, sizes in (
+            ("the files in the environment, packed", [cell.packed for cell in cells]),
+            ("the wheels", [cell.wheels for cell in cells]),
+        )
+    )
+
+
+def _missed_by(cells: Sequence[Cell], what: str, sizes: Sequence[int]) -> str:
+    ratios = [cell.archive / size for cell, size in zip(cells, sizes, strict=True)]
+    missed = sum(ratio > _MOST for ratio in ratios)
+    worst = ratios.index(max(ratios))
+    names = ", ".join(name.partition(":")[0] for name in cells[worst].packages)
     return (
-        f"In {len(missed)} cells the archive has more than {_MOST} times the wheels' bytes: where wheels are small,\n"
-        f"what they lack weighs more. Most does it in {names} with Python {worst.python}:\n"
-        f"{worst.archive / 1e6:.1f} MB of archive, {worst.wheels / 1e6:.1f} MB of wheels.\n"
+        f"- {what[0].upper()}{what[1:]}: {missed or 'no'} {'cells' if missed != 1 else 'cell'} with an archive of more"
+        f" than {_MOST} times these bytes. It is largest beside them in {names} with Python {cells[worst].python}:"
+        f" {cells[worst].archive / 1e6:.1f} MB of archive, {sizes[worst] / 1e6:.1f} MB of these."
     )
 
 

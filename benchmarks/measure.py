@@ -47,6 +47,14 @@ def seconds_of(command: list[str], directory: Path, environ: Mapping[str, str]) 
     return taken, done.stdout
 
 
+def worked() -> float:
+    """Return the seconds of processors of all processes that this one has waited for, and of theirs."""
+    import resource  # not on Windows
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def allocated(trees: Iterable[Path]) -> tuple[int, int]:
     """Bytes that the file system has allocated below ``trees``, each inode counted once: (all, without directories).
 
