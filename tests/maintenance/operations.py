@@ -41,6 +41,7 @@ class Operation:
     """What is done to a store.
 
     Attributes:
+        does: what one of its file operations must be, as a pattern: without it, it is another operation.
         before: brings about what stands there before, once; a copy of it stands there each time.
         work: does it, and returns an exit code.
         ready: makes what copies have not, as inodes, each time.
@@ -51,6 +52,7 @@ class Operation:
         told: whether a user sees what it says.
     """
 
+    does: str
     before: Callable[[Site], None]
     work: Callable[[Site], int]
     ready: Callable[[Site], None] = nothing
@@ -139,6 +141,7 @@ def _upkeep(site: Site) -> int:
 def _before_spares(site: Site) -> None:
     _used(site)
     _, tasks = _run(site)
+    tasks.compile.clear()  # all has its bytecode
     (site.project / _TASKS).write_text(tasks.dumps())
     _gone(site)
     shutil.rmtree(site.base / "spares")
@@ -313,18 +316,24 @@ def _read(site: Site) -> int:
 
 
 OPERATIONS: Final[dict[str, Operation]] = {
-    "storing": Operation(nothing, _create, makes=True),
-    "linking": Operation(_stored, _create, makes=True),
-    "recycling": Operation(_stored, _create, ready=_session, makes=True),
-    "from spares": Operation(_before_spares, _create, ready=_with_spares, makes=True),
-    "layering": Operation(_before_layering, _layering, after=_layered, makes=True),
-    "upkeep": Operation(_before_upkeep, _upkeep, standing=True, told=False),
-    "pruning": Operation(_before_pruning, _command("prune", "--unused", "--grace", "0s"), standing=True),
-    "pruning all": Operation(_before_pruning_all, _command("prune", "--older-than", "0s", "--grace", "0s")),
-    "repairing": Operation(_before_repairing, _command("verify", "--full", "--repair"), damaged=True),
-    "exporting": Operation(_used, _export, after=_is_whole),
-    "importing": Operation(_before_import, _import, after=_taken),
-    "journal": Operation(_before_journal, _journal, after=_journal_after, told=False),
-    "remote writing": Operation(_used, _push, after=_is_filled),
-    "remote reading": Operation(_before_read, _read, makes=True),
+    "storing": Operation(r"^read .*/wheels/tiny-", nothing, _create, makes=True),
+    "linking": Operation(r"^link .*/objects/", _stored, _create, makes=True),
+    "recycling": Operation(r"^rename .*/\.linkenv-donor-", _stored, _create, ready=_session, makes=True),
+    "from spares": Operation(r"^rename .*/spares/", _before_spares, _create, ready=_with_spares, makes=True),
+    "layering": Operation(r"^rename .*/upper/", _before_layering, _layering, after=_layered, makes=True),
+    "upkeep": Operation(r"^rename .*/store/v2/staging/", _before_upkeep, _upkeep, standing=True, told=False),
+    "pruning": Operation(
+        r"^unlink .*/objects/", _before_pruning, _command("prune", "--unused", "--grace", "0s"), standing=True
+    ),
+    "pruning all": Operation(
+        r"^unlink .*/objects/", _before_pruning_all, _command("prune", "--older-than", "0s", "--grace", "0s")
+    ),
+    "repairing": Operation(
+        r"^unlink .*/objects/", _before_repairing, _command("verify", "--full", "--repair"), damaged=True
+    ),
+    "exporting": Operation(r"^rename .*\.part$", _used, _export, after=_is_whole),
+    "importing": Operation(r"^rename .*/taken/", _before_import, _import, after=_taken),
+    "journal": Operation(r"^write .*/journal/", _before_journal, _journal, after=_journal_after, told=False),
+    "remote writing": Operation(r"^write .*/remote/", _used, _push, after=_is_filled),
+    "remote reading": Operation(r"^read .*/throwaway/.*/entry$", _before_read, _read, makes=True),
 }

@@ -15,20 +15,35 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from nox_linkenv.digest import mtime_of
+from nox_linkenv.env.skeleton import Skeleton
 from nox_linkenv.provision.installer import install
 from nox_linkenv.resolve.request import Request
+from nox_linkenv.store.objects import put_file
+from nox_linkenv.store.store import writing
 from tests.env.tool import virtualenv
 from tests.provision.tool import PipError, Place, Site, SubprocessPip
 from tests.support.notes import note_in, write_note
 from tests.support.wheels import make_wheel
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from nox_linkenv.provision.environment import Environment
+    from nox_linkenv.store import Store
     from tests.maintenance.shim import Shim
 
-__all__ = ["RecordedPip", "contents", "copy_tree", "differs", "install_tiny", "make_tiny", "session", "trim"]
+__all__ = [
+    "RecordedPip",
+    "contents",
+    "copy_tree",
+    "differs",
+    "install_tiny",
+    "make_tiny",
+    "recorded_capture",
+    "session",
+    "trim",
+]
 
 _ANSWERS: Final = "answers"
 
@@ -84,6 +99,22 @@ class RecordedPip(SubprocessPip):
                 shutil.copyfile(source, target)
             except OSError as error:
                 raise PipError(str(error)) from error
+
+
+def recorded_capture(base: Path) -> Callable[[Store, str, Sequence[str]], Skeleton]:
+    """Return what captures a skeleton as the store at *base*, which holds one, has it: without virtualenv and pip."""
+    (note,) = (path for path in base.glob("skeletons/*.json") if ".cpython-" not in path.name)
+    skeleton = Skeleton.from_json(note_in(note))
+
+    def capture(store: Store, interpreter: str, parameters: Sequence[str]) -> Skeleton:
+        del interpreter, parameters
+        with writing(store.layout):
+            for path in base.glob("objects/*/*"):
+                addr = path.parent.name + path.name
+                put_file(store.layout, str(path), addr, mtime_of(addr))
+        return skeleton
+
+    return capture
 
 
 def install_tiny(place: Place, environment: Environment) -> SubprocessPip:

@@ -19,24 +19,28 @@ import time
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 
 from nox_linkenv.cli import main as linkenv
 from nox_linkenv.config import Settings
+from nox_linkenv.env import capture
 from nox_linkenv.env.receipt import read_receipt
 from nox_linkenv.maintenance.verify import verify
 from nox_linkenv.store import Store
 from tests.maintenance.apart import Ended, apart
 from tests.maintenance.operations import OPERATIONS, nothing
 from tests.maintenance.shim import Fault, Shim
-from tests.maintenance.tiny import RecordedPip, contents, copy_tree, differs, session
+from tests.maintenance.tiny import RecordedPip, contents, copy_tree, differs, recorded_capture, session
 from tests.provision.tool import Site
 
 if TYPE_CHECKING:
     import io
     from collections.abc import Callable, Iterable
 
+    from nox_linkenv.env.skeleton import Skeleton
+
 #: What is copied; anything else below the site that a trial makes is removed.
-_STAYS: Final = frozenset({"home", "wheels", "answers", "whole", "kept"})
+_STAYS: Final = frozenset({"home", "wheels", "answers", "whole", "kept", "bare"})
 #: Looked for, in vain, before and after the operation, so that whoever traces the system's calls sees where it is.
 BEGINS: Final = "/operation-begins"
 ENDS: Final = "/operation-ends"
@@ -52,71 +56,95 @@ class Trials:
         self.operation = OPERATIONS[name]
         self.shim = RecordedPip.shim = Shim()
         self.log = log
+        self.kept = site.root / "kept"
         self.want: dict[str, object] = {}
+        self.captured: Callable[..., Skeleton] | None = None
 
     def begin(self) -> None:
-        """Bring about what stands there before, keep it, and learn what is right and what has to be imported."""
+        """Learn what is right; bring about what stands there before, and keep it; learn what has to be imported."""
         site = self.site
         os.chdir(site.project)
+        self._keep()
         self._well(lambda: session(site.place()))
         self.want = contents(Path(site.place().prefix))
-        shutil.rmtree(site.place().prefix)
+        self._restore()
         self._well(lambda: self.operation.before(site))
-        kept = site.root / "kept"
-        kept.mkdir()
-        inodes: dict[int, Path] = {}
-        for path in list(site.root.iterdir()):
-            if path.name not in _STAYS:
-                copy_tree(path, kept / path.name, inodes)
+        bare = self.kept.rename(site.root / "bare")
+        self._keep()
         self.reset()
-        before = set(sys.modules)
-        for work in (self._work, lambda: self._check(killed=False, code=0, where="without a fault")):
-            for module in self._well(lambda: (work(), sorted(set(sys.modules) - before))[1]):  # noqa: B023
-                with contextlib.suppress(ImportError):
-                    __import__(module)
-        gc.collect()
-        gc.freeze()  # what is not looked at is not copied into each trial's process
+        self._well(self._work)
+        self._well(lambda: self._check(killed=False, code=0, where="without a fault"))
+        self.captured = recorded_capture(bare / site.base.relative_to(site.root))
+
+    def _keep(self) -> None:
+        """Make what stands there what is there before."""
+        self.kept.mkdir()
+        inodes: dict[int, Path] = {}
+        for path in list(self.site.root.iterdir()):
+            if path.name not in _STAYS:
+                copy_tree(path, self.kept / path.name, inodes)
 
     def _work(self) -> None:
         assert self.operation.work(self.site) == 0
 
-    def _well(self, work: Callable[[], Any]) -> Any:
-        """Do *work*, which has to go well, in a forked process; return what it does."""
-        done = apart(lambda: (0, work()))
+    def _well(self, work: Callable[[], object]) -> None:
+        """Do *work*, which has to go well, in a forked process."""
+
+        def well() -> int:
+            work()
+            return 0
+
+        done = self._apart(well)
         assert done.code == 0, done.said
-        return done.value
+
+    def _apart(self, work: Callable[[], int]) -> Ended:
+        """Do *work* in a forked process; what it had to import, later ones have."""
+        before = set(sys.modules)
+        done = apart(lambda: (work(), sorted(set(sys.modules) - before)))
+        for module in done.value or ():
+            with contextlib.suppress(ImportError):
+                __import__(module)
+        if done.value:
+            gc.collect()
+            gc.freeze()  # what is not looked at is not copied into each trial's process
+        return done
 
     def reset(self) -> None:
-        site = self.site
-        for path in site.root.iterdir():
+        """Bring about what stands there before each trial."""
+        self._restore()
+        if self.operation.ready is not nothing:
+            self._well(lambda: self.operation.ready(self.site))
+
+    def _restore(self) -> None:
+        for path in self.site.root.iterdir():
             if path.name not in _STAYS:
                 shutil.rmtree(path)
         inodes: dict[int, Path] = {}
-        for path in (site.root / "kept").iterdir():
-            copy_tree(path, site.root / path.name, inodes)
-        os.chdir(site.project)  # which is another one now
-        if self.operation.ready is not nothing:
-            self._well(lambda: self.operation.ready(site))
+        for path in self.kept.iterdir():
+            copy_tree(path, self.site.root / path.name, inodes)
+        os.chdir(self.site.project)  # which is another one now
 
     def count(self) -> list[str]:
         """Do the operation without a fault; return its file operations, all of them, as name and path."""
-        return self._tried(Fault.EIO, 0)[1]
+        done = self._tried(Fault.EIO, 0)[1]
+        assert any(re.search(self.operation.does, line) for line in done)
+        return done
 
     def _tried(self, fault: Fault, number: int) -> tuple[Ended, list[str]]:
         """Do the operation with *fault* at the operation *number*; return how it ended, and what was struck."""
         self.reset()
         with open(self.log, "w+", encoding="utf-8", errors="replace") as stream:
 
-            def work() -> tuple[int, Any]:
+            def work() -> int:
                 self.shim.arm(self.site.root, fault.value, number, stream.fileno())
                 os.access(BEGINS, os.F_OK)
                 try:
-                    return self.operation.work(self.site), None
+                    return self.operation.work(self.site)
                 finally:
                     os.access(ENDS, os.F_OK)
                     self.shim.disarm()
 
-            done = apart(work)
+            done = self._apart(work)
             return done, stream.read().splitlines() or self._lines(stream)
 
     @staticmethod
@@ -135,7 +163,7 @@ class Trials:
             tried += 1
             killed = done.code == -signal.SIGKILL
             where = f"{fault.name} at {number}, {struck[0]}: {done.code}\n{done.said}"
-            checked = apart(lambda: (self._check(killed=killed, code=done.code, where=where, said=done.said), None))  # noqa: B023
+            checked = self._apart(lambda: self._check(killed=killed, code=done.code, where=where, said=done.said))  # noqa: B023
             if checked.code != 0:
                 wrong.append(f"{where}\n--- then\n{checked.said}")
         return tried, wrong
@@ -143,6 +171,8 @@ class Trials:
     def _check(self, *, killed: bool, code: int, where: str, said: str = "") -> int:
         """See to it that what is left is right, or is made right by what comes next."""
         operation, place = self.operation, self.site.place()
+        if self.captured is not None:
+            mock.patch.object(capture, "capture", self.captured).start()
         if not killed and operation.told:
             assert code in (0, 1), where
             assert "Traceback" not in said, where
