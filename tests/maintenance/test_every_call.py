@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from tests.maintenance.operations import OPERATIONS
-from tests.maintenance.shim import Fault, compiled
+from tests.maintenance.shim import BEGINS, ENDS, Fault, compiled
 from tests.maintenance.tiny import as_json, make_tiny
-from tests.maintenance.trials import BEGINS, ENDS
 from tests.support.capabilities import Capability
 from tests.support.shared import ROOT, once
 
@@ -131,7 +130,7 @@ _CALLED: Final = {
 def _calls(trace: str, root: str) -> Iterator[str]:
     """Yield how the shim names the calls of a *trace* that concern what is below *root*, those of the operation."""
     names = {call: name for name, calls in _CALLED.items() for call in calls}
-    operation = trace.partition(BEGINS)[2].partition(ENDS)[0]
+    operation = "".join(part.partition(ENDS)[0] for part in trace.split(BEGINS)[1:])
     for call, rest in re.findall(r"^\d+ +(\w+)\((.*)", operation, re.MULTILINE):
         rest = re.sub(r"AT_FDCWD<[^>]*>, ", "", rest)
         of = rest.partition(",")[0] if "read" in call or "write" in call else rest.partition(") = ")[0]  # not its bytes

@@ -29,7 +29,7 @@ from nox_linkenv.maintenance.verify import verify
 from nox_linkenv.store import Store
 from tests.maintenance.apart import Ended, apart
 from tests.maintenance.operations import OPERATIONS, nothing
-from tests.maintenance.shim import Fault, Shim
+from tests.maintenance.shim import BEGINS, ENDS, Fault, Shim
 from tests.maintenance.tiny import RecordedPip, contents, copy_tree, differs, recorded_capture, session
 from tests.provision.tool import Site
 
@@ -41,9 +41,6 @@ if TYPE_CHECKING:
 
 #: What is copied; anything else below the site that a trial makes is removed.
 _STAYS: Final = frozenset({"home", "wheels", "answers", "whole", "kept", "bare"})
-#: Looked for, in vain, before and after the operation, so that whoever traces the system's calls sees where it is.
-BEGINS: Final = "/operation-begins"
-ENDS: Final = "/operation-ends"
 #: What a user is told: what happened, and where or what to do.
 _TOLD: Final = re.compile(r"(?m)^linkenv: .{20,}")
 
