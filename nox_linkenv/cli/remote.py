@@ -19,6 +19,7 @@ from nox_linkenv.remote.reading import trusted
 from nox_linkenv.remote.signing import KEY_VARIABLE, generate, key_file, private_key, public
 from nox_linkenv.remote.upload import upload
 from nox_linkenv.remote.writing import prune
+from nox_linkenv.store.files import write_new
 from nox_linkenv.transfer.selection import EVERYTHING, last_run
 from nox_linkenv.units import bytes_
 
@@ -152,8 +153,7 @@ def _key(arguments: argparse.Namespace, settings: Settings, output: Output) -> i
     path, made = key_file(settings), False
     if KEY_VARIABLE not in os.environ and not os.path.lexists(path):
         os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as stream:
-            stream.write(f"{generate().hex()}\n")
+        write_new(path, f"{generate().hex()}\n".encode(), 0o600)
         made = True
     key = private_key(settings)
     assert key is not None

@@ -12,6 +12,7 @@ import stat
 from typing import TYPE_CHECKING, Final
 
 from nox_linkenv.digest import file_digest
+from nox_linkenv.store.files import write_new
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +27,6 @@ Generated = tuple[tuple[str, str], ...]
 
 #: Bytes of all files together that are kept with a build.
 _MOST: Final = 64 << 10
-_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 
 
 def generated_files(
@@ -114,6 +114,5 @@ def _write(place: str, parts: list[str], content: bytes) -> bool:
             return False
         with open(path, "rb") as stream:
             return stream.read(_MOST + 1) == content
-    with open(os.open(path, _NEW, 0o666), "wb") as stream:
-        stream.write(content)
+    write_new(path, content, 0o666)
     return True

@@ -68,9 +68,14 @@ class Watch:
         """Begin to watch, or go on.
 
         Raises:
-            OSError: the environment cannot be written.
+            OSError: the environment cannot be written, and there is nothing new in it.
         """
-        _write(self._pth, self._line)
+        try:
+            _write(self._pth, self._line)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(self._pth)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -23,6 +23,7 @@ __all__ = [
     "publish_bytes",
     "put_aside",
     "staging_name",
+    "write_new",
 ]
 
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -104,6 +105,22 @@ def open_new(path: str, mode: int = 0o644) -> int:
         FileExistsError: it is there.
     """
     return os.open(path, _NEW, mode)
+
+
+def write_new(path: str, content: bytes, mode: int = 0o644) -> None:
+    """Write the new file *path*, whose *mode* is lessened by the umask; where that fails, it is not there.
+
+    Raises:
+        FileExistsError: it is there.
+    """
+    descriptor = open_new(path, mode)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(content)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def make_shared(path: str) -> None:

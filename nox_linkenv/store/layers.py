@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from nox_linkenv.linking import clone_file, copy_file
 from nox_linkenv.store.directories import names_of
-from nox_linkenv.store.files import make_directory, publish, staging_name
+from nox_linkenv.store.files import make_directory, publish, staging_name, write_new
 from nox_linkenv.store.layout import COMPANIONS, MAINS, Directory, Layout
 from nox_linkenv.store.notes import string
 from nox_linkenv.store.objects import discard, intact, is_whole
@@ -90,8 +90,8 @@ def open_companion(root: str, main: Store) -> Store:
         if new or not os.path.exists(f"{known.layout.base}/{name}"):
             known.note(name, json.dumps({"root": place}))
     if new:
-        with contextlib.suppress(OSError), open(os.path.join(root, ".gitignore"), "x", encoding="ascii") as stream:
-            stream.write("*\n")
+        with contextlib.suppress(OSError):
+            write_new(os.path.join(root, ".gitignore"), b"*\n")
     return store
 
 
