@@ -137,9 +137,7 @@ def _archives(arguments: Arguments, directory: str) -> Iterator[tuple[str, str]]
 
 def _decides(requested: Requested) -> bool:
     """Return whether anything in the request decides how sdists are built, or whether they are, that only pip knows."""
-    options = [option for _, option, _ in [*requested.others.options, *requested.listed.options]]
-    unknown = requested.verbatim or bool(requested.config) or bool(requested.listed.remote)
-    return unknown or "--pre" in options  # of which not every pip makes the same for builds
+    return requested.verbatim or bool(requested.config) or bool(requested.listed.remote)
 
 
 def _built(target: BuildTarget, requested: Requested, project: LocalProject, archive: str) -> _Sdist:

@@ -26,15 +26,23 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.report import Resolved
     from nox_linkenv.store import Store
 
-__all__ = ["ObstacleError", "is_timed", "means_digest", "netrc_files", "note_reading", "plain_files", "read_record"]
+__all__ = [
+    "ObstacleError",
+    "is_timed",
+    "means_digest",
+    "netrc_files",
+    "note_reading",
+    "page_in",
+    "plain_files",
+    "read_record",
+]
 
 #: Variables that say how pages are reached, and are not part of a request's key, in lower case.
-_MEANS: Final = frozenset(
-    {
-        "http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle", "ssl_cert_file",
-        "ssl_cert_dir",
-    }
-)  # fmt: skip
+_MEANS: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
+#: Variables that name certificates: the first of them that is not empty counts, after pip's own setting.
+_BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+#: What counts where there is none of these.
+_TRUSTED: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 #: Setting of pip by which its answer changes though no page does, unless it names a moment for all time zones.
 _TIMED: Final = "uploaded-prior-to"
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{3,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -56,12 +64,20 @@ class ObstacleError(Exception):
 
 
 def means_digest(environ: Mapping[str, str]) -> str:
-    """Return a digest of the variables among *environ* that say how pages are reached, and of where passwords stand."""
+    """Return a digest of the variables among *environ* that say how pages are reached, and of where passwords stand.
+
+    Hosts differ in which variables with certificates they hand on: those that have no effect are not among them.
+
+    Source: https://requests.readthedocs.io/en/latest/user/advanced/#ssl-cert-verification
+    """
+    settings = {name: setting_name(name[4:]) for name in environ if name.startswith("PIP_")}
     parts = sorted(
-        (name, value)
-        for name, value in environ.items()
-        if name.lower() in _MEANS or (name.startswith("PIP_") and setting_name(name[4:]) in _SETTINGS)
+        (name, value) for name, value in environ.items() if name.lower() in _MEANS or settings.get(name) in _SETTINGS
     )
+    given = [environ[name] for name, setting in settings.items() if setting == "cert"]
+    bundle = next(filter(None, [*given, *(environ.get(name) for name in _BUNDLES)]), None)
+    trusted = [(name, environ[name]) for name in _TRUSTED if name in environ]
+    parts += trusted if bundle is None else [("certificates", bundle)]
     parts += [("netrc", path) for path in netrc_files(environ)]
     return hashlib.sha256(veiled(json.dumps(parts).encode("utf-8", "surrogatepass"))).hexdigest()[:32]
 
@@ -136,6 +152,16 @@ def read_record(path: str) -> list[PageState]:
         if former.identity != state.identity:
             raise ObstacleError(f"{state.page.url} changed while pip was reading it")
     return list(states.values())
+
+
+def page_in(entry: Mapping[str, Any]) -> Page | None:
+    """Return the page which the *entry* of a record says was read, ``None`` where it is none.
+
+    Raises:
+        ObstacleError: it is not known well enough.
+    """
+    state = _state(entry)
+    return None if state is None else state.page
 
 
 def _state(entry: Mapping[str, Any]) -> PageState | None:

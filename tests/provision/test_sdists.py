@@ -82,7 +82,7 @@ def _sdist(directory: Path, module: str = "X = 1\n", *, extra: str = "", kind: s
     return str(path)
 
 
-@pytest.mark.parametrize("options", [_ALONE, ()])
+@pytest.mark.parametrize("options", [_ALONE, (), ("--pre", *_ALONE)])
 def test_an_old_answer_is_renewed(here: Site, index: Index, options: tuple[str, ...]) -> None:
     place, began = here.place(), time.time()
     first = place.session([*options, _sdist(here.root / "1")], now=began)

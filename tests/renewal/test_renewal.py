@@ -12,7 +12,7 @@ import pytest
 
 from nox_linkenv.resolve.cache import Reading
 from nox_linkenv.resolve.pip_config import PipConfig
-from nox_linkenv.resolve.record import note_reading
+from nox_linkenv.resolve.record import means_digest, note_reading
 from tests.renewal.asking import DAY as _DAY
 from tests.renewal.asking import Asking, make_asking, python_with_pip
 from tests.support.index import Index, serving, serving_proxy
@@ -453,6 +453,25 @@ def test_a_server_whose_certificate_is_not_trusted_is_not_believed(
         _, reading = asking.pip("app")
         authority.write_text("")
         assert not asking.renewed(reading)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        (("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_DIR"), ("PIP_CERT", "CURL_CA_BUNDLE"), True),
+        (("REQUESTS_CA_BUNDLE",), ("CURL_CA_BUNDLE", "SSL_CERT_FILE"), True),
+        (("SSL_CERT_FILE",), ("SSL_CERT_FILE", "SSL_CERT_DIR"), False),
+        (("SSL_CERT_FILE",), ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), False),
+        (("PIP_CERT", "CURL_CA_BUNDLE"), ("CURL_CA_BUNDLE",), False),
+    ],
+)
+def test_variables_of_certificates_count_where_they_have_an_effect(
+    before: tuple[str, ...], now: tuple[str, ...], same: bool
+) -> None:
+    first, second = (dict.fromkeys(names, "/some/authority.pem") for names in (before, now))
+    assert (means_digest({"HOME": "/none", **first}) == means_digest({"HOME": "/none", **second})) == same
+    others = {**second, next(iter(second)): "/another/authority.pem"}
+    assert means_digest({"HOME": "/none", **second}) != means_digest({"HOME": "/none", **others})
 
 
 # Lists of links, and indexes on the disk
