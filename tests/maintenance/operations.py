@@ -46,6 +46,7 @@ class Operation:
         work: does it, and returns an exit code.
         ready: makes what copies have not, as inodes, each time.
         after: sees to it that what is left is right or is made right.
+        in_part: does so where a user was told that something was left out.
         standing: whether the environment is right before it, and stays so all the time.
         makes: whether the environment is right after it, if it says that it has succeeded.
         damaged: whether the store is damaged before.
@@ -57,6 +58,7 @@ class Operation:
     work: Callable[[Site], int]
     ready: Callable[[Site], None] = nothing
     after: Callable[[Site], None] = nothing
+    in_part: Callable[[Site], None] | None = None
     standing: bool = False
     makes: bool = False
     damaged: bool = False
@@ -219,12 +221,27 @@ def _export(site: Site) -> int:
 
 
 def _is_whole(site: Site) -> None:
-    """What is at the archive's place can be taken in, if anything is."""
-    other = _elsewhere(site, "taken")
+    """What is at the archive's place can be taken in, if anything is, and all is in it."""
+    assert _asked_with_archive(site) == []
+
+
+def _is_in_part(site: Site) -> None:
+    """What is at the archive's place can be taken in; the next archive has all."""
+    _asked_with_archive(site)
+    shutil.rmtree(_elsewhere(site, "taken").store, ignore_errors=True)
+    shutil.rmtree(site.place("taken").prefix, ignore_errors=True)
+    _is_whole(site)
+
+
+def _asked_with_archive(site: Site) -> list[str]:
+    """Return what pip is asked for where a store has what is at the archive's place, if anything is; then export."""
+    other, asked = _elsewhere(site, "taken"), list[str]()
     if _archive(site).exists():
         assert main(["import", "--store", str(other.store), str(_archive(site))]) == 0
-        assert session(other.place("taken")) == []
+        asked = session(other.place("taken"))
+        assert main(["verify", "--full", "--store", str(other.store)]) == 0
     assert _export(site) == 0
+    return asked
 
 
 def _elsewhere(site: Site, name: str) -> Site:
@@ -331,7 +348,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     "repairing": Operation(
         r"^unlink .*/objects/", _before_repairing, _command("verify", "--full", "--repair"), damaged=True
     ),
-    "exporting": Operation(r"^rename .*\.part$", _used, _export, after=_is_whole),
+    "exporting": Operation(r"^rename .*\.part$", _used, _export, after=_is_whole, in_part=_is_in_part),
     "importing": Operation(r"^rename .*/taken/", _before_import, _import, after=_taken),
     "journal": Operation(r"^write .*/journal/", _before_journal, _journal, after=_journal_after, told=False),
     "remote writing": Operation(r"^write .*/remote/", _used, _push, after=_is_filled),

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 #: What is copied; anything else below the site that a trial makes is removed.
 _STAYS: Final = frozenset({"home", "wheels", "answers", "whole", "kept", "bare"})
+_LEFT_OUT: Final = " entries are left out"
 #: What a user is told: what happened, and where or what to do.
 _TOLD: Final = re.compile(r"(?m)^linkenv: .{20,}")
 
@@ -180,7 +181,8 @@ class Trials:
             self._right()
         if operation.damaged:
             self._verify()
-        operation.after(self.site)
+        after = operation.in_part if operation.in_part is not None and _LEFT_OUT in said else operation.after
+        after(self.site)
         session(place)
         self._right()
         self._verify()
