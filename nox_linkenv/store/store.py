@@ -42,7 +42,7 @@ class Store:
     Below it there may be other stores, which are only read: what it has not itself is looked for there.
 
     Attributes:
-        losses: what was dropped because it was damaged, by its path, and why; see :meth:`told`.
+        losses: what could not be read, by its path: why, and what becomes of it; see :meth:`told`.
         remote: brings what it can of the notes of these names into this store, and returns whether there was any;
             ``None`` where no store is shared with other machines.
     """
@@ -89,7 +89,7 @@ class Store:
                 if found is None:
                     raise  # else it serves what it has
         if reason:
-            store.losses[store.layout.description] = reason
+            store.losses[store.layout.description] = _damaged(reason)
         if found is not None and found < FORMAT:
             store.remarks.append(
                 f"The store {store.layout.root} has entries of the older format {found}, which this version does not"
@@ -256,16 +256,20 @@ class Store:
         told, self.remarks = self.remarks, []
         if self.losses:
             path, reason = next(iter(self.losses.items()))
-            what = f"in {path} is" if len(self.losses) == 1 else f"in {len(self.losses)} files, such as {path}, is"
-            told.append(f"What the store had noted {what} damaged ({reason}), and is made again.")
+            what = path if len(self.losses) == 1 else f"{len(self.losses)} files, such as {path},"
+            told.append(f"What the store had noted in {what} {reason}.")
             self.losses = {}
         return told
 
     def _lose(self, layer: Layout, name: str, error: OSError | NoteError) -> None:
         """Note down that the note *name* cannot be read, and drop it, where it is ours and will not mend by itself."""
         path = f"{layer.base}/{name}"
-        self.losses[path] = str(error.strerror if isinstance(error, OSError) else error)
-        if layer is not self.layout or (isinstance(error, OSError) and not _is_for_good(error)):
+        reason = str(error.strerror if isinstance(error, OSError) else error)
+        if isinstance(error, OSError) and not _is_for_good(error):
+            self.losses[path] = f"cannot be read now ({reason}), and is left as it is"
+            return
+        self.losses[path] = _damaged(reason)
+        if layer is not self.layout:
             return
         with contextlib.suppress(OSError):
             aside = staging_name(layer.staging)
@@ -287,6 +291,10 @@ class Store:
             if os.path.exists(path := f"{layer.base}/{name}"):
                 return path
         return None
+
+
+def _damaged(reason: str) -> str:
+    return f"is damaged ({reason}), and is made again"
 
 
 def _is_for_good(error: OSError) -> bool:

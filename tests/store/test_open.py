@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,20 @@ def test_published_note(store_dir: Path) -> None:
     store.publish("plans/a.json", json.dumps("\u00e9\r\n\0\ud800"))
     assert store.load("plans/a.json", str) == "\u00e9\r\n\0\ud800"
     assert not list(Path(store.layout.staging).iterdir())
+
+
+def test_note_that_cannot_be_read_now_is_left_and_told(store_dir: Path) -> None:
+    store = Store.open(store_dir)
+    store.publish("plans/ab/cd.json", json.dumps([1]))
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        assert store.load("plans/ab/cd.json", list) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    (told,) = store.told()
+    assert told.endswith("v2/plans/ab/cd.json cannot be read now (Too many open files), and is left as it is.")
+    assert store.load("plans/ab/cd.json", list) == [1]
 
 
 def test_note_that_cannot_be_published_leaves_the_old_one(store_dir: Path) -> None:
