@@ -1,6 +1,7 @@
 """Unpacking an sdist as pip does before it builds it: into a new directory, without the one that holds all of it.
 
-What pip has rules of its own for (links, several directories at the top, names that lead elsewhere) is left to it.
+What pip has rules of its own for (hard links, links that lead out of it, several directories at the top, names that
+lead elsewhere) is left to it.
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ class _Places:
         self._directory = directory
         self._top = ""
         self._left = _MOST
+        self._links: set[str] = set()
 
     def directory(self, name: str) -> None:
         """Make the directory *name*, unless it stands."""
@@ -76,11 +78,24 @@ class _Places:
             shutil.copyfileobj(stream, target)
         return path
 
+    def link(self, name: str, target: str) -> None:
+        """Make the symlink *name* to *target*, which is in the directory, too, and as plain as names are."""
+        path = self._of(name)
+        leads = os.path.normpath(os.path.join(os.path.dirname(path), target))
+        plain = target == os.path.normpath(target) and not os.path.isabs(target) and "\\" not in target
+        if not plain or not leads.startswith(f"{self._directory}/") or path == self._directory:
+            raise ValueError(f"{name!r} is a link to {target!r}")
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        os.symlink(target, path)
+        self._links.add(path)
+
     def _of(self, name: str) -> str:
         parts = name.split("/")
         self._top = self._top or parts[0]
         if parts[0] != self._top or not {"", ".", ".."}.isdisjoint(parts) or "\\" in name or "\0" in name:
             raise ValueError(f"{name!r} is no plain name in its one directory")
+        if any("/".join([self._directory, *parts[1:end]]) in self._links for end in range(2, len(parts) + 1)):
+            raise ValueError(f"{name!r} is in the place of a link, or behind one")
         return os.path.join(self._directory, *parts[1:])
 
 
@@ -90,6 +105,9 @@ def _untar(archive: str, directory: str) -> None:
         for member in reader:
             if member.isdir():
                 places.directory(member.name)
+                continue
+            if member.issym():
+                places.link(member.name, member.linkname)
                 continue
             stream = reader.extractfile(member) if member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) else None
             if stream is None:

@@ -151,6 +151,7 @@ class _LocalRequest:
         )
         self.built: list[str] = []
         self.not_kept: str | None = None  # why the answer is not, in one clause
+        self.too_old: str | None = None  # why an answer that is remembered does not hold any more, in one clause
         self.generated: dict[str, frozenset[str]] = {}  # path of a project -> what its build writes into it
 
     def from_cache(self) -> Outcome | None:
@@ -159,7 +160,10 @@ class _LocalRequest:
         here = known is not None
         known = known or self._of_another_checkout()
         since = None if known is None else self.keys.holds_since(known.time, known.reading)
-        if known is None or since is None:
+        if known is None:
+            return None
+        if since is None:  # whatever else is different now, it was this that had pip asked
+            self.too_old = self.keys.not_reused or "the resolution is too old"
             return None
         builds = self._builds()
         by_path = {project.path: build for project, build in zip(self.key.requested.projects, builds, strict=True)}
@@ -255,7 +259,8 @@ class _LocalRequest:
             for item in resolved
         ]
         unseen = any(build.reads.unseen for build in builds) or not watched.lasting
-        course = asked(UNSEEN) if unseen else reason_to_ask(self.store, self.keys, self.key.full)
+        reason = UNSEEN if unseen else self.too_old
+        course = reason_to_ask(self.store, self.keys, self.key.full) if reason is None else asked(reason)
         self.not_kept = self.not_kept or (UNSEEN if not watched.lasting else moving(others))
         reads = watched.reads | local_archives(others, self.key.base, request.directory)
         found = ProjectResolution(now, tuple(parts), reads, answered.reading, pip_seconds=self.pip.seconds)

@@ -110,6 +110,15 @@ def test_an_old_answer_is_renewed_and_the_build_is_kept(project: _Project, bench
     assert "renewed" in outcome.message
 
 
+def test_an_answer_is_said_to_be_too_old_although_the_project_changed_as_well(project: _Project, bench: Bench) -> None:
+    (project.path / "wanted.txt").write_text(".\n")  # pip builds what such a file names
+    bench.install(project.path, "-r", "wanted.txt")
+    (project.path / "demo.py").write_text("two = 2\n")
+    bench.now = 3600
+    outcome = bench.install(project.path, "-r", "wanted.txt")
+    assert outcome.message.startswith("asked pip: the resolution is too old, and pip ran python")
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ"),
     [(["."], {"CFLAGS": "-O0"}), ([".", "-C", "a=b"], {}), (["-e", "."], {}), (["."], {"DEMO_X": "1"})],

@@ -44,9 +44,12 @@ def _zip(path: Path, *members: tuple[str, int]) -> Path:
     return path
 
 
-def _tree(root: Path, *, times: bool) -> dict[str, tuple[int, int | None]]:
-    found = {}
+def _tree(root: Path, *, times: bool) -> dict[str, tuple[int | str, int | None]]:
+    found: dict[str, tuple[int | str, int | None]] = {}
     for path in sorted(root.rglob("*")):
+        if path.is_symlink():
+            found[str(path.relative_to(root))] = os.readlink(path), None
+            continue
         status = path.stat()
         found[str(path.relative_to(root))] = (status.st_mode, status.st_mtime_ns if times and path.is_file() else None)
     return found
@@ -59,7 +62,11 @@ def test_it_is_what_pip_makes(tmp_path: Path, shared_dir: Path, kind: str) -> No
         archive = _zip(tmp_path / "demo-1.0.zip", ("demo-1.0/", 0o040755), *modes[1:], ("demo-1.0/plain", 0))
     else:
         top = _member("demo-1.0", 0o755, kind=tarfile.DIRTYPE)
-        archive = _tar(tmp_path / "demo-1.0.tar.gz", top, *(_member(*member) for member in _MEMBERS[1:]))
+        links = [
+            _member(f"demo-1.0/{name}", kind=tarfile.SYMTYPE, link=link)
+            for name, link in (("c/up", "../a/b.sh"), ("d", "a"), ("none", "missing/file"))
+        ]
+        archive = _tar(tmp_path / "demo-1.0.tar.gz", top, *(_member(*member) for member in _MEMBERS[1:]), *links)
     code = f"from pip._internal.utils.unpacking import unpack_file; unpack_file({str(archive)!r}, 'pips')"
     subprocess.run([str(python_with_pip(shared_dir)), "-c", code], cwd=tmp_path, check=True)
     with unpacked(str(archive), {"TMPDIR": str(tmp_path)}) as directory:
@@ -72,6 +79,12 @@ def test_it_is_what_pip_makes(tmp_path: Path, shared_dir: Path, kind: str) -> No
 
 _ODD = {
     "link": [_member("demo-1.0/a", kind=tarfile.SYMTYPE, link="/etc")],
+    "link out of it": [_member("demo-1.0/a/b", kind=tarfile.SYMTYPE, link="../../a")],
+    "link to all of it": [_member("demo-1.0/a", kind=tarfile.SYMTYPE, link=".")],
+    "link with a detour": [_member("demo-1.0/a", kind=tarfile.SYMTYPE, link="b/../c")],
+    "behind a link": [_member("demo-1.0/a", kind=tarfile.SYMTYPE, link="b"), _member("demo-1.0/a/c")],
+    "in the place of a link": [_member("demo-1.0/a", kind=tarfile.SYMTYPE, link="b"), _member("demo-1.0/a")],
+    "link in the place of a file": [_member("demo-1.0/a"), _member("demo-1.0/a", kind=tarfile.SYMTYPE, link="b")],
     "hard link": [_member("demo-1.0/a"), _member("demo-1.0/b", kind=tarfile.LNKTYPE, link="demo-1.0/a")],
     "device": [_member("demo-1.0/a", kind=tarfile.FIFOTYPE)],
     "two directories": [_member("demo-1.0/a"), _member("other/a")],
