@@ -9,68 +9,41 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import urlsplit
 
-from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
-from nox_linkenv.progress import doing, megabytes
-from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError, patience_of, pool_for
-from nox_linkenv.resolve.report import Origin
+from nox_linkenv.progress import megabytes
+from nox_linkenv.resolve.page_client import patience_of, pool_for
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from nox_linkenv.progress import Step
     from nox_linkenv.resolve.pages import Page
-    from nox_linkenv.resolve.report import Resolved
 
-__all__ = ["download"]
+__all__ = ["Traffic", "Wanted", "get", "way_to"]
 
 _BLOCK: Final = 1 << 18
 
 
-def download(wanted: Sequence[Resolved], pages: Sequence[Page], environ: Mapping[str, str], directory: Path) -> None:
-    """Put those of the wheels *wanted* that can be had, and are what their digests say, into *directory*.
+class Wanted(NamedTuple):
+    """A wheel that is to be had.
 
     Args:
-        pages: that pip read to find them.
-        environ: the variables that pip ran with.
+        name: of its distribution, for people.
+        url: where it is.
+        file_name: which names no other directory.
+        sha256: hexadecimal digest that it has to have.
     """
-    jobs = [
-        (item, way)
-        for item in wanted
-        if item.origin is Origin.WHEEL and item.sha256 and (way := _way(item.url, pages, environ)) is not None
-    ]
-    if not jobs:
-        return
-    directory.mkdir(exist_ok=True)
-    over = threading.Event()
 
-    def get(job: tuple[Resolved, Page]) -> None:
-        item, way = job
-        target = directory / item.file_name
-        with contextlib.suppress(OSError, HTTPError, UnreachableError, ValueError), traffic.of(item) as came:
-            if not _get(item, way, environ, f"{target}.part", over, came):
-                return
-            os.replace(f"{target}.part", target)
-
-    with (
-        doing("downloading wheels") as step,
-        ThreadPoolExecutor(min(PARALLEL, len(jobs)), "linkenv-download") as pool,
-    ):
-        traffic = _Traffic(step, len(jobs))
-        try:
-            list(pool.map(get, jobs))
-        except BaseException:  # such as an interrupt: the others are to end, too
-            over.set()
-            raise
+    name: str
+    url: str
+    file_name: str
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -88,22 +61,22 @@ class _Transfer:
     size: int = 0
 
 
-class _Traffic:
+class Traffic:
     """What is coming, as it is shown.
 
-    Args:
-        step: that shows it.
+    Attributes:
+        step: that shows it, ``None`` where nothing does.
         count: how many wheels there are to have.
     """
 
-    def __init__(self, step: Step, count: int) -> None:
-        self._step = step
-        self._count = count
+    def __init__(self) -> None:
+        self.step: Step | None = None
+        self.count = 0
         self._coming: list[_Transfer] = []
         self._ended: list[_Transfer] = []
 
     @contextlib.contextmanager
-    def of(self, item: Resolved) -> Iterator[Callable[[int, int], None]]:
+    def of(self, item: Wanted) -> Iterator[Callable[[int, int], None]]:
         """Yield what takes how many bytes of the wheel *item* have come now, and how many there are."""
         transfer = _Transfer(item.name)
 
@@ -121,14 +94,16 @@ class _Traffic:
             self._tell()
 
     def _tell(self) -> None:
+        if self.step is None:
+            return
         coming, ended = list(self._coming), list(self._ended)
         come = sum(transfer.come for transfer in (*coming, *ended))
         names = ", ".join(f"{each.name} {megabytes(each.come)} of {megabytes(each.size)}" for each in coming)
-        self._step.text = f"downloading wheels: {len(ended)} of {self._count}, {megabytes(come)}; {names}".rstrip("; ")
+        self.step.text = f"downloading wheels: {len(ended)} of {self.count}, {megabytes(come)}; {names}".rstrip("; ")
 
 
-def _get(
-    item: Resolved,
+def get(
+    item: Wanted,
     way: Page,
     environ: Mapping[str, str],
     path: str,
@@ -158,7 +133,7 @@ def _get(
     return digest.hexdigest() == item.sha256
 
 
-def _way(url: str, pages: Sequence[Page], environ: Mapping[str, str]) -> Page | None:
+def way_to(url: str, pages: Sequence[Page], environ: Mapping[str, str]) -> Page | None:
     """Return how pip would reach the file at *url*; ``None`` where that cannot be told from the *pages* that it read.
 
     On a page's own server a file is reached as the page was, elsewhere in the plain way, where there is one only.

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nox_linkenv.errors import ResolutionError
-from nox_linkenv.resolve.download import download
-from nox_linkenv.resolve.fetch import store_downloaded, wheels_to_have
+from nox_linkenv.resolve.arrivals import Arrivals, arriving
+from nox_linkenv.resolve.download import Wanted
+from nox_linkenv.resolve.fetch import note_on, store_downloaded, wheels_to_have
 from nox_linkenv.resolve.pages import load_state
 from nox_linkenv.resolve.record import note_reading, plain_files
-from nox_linkenv.resolve.report import parse_report
+from nox_linkenv.resolve.report import Origin, parse_report
 from nox_linkenv.store.store import writing
 from nox_linkenv.store.temporary import temporary_directory
 
@@ -90,8 +92,10 @@ class DryRun:
         Raises:
             StoreUnwritableError: pip failed, and the disk of its report, which is the store's, is full.
         """
-        with temporary_directory(self._store.layout) as directory:
+        with temporary_directory(self._store.layout) as directory, contextlib.ExitStack() as stack:
             report, record = Path(directory) / "report.json", f"{directory}/record.jsonl"
+            come = Path(directory, "come")
+            arrivals = stack.enter_context(arriving(self._store, record, self._environ, come))
             try:
                 ran = run(["--dry-run", "--report", str(report)], record=record)
             except Exception:
@@ -106,16 +110,21 @@ class DryRun:
                 )
             resolved = parse(report.read_text(encoding="utf-8"))
             reading = note_reading(self._store, record, self._environ, self._config, resolved)
-            notes = self._have(resolved, reading, Path(directory, "wheels"))
+            notes = self._have(resolved, reading, Path(directory, "wheels"), arrivals)
+            notes += store_downloaded(self._store, resolved, come)
             return PipAnswer(resolved, reading, notes, plain_files(record))
 
-    def _have(self, resolved: Sequence[Resolved], reading: Reading, directory: Path) -> tuple[str, ...]:
+    def _have(
+        self, resolved: Sequence[Resolved], reading: Reading, directory: Path, arrivals: Arrivals
+    ) -> tuple[str, ...]:
         """Store the wheels of *resolved* that pip has left in *directory*, and those that can be had without it."""
-        missing = wheels_to_have(self._store, resolved, directory)
-        if missing and reading.pages:
-            states = [load_state(self._store, name) for name, _ in reading.pages]
-            download(missing, [state.page for state in states if state is not None], self._environ, directory)
-        return store_downloaded(self._store, resolved, directory)
+        states = [load_state(self._store, name) for name, _ in reading.pages]
+        pages = [state.page for state in states if state is not None]
+        digests = {item.sha256: item for item in resolved if item.origin is Origin.WHEEL and item.sha256}
+        missing = wheels_to_have(self._store, list(digests.values()), directory)
+        wanted = [Wanted(item.name, item.url, item.file_name, item.sha256) for item in missing if item.sha256]
+        stored = arrivals.finish(wanted if pages else [], digests, pages)
+        return (*filter(None, map(note_on, stored)), *store_downloaded(self._store, resolved, directory))
 
     def _check_space(self, directory: str) -> None:
         """Say that the store is full, where it is: pip does not say which disk it means."""

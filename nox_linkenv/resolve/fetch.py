@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from nox_linkenv.resolve.pip import Pip
     from nox_linkenv.store import Manifest, Store
 
-__all__ = ["fetch", "fetch_again", "store_downloaded", "wheels_to_have"]
+__all__ = ["fetch", "fetch_again", "note_on", "store_downloaded", "wheels_to_have"]
 
 
 def fetch(
@@ -63,7 +63,7 @@ def fetch(
         added, refused = _store_all(store, [item for item in wanted if item.name in here], here)
     if refused:
         raise min(refused, key=lambda error: isinstance(error, UnsupportedWheelError))  # a hostile one comes first
-    notes.extend(filter(None, map(_note, added.values())))
+    notes.extend(filter(None, map(note_on, added.values())))
     return {**found, **added}
 
 
@@ -124,7 +124,7 @@ def store_downloaded(store: Store, resolved: Sequence[Resolved], directory: Path
     if not here:
         return ()
     added, _ = _store_all(store, [item for item in resolved if item.name in here], here)
-    return tuple(filter(None, map(_note, added.values())))
+    return tuple(filter(None, map(note_on, added.values())))
 
 
 def _store_all(
@@ -156,7 +156,7 @@ def _store_all(
     return added, refused
 
 
-def _note(manifest: Manifest) -> str | None:
+def note_on(manifest: Manifest) -> str | None:
     """Return what a user should know of a wheel that has been stored."""
     names = manifest.unhashed
     if not names:

@@ -169,7 +169,8 @@ class _Record:
 
     def _describe(self, session: Any, request: Any, response: Any, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("stream"):  # an archive, or the metadata of one
-            return {"file": True, "listed": self._is_listed(_bare(request.url))}
+            listed = self._listing(_bare(request.url))
+            return {"file": True, "listed": listed is not None, "sha256": listed}
         import hashlib
 
         content: bytes = response.content
@@ -198,15 +199,19 @@ class _Record:
             "insecure": type(session.get_adapter(request.url)).__name__.startswith("Insecure"),
         }
 
-    def _is_listed(self, url: str) -> bool:
-        """Return whether the file at *url*, or what it is the metadata of, is on a page that has been read.
+    def _listing(self, url: str) -> str | None:
+        """Return what a page that has been read says is the SHA-256 of the file at *url*, or of that with its metadata.
 
-        A page may name it by a relative URL; such a page is in HTML, and the file's hash follows its name there.
+        ``None`` where it is on no page, an empty text where the digest is not plain to see.  A page may name it by a
+        relative URL; such a page is in HTML, and the file's hash follows its name there.
         """
         if url.endswith(".metadata"):
             url = url[: -len(".metadata")]
-        whole, name = url.encode(), url.rpartition("/")[2].encode() + b"#sha256="
-        return any(whole in content or name in content for content in reversed(self._pages))
+        whole, name = url.encode(), url.rpartition("/")[2].encode()
+        for content in reversed(self._pages):
+            if whole in content or name + b"#sha256=" in content:
+                return _digest(content, name)
+        return None
 
     def _write(self, entry: dict[str, Any]) -> None:
         """Write a line; where that fails, as on a full disk, nothing more: pip must work all the same."""
@@ -227,6 +232,21 @@ def _bare(url: str) -> str:
 
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment="").geturl()
+
+
+def _digest(content: bytes, name: bytes) -> str:
+    """Return the SHA-256 that the page *content* seems to give of the file *name*, an empty text where there is none.
+
+    Pages are not parsed a second time for this; who has the file can tell whether it was the right one.
+    """
+    import re
+
+    found = re.search(re.escape(name) + rb"#sha256=([0-9a-f]{64})", content)
+    if found is None:
+        entry = re.search(rb'"filename": ?"' + re.escape(name) + rb'"', content)
+        rest = b"" if entry is None else content[entry.end() : entry.end() + 4096].partition(b'"filename"')[0]
+        found = re.search(rb'"hashes": ?\{"sha256": ?"([0-9a-f]{64})"', rest)
+    return "" if found is None else found.group(1).decode()
 
 
 def is_plain(content: bytes) -> bool:
