@@ -18,6 +18,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.units import count_of
+
 from .ci_matrix import PACKAGES, PYTHONS, SETS, Cell, run_cell, sets
 from .ci_restores import PEERS, Restore, restore
 
@@ -48,9 +50,10 @@ network. Nox installs the set and imports each package of it. A cell in which pi
 bare environment, and the bytecode of what was imported. These are the bytes that the job used. *Packed* is what tar and
 zstd make of them, at the level that archives are compressed with: so the archive is measured by what it holds, and not
 by how much can be compressed. *Wheels* are those that were installed, as the index gives them out, which is what a
-cache of downloads holds: they have no bytecode and no bare environment.
+cache of downloads holds: they have no bytecode and no bare environment, which weighs most where they are small.
 
 {missed}
+
 ## Restore and run
 
 pandas, scipy, scikit-learn and matplotlib, installed and imported in four sessions, Python 3.10 to 3.13. Every job
@@ -119,8 +122,8 @@ def _matrix(cells: Sequence[Cell]) -> str:
 
 
 def _restores(found: Sequence[Restore]) -> str:
-    """Return the rows of the table; a slow peer may have been left out of some rounds."""
-    by_peer = {peer.name: [one for one in found if one.peer == peer.name] for peer in PEERS}
+    """Return the rows of the table; a slow peer may have been left out of some rounds, or of all."""
+    by_peer = {peer.name: ones for peer in PEERS if (ones := [one for one in found if one.peer == peer.name])}
     rows = []
     for name, ones in by_peer.items():
         sums = [one.restored + one.ran for one in ones]
@@ -135,25 +138,24 @@ def _restores(found: Sequence[Restore]) -> str:
 
 
 def _missed(cells: Sequence[Cell]) -> str:
-    """Say in how many cells the archive is larger than what it is compared with, and where most."""
+    """Say in how many cells the archive is larger than what it is compared with, and where it is largest beside it."""
     return "\n".join(
         _missed_by(cells, what, sizes)
         for what, sizes in (
-            ("the files in the environment, packed", [cell.packed for cell in cells]),
-            ("the wheels", [cell.wheels for cell in cells]),
+            ("these files, packed", [cell.packed for cell in cells]),
+            ("wheels", [cell.wheels for cell in cells]),
         )
     )
 
 
 def _missed_by(cells: Sequence[Cell], what: str, sizes: Sequence[int]) -> str:
     ratios = [cell.archive / size for cell, size in zip(cells, sizes, strict=True)]
-    missed = sum(ratio > _MOST for ratio in ratios)
+    missed = count_of(sum(ratio > _MOST for ratio in ratios), "cell")
     worst = ratios.index(max(ratios))
     names = ", ".join(name.partition(":")[0] for name in cells[worst].packages)
     return (
-        f"- {what[0].upper()}{what[1:]}: {missed or 'no'} {'cells' if missed != 1 else 'cell'} with an archive of more"
-        f" than {_MOST} times these bytes. It is largest beside them in {names} with Python {cells[worst].python}:"
-        f" {cells[worst].archive / 1e6:.1f} MB of archive, {sizes[worst] / 1e6:.1f} MB of these."
+        f"- *archive / {what}* is more than {_MOST} in {missed}, and most ({ratios[worst]:.2f}) with {names} and\n"
+        f"  Python {cells[worst].python}: {cells[worst].archive / 1e6:.1f} MB and {sizes[worst] / 1e6:.1f} MB."
     )
 
 
