@@ -88,6 +88,10 @@ def test_old_answers_are_renewed(project: Site) -> None:
         linkenv(project, "warm")
         time.sleep(0.6)
         lines = linkenv(project, "warm", "-s", "first").stdout.splitlines()
+        time.sleep(0.6)
+        told = _nox(project, "first")
+    assert "renewed the resolution of" in told
+    assert "urllib3" not in told, "what libraries log is not nox's to show"
     assert lines[0].startswith("first: renewed the resolution of"), lines
     assert lines[1].startswith("1 session: 1 warm ("), lines
 

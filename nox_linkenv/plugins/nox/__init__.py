@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __all__ = ["BACKEND", "LinkedEnv", "register"]
 
 _QUIET: Final = re.compile(r"--quiet|-[a-zA-Z]*q[a-zA-Z]*")
-_LOGGERS: Final = ("filelock", "virtualenv", "python_discovery", "distlib")
+_LOGGERS: Final = ("filelock", "virtualenv", "python_discovery", "distlib", "urllib3")
 _INSTALL: Final = ("python", "-m", "pip", "install")
 _ISOLATED: Final = ("python", "-I", "-m", "pip", "install")
 _SCRIPT: Final = ("pip", "install")
