@@ -1,8 +1,9 @@
 """Wheels on their way into the store: several come at a time, and each is stored while others still come.
 
-It begins while pip still resolves.  Newer pips do not download wheels for that, where the index has their metadata
-beside them (PEP 658); a wheel whose metadata pip asks for it most likely wants.  Nothing is decided by that: what pip
-does not name in its answer stays unused, and what has another digest than pip says is not taken.
+It begins while pip still resolves.  What pip downloads for that is stored at once.  Newer pips do not download wheels
+where the index has their metadata beside them (PEP 658); a wheel whose metadata pip asks for it most likely wants.
+Nothing is decided by that: what pip does not name in its answer stays unused, and what has another digest than pip says
+is not taken.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -21,14 +23,15 @@ from nox_linkenv.errors import StoreUnwritableError, WheelError
 from nox_linkenv.progress import doing
 from nox_linkenv.resolve.download import Traffic, Wanted, get, way_to
 from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError
-from nox_linkenv.resolve.record import ObstacleError, page_in
+from nox_linkenv.resolve.record import KEPT, ObstacleError, page_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from nox_linkenv.resolve.pages import Page
     from nox_linkenv.store import Manifest, Store
+
+    _Storing = Future[Manifest | None]
 
 __all__ = ["Arrivals", "arriving"]
 
@@ -75,8 +78,9 @@ class Arrivals:
         # Hashing and inflating release the interpreter's lock.
         self._storing = ThreadPoolExecutor(os.cpu_count() or 1, "linkenv-store")
         self._over: dict[str, threading.Event] = {}
-        self._coming: dict[str, Future[Future[Manifest | None] | None]] = {}
+        self._coming: dict[str, Future[_Storing | None]] = {}
         self._names: dict[str, list[str]] = {}
+        self._downloaded: dict[str, str] = {}
         self._ended = threading.Event()
         self._follower: threading.Thread | None = None
 
@@ -87,19 +91,28 @@ class Arrivals:
 
     def _follow(self, record: str) -> None:
         pages: list[Page] = []
-        position = 0
+        kept, position = Path(record).parent / "wheels", 0
         while not self._ended.wait(_PAUSE):
             with contextlib.suppress(OSError), open(record, "rb") as stream:
                 stream.seek(position)
                 lines, end, _ = stream.read().rpartition(b"\n")
                 position += len(lines) + len(end)
                 for line in lines.splitlines():
-                    with contextlib.suppress(ObstacleError, ValueError, KeyError, TypeError):
-                        self._note(json.loads(line), pages)
+                    with contextlib.suppress(ObstacleError, ValueError, KeyError):
+                        self._note(json.loads(line), pages, kept)
 
-    def _note(self, entry: Mapping[str, Any], pages: list[Page]) -> None:
-        wheel = _wheel_of(entry)
-        if wheel is not None:
+    def _note(self, entry: Mapping[str, Any], pages: list[Page], kept: Path) -> None:
+        if KEPT in entry:
+            digest = self._downloaded.get(entry[KEPT])
+            if digest is not None and digest not in self._coming and self._store.manifest(digest) is None:
+                here: Future[_Storing | None] = Future()
+                self._coming[digest] = here
+                here.set_result(self._storing.submit(self._put, kept / entry[KEPT], digest))
+            return
+        wheel, asked = _wheel_of(entry)
+        if wheel is not None and not asked:
+            self._downloaded[wheel.file_name] = wheel.sha256
+        elif wheel is not None:
             tried = self._names.setdefault(wheel.name, [])
             if wheel.sha256 not in tried and len(tried) < _TRIES and self._store.manifest(wheel.sha256) is None:
                 for former in tried:
@@ -119,11 +132,12 @@ class Arrivals:
             pages: that pip has read to find them.
         """
         self._end_following()
+        dropped = {digest for digest, over in self._over.items() if over.is_set()}
         for digest, over in self._over.items():
             if digest not in answer:
                 over.set()
         for wheel in wanted:
-            if wheel.sha256 not in self._coming or self._over[wheel.sha256].is_set():
+            if wheel.sha256 not in self._coming or wheel.sha256 in dropped:
                 self._want(wheel, pages)
         coming = [self._coming[digest] for digest in answer if digest in self._coming]
         stored: list[Manifest] = []
@@ -160,7 +174,7 @@ class Arrivals:
         self._coming[wheel.sha256] = self._downloading.submit(self._have, wheel, way, over)
         return True
 
-    def _have(self, wheel: Wanted, way: Page, over: threading.Event) -> Future[Manifest | None] | None:
+    def _have(self, wheel: Wanted, way: Page, over: threading.Event) -> _Storing | None:
         if over.is_set():
             return None
         target = self._directory / wheel.file_name
@@ -180,11 +194,12 @@ class Arrivals:
             return None
 
 
-def _wheel_of(entry: Mapping[str, Any]) -> Wanted | None:
-    """Return the wheel that pip has asked for the metadata of, ``None`` where *entry* is something else."""
+def _wheel_of(entry: Mapping[str, Any]) -> tuple[Wanted | None, bool]:
+    """Return the wheel that *entry* tells of, if any, and whether pip has had but the metadata of it."""
     url, digest = entry.get("url", ""), entry.get("sha256")
-    if not entry.get("listed") or not digest or not url.endswith(f".whl{_METADATA}"):
-        return None
+    of_metadata = url.endswith(_METADATA)
     url = url.removesuffix(_METADATA)
+    if not entry.get("listed") or not digest or not url.endswith(".whl"):
+        return None, False
     file_name = unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
-    return Wanted(file_name.partition("-")[0], url, file_name, digest)
+    return Wanted(file_name.partition("-")[0], url, file_name, digest), of_metadata

@@ -9,7 +9,8 @@ One method of pip's copy of requests is wrapped, through which goes all that pip
 RECORD becomes a file of JSON lines, one for each thing that was read, and a last one.  Without the last line it is of
 no use.  :mod:`nox_linkenv.resolve.record` reads it.  No password or token is written.
 
-Wheels that pip has downloaded, and removes when it ends, are kept in the directory ``wheels`` beside RECORD.
+Wheels that pip has downloaded, and removes when it ends, are kept in the directory ``wheels`` beside RECORD, each as
+soon as pip looks into it.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class _Record:
         self._broken = False
         self._pages: list[bytes] = []
         self._inside = False
+        self._keeping = False
         self._sent: list[str] = []
         self._programs: list[str] = []
 
@@ -111,6 +113,10 @@ class _Record:
             parts = str(arguments[0]).replace("\\", "/").split("/")
             if parts[-5:-4] == ["wheels"] and len(parts[-4]) == 2:  # pip's own, of an sdist that it has built before
                 self._programs.append("pip wheel")
+        elif event == "open":
+            path, mode = arguments[0], arguments[1]
+            if mode in ("r", "rb") and isinstance(path, str) and path.endswith(".whl"):  # it is whole, then
+                self._keep_wheel(path)
         elif event == "shutil.rmtree":
             self._keep_wheels(str(arguments[0]))
 
@@ -151,21 +157,37 @@ class _Record:
     def _keep_wheels(self, directory: str) -> None:
         """Keep the wheels in *directory*, which is about to be removed, if pip has downloaded them there."""
         import os
-        import shutil
 
-        if not os.path.basename(directory).startswith("pip-unpack-"):
-            return
-        kept = os.path.join(os.path.dirname(self._path), "wheels")
         try:
             for name in os.listdir(directory):
                 if name.endswith(".whl"):
-                    os.makedirs(kept, exist_ok=True)
-                    try:
-                        os.link(os.path.join(directory, name), os.path.join(kept, name))
-                    except OSError:  # it is on another filesystem
-                        shutil.copyfile(os.path.join(directory, name), os.path.join(kept, name))
+                    self._keep_wheel(os.path.join(directory, name))
         except OSError:  # they can be had again
             return
+
+    def _keep_wheel(self, path: str) -> None:
+        """Keep the wheel at *path*, if pip has downloaded it there, and write down that it is whole."""
+        import os
+        import shutil
+
+        directory, name = os.path.split(path)
+        if not os.path.basename(directory).startswith("pip-unpack-"):
+            return
+        kept = os.path.join(os.path.dirname(self._path), "wheels", name)
+        if self._keeping or os.path.exists(kept):
+            return
+        self._keeping = True  # what follows opens files, too
+        try:
+            os.makedirs(os.path.dirname(kept), exist_ok=True)
+            try:
+                os.link(path, kept)
+            except OSError:  # it is on another filesystem
+                shutil.copyfile(path, kept)
+            self._write({"kept": name})
+        except OSError:  # it can be had again
+            return
+        finally:
+            self._keeping = False
 
     def _describe(self, session: Any, request: Any, response: Any, options: dict[str, Any]) -> dict[str, Any]:
         if options.get("stream"):  # an archive, or the metadata of one

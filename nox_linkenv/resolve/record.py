@@ -37,6 +37,8 @@ __all__ = [
     "read_record",
 ]
 
+#: What an entry has that tells of a wheel which pip has downloaded.
+KEPT: Final = "kept"
 #: Variables that say how pages are reached, and are not part of a request's key, in lower case.
 _MEANS: Final = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 #: Variables that name certificates: the first of them that is not empty counts, after pip's own setting.
@@ -126,7 +128,7 @@ def _entries(path: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = []
     with contextlib.suppress(OSError, ValueError), open(path, encoding="utf-8") as stream:
         entries = [json.loads(line) for line in stream]
-    return entries
+    return [entry for entry in entries if KEPT not in entry]
 
 
 def read_record(path: str) -> list[PageState]:

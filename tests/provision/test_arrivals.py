@@ -43,6 +43,23 @@ def _places(index: Index) -> dict[str, int]:
     return {name: names.index(name) for name in names}
 
 
+def test_what_pip_downloads_is_stored_before_it_ends(
+    tmp_path: Path, index: Index, bench: Bench, environ: dict[str, str]
+) -> None:
+    index.metadata, index.delay = False, 1.5
+    stored: list[str] = []
+
+    def look(project: str) -> None:
+        if project == "lib":
+            stored.extend(path.name for path in (tmp_path / "store").glob("v2/wheels/*/*"))
+
+    index.on_page = look
+    bench.install(tmp_path, "app", environ=environ)
+    assert len(stored) == 1
+    assert len([path for _, path in index.requests if path.endswith(".whl")]) == 2
+    assert bench.run("python", "-c", "import app, lib; print(app.VERSION, lib.VERSION)").split() == ["1.0", "2.0"]
+
+
 @pytest.mark.parametrize("json", [True, False])
 def test_a_wheel_comes_while_pip_looks_for_the_next_one(
     tmp_path: Path, index: Index, bench: Bench, environ: dict[str, str], json: bool
