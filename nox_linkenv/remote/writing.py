@@ -87,10 +87,12 @@ def entry_of(store: Store, name: str, notes: set[str]) -> Selection:
     beside = [other for other in notes if other != name and other.startswith(stem)] if isinstance(entry, Plan) else []
     pages = [page for page in pages_of(entry) if page in notes]
     files = [] if isinstance(entry, Plan) else list(files_of(entry))
-    for other in beside:
-        files += files_of(store.load(other, parser_of(other)))
+    lists = {other: store.load(other, parser_of(other)) for other in beside}
+    whole = [other for other, found in lists.items() if found is not None]  # what cannot be read now is left out
+    for other in whole:
+        files += files_of(lists[other])
     own = list(dict.fromkeys(files))
-    return Selection(files=[own] if own else [], notes=[name, *sorted(beside), *sorted(pages)])
+    return Selection(files=[own] if own else [], notes=[name, *sorted(whole), *sorted(pages)])
 
 
 def _write(store: Store, name: str, notes: set[str], bucket: Bucket, key: bytes) -> int | None:

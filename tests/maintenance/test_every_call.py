@@ -91,9 +91,10 @@ def test_every_file_operation(
     reliability("every", (name, len(found["operations"]), *counts, 0))
 
 
-def test_what_cannot_be_read_once_is_not_exported_by_halves(here: Site, shim: Path) -> None:
+@pytest.mark.parametrize("name", ["exporting", "remote writing"])
+def test_what_cannot_be_read_once_is_not_exported_by_halves(here: Site, shim: Path, name: str) -> None:
     """A note that fails to be read first, and can be read later, is left out with all that only it names."""
-    found = _tried(here, shim, "exporting", steps={Fault.EIO.name: 1}, at=r"^(open|read) .*/plans/.*\.cpython-")
+    found = _tried(here, shim, name, steps={Fault.EIO.name: 1}, at=r"^(open|read) .*/plans/.*\.cpython-")
     assert found["wrong"] == []
     assert found["tried"][Fault.EIO.name] > 1
 
