@@ -141,9 +141,8 @@ class Arrivals:
                 self._want(wheel, pages)
         coming = [self._coming[digest] for digest in answer if digest in self._coming]
         stored: list[Manifest] = []
-        self._traffic.count = len(coming)
         with doing("downloading wheels") as step:
-            self._traffic.step = step
+            self._traffic.show(step, len(coming))
             storing = [future for one in coming if (future := one.result()) is not None]
             self._traffic.step = None
             for number, future in enumerate(storing, 1):

@@ -65,7 +65,7 @@ class Traffic:
     """What is coming, as it is shown.
 
     Attributes:
-        step: that shows it, ``None`` where nothing does.
+        step: that shows it, ``None`` where nothing does; see :meth:`show`.
         count: how many wheels there are to have.
     """
 
@@ -74,6 +74,11 @@ class Traffic:
         self.count = 0
         self._coming: list[_Transfer] = []
         self._ended: list[_Transfer] = []
+
+    def show(self, step: Step, count: int) -> None:
+        """Show on *step* what is coming now, and will, of *count* wheels."""
+        self.step, self.count = step, count
+        self._tell()
 
     @contextlib.contextmanager
     def of(self, item: Wanted) -> Iterator[Callable[[int, int], None]]:
@@ -94,12 +99,13 @@ class Traffic:
             self._tell()
 
     def _tell(self) -> None:
-        if self.step is None:
+        step = self.step
+        if step is None:
             return
         coming, ended = list(self._coming), list(self._ended)
         come = sum(transfer.come for transfer in (*coming, *ended))
         names = ", ".join(f"{each.name} {megabytes(each.come)} of {megabytes(each.size)}" for each in coming)
-        self.step.text = f"downloading wheels: {len(ended)} of {self.count}, {megabytes(come)}; {names}".rstrip("; ")
+        step.text = f"downloading wheels: {len(ended)} of {self.count}, {megabytes(come)}; {names}".rstrip("; ")
 
 
 def get(

@@ -137,7 +137,7 @@ def test_tox(project: Site) -> None:
 def test_how_much_has_come_of_which_wheel(project: Site, index: Index) -> None:
     big = make_wheel(index.directory, "big", "1.0", {"big.bin": random.Random(1).randbytes(900_000)})
     index.add("big", big)
-    index.pause = 1.0
+    index.pause = 3.0  # it begins to come while pip still resolves, and that is shown first
     _, text = _nox(project, "big")
     shown = re.findall(r"\rlinked: (downloading wheels: .*?) \.\.\. \d+ s", text)
     assert any(

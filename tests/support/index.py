@@ -59,7 +59,7 @@ class Index:
         users: ``user:password`` of those who are let in; everyone where there is none.
         redirect: whether pages are at another URL.
         delay: seconds that each page takes.
-        pause: seconds between the halves of a file.
+        pause: seconds between the halves of a file; its metadata come at once.
         short: whether the end of every page is kept back, and the connection closed.
         on_page: called with the project's name after its page was read, before it is sent.
     """
@@ -195,7 +195,8 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None:
             self._answer(404, b"no such file")
         else:
-            self._answer(200, found.content if name == file else found.metadata, pause=self.index.pause)
+            whole = name == file
+            self._answer(200, found.content if whole else found.metadata, pause=self.index.pause if whole else 0)
 
     def _answer(
         self,
