@@ -97,7 +97,9 @@ def restore(work: Path, peer: Peer) -> Restore:
     before = worked()
     command = ["tar", "-C", "home", "-I", "zstd -T0", "-xf", str(saved)]
     restored, _ = seconds_of(command if peer.saves else command_line("import", str(saved)), second, environ)
-    ran, _ = seconds_of(_NOX, second, environ)
+    ran, said = seconds_of(_NOX, second, environ)
     taken = worked() - before
+    if "asked pip" in said:
+        raise RuntimeError(f"The answers of {saved} hold no more: remove it, so that it is made anew\n{said}")
     shutil.rmtree(second, ignore_errors=True)  # background work removes there, too
     return Restore(peer.name, saved.stat().st_size, restored, ran, taken)
