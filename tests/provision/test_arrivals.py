@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +14,7 @@ from tests.support.index import Index, serving
 from tests.support.interpreters import TARGET
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -37,25 +38,33 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path, require_python(TARGET))
 
 
-def _places(index: Index) -> dict[str, int]:
-    """Return where in the order of all requests each file was asked for first."""
-    names = [path.rpartition("/")[2] for _, path in index.requests]
-    return {name: names.index(name) for name in names}
+def _files(index: Index) -> list[str]:
+    """Return the names of what was asked for, in that order."""
+    return [path.rpartition("/")[2] for _, path in index.requests]
+
+
+def _hold(index: Index, until: Callable[[], bool]) -> list[bool]:
+    """Have pip wait for the page of ``lib`` *until* something is so; return a list that becomes whether it was."""
+    seen: list[bool] = []
+
+    def look(project: str) -> None:
+        end = time.monotonic() + 30
+        while project == "lib" and not until() and time.monotonic() < end:
+            time.sleep(0.02)
+        if project == "lib":
+            seen.append(until())
+
+    index.on_page = look
+    return seen
 
 
 def test_what_pip_downloads_is_stored_before_it_ends(
     tmp_path: Path, index: Index, bench: Bench, environ: dict[str, str]
 ) -> None:
-    index.metadata, index.delay = False, 1.5
-    stored: list[str] = []
-
-    def look(project: str) -> None:
-        if project == "lib":
-            stored.extend(path.name for path in (tmp_path / "store").glob("v2/wheels/*/*"))
-
-    index.on_page = look
+    index.metadata = False
+    seen = _hold(index, lambda: len(list((tmp_path / "store").glob("v2/wheels/*/*"))) == 1)
     bench.install(tmp_path, "app", environ=environ)
-    assert len(stored) == 1
+    assert seen == [True]
     assert len([path for _, path in index.requests if path.endswith(".whl")]) == 2
     assert bench.run("python", "-c", "import app, lib; print(app.VERSION, lib.VERSION)").split() == ["1.0", "2.0"]
 
@@ -64,11 +73,11 @@ def test_what_pip_downloads_is_stored_before_it_ends(
 def test_a_wheel_comes_while_pip_looks_for_the_next_one(
     tmp_path: Path, index: Index, bench: Bench, environ: dict[str, str], json: bool
 ) -> None:
-    index.json, index.delay = json, 1.5
+    index.json = json
+    seen = _hold(index, lambda: "app-1.0-py3-none-any.whl" in _files(index))
     bench.install(tmp_path, "app", environ=environ)
     assert bench.calls == ["ask"]
-    places = _places(index)
-    assert places["app-1.0-py3-none-any.whl"] < places["lib-2.0-py3-none-any.whl.metadata"]
+    assert seen == [True]
     assert len([path for _, path in index.requests if path.endswith(".whl")]) == 2
     ours = bench.tree()
     bench.by_pip(tmp_path, "app", environ=environ)
@@ -82,7 +91,7 @@ def test_what_pip_turns_down_is_not_installed_and_few_are_tried(
         index.publish("app", f"{version}.0", "lib>3")
     index.delay = 0.3
     bench.install(tmp_path, "app", environ=environ)
-    names = [path.rpartition("/")[2] for _, path in index.requests]
+    names = _files(index)
     assert len([name for name in names if name.startswith("app-") and name.endswith(".metadata")]) == 7
     assert len([name for name in names if name.startswith("app-") and name.endswith(".whl")]) <= 3
     ours = bench.tree()
