@@ -10,6 +10,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from nox_linkenv.transfer.zstd import LEVEL
+
 from .measure import neutral_environment, seconds_of, worked
 
 if TYPE_CHECKING:
@@ -43,8 +45,6 @@ PACKAGES: Final = (
 )
 # fmt: on
 _SEED: Final = 13
-#: Of zstd: what archives are compressed with.
-_LEVEL: Final = 6
 _NOXFILE: Final = """\
 import nox
 
@@ -128,7 +128,7 @@ def run_cell(work: Path, python: str, packages: tuple[str, ...]) -> Cell:
     seconds_of(nox, first, there)
     seconds_of(command_line("export", "linkenv.archive"), first, there)
     files = _content(first / ".nox")
-    seconds_of(["tar", "-I", f"zstd -T0 -{_LEVEL}", "-cf", "environments", ".nox"], first, there)
+    seconds_of(["tar", "-I", f"zstd -T0 -{LEVEL}", "-cf", "environments", ".nox"], first, there)
     wheels = sum(_wheels(work, python, there))
     noxfile(second, packages, (python,), "linked")
     archive = shutil.move(first / "linkenv.archive", second / "linkenv.archive")

@@ -15,7 +15,6 @@ import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 from urllib3.exceptions import HTTPError
 
@@ -24,6 +23,7 @@ from nox_linkenv.progress import doing
 from nox_linkenv.resolve.download import Traffic, Wanted, get, way_to
 from nox_linkenv.resolve.page_client import PARALLEL, UnreachableError
 from nox_linkenv.resolve.record import KEPT, ObstacleError, page_in
+from nox_linkenv.resolve.report import file_name_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -200,5 +200,5 @@ def _wheel_of(entry: Mapping[str, Any]) -> tuple[Wanted | None, bool]:
     url = url.removesuffix(_METADATA)
     if not entry.get("listed") or not digest or not url.endswith(".whl"):
         return None, False
-    file_name = unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
+    file_name = file_name_in(url)
     return Wanted(file_name.partition("-")[0], url, file_name, digest), of_metadata

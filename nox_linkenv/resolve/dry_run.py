@@ -118,10 +118,10 @@ class DryRun:
         self, resolved: Sequence[Resolved], reading: Reading, directory: Path, arrivals: Arrivals
     ) -> tuple[str, ...]:
         """Store the wheels of *resolved* that pip has left in *directory*, and those that can be had without it."""
-        states = [load_state(self._store, name) for name, _ in reading.pages]
-        pages = [state.page for state in states if state is not None]
         digests = {item.sha256: item for item in resolved if item.origin is Origin.WHEEL and item.sha256}
         missing = wheels_to_have(self._store, list(digests.values()), directory)
+        states = [load_state(self._store, name) for name, _ in reading.pages] if missing else []
+        pages = [state.page for state in states if state is not None]
         wanted = [Wanted(item.name, item.url, item.file_name, item.sha256) for item in missing if item.sha256]
         stored = arrivals.finish(wanted if pages else [], digests, pages)
         return (*filter(None, map(note_on, stored)), *store_downloaded(self._store, resolved, directory))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nox_linkenv.store import Store
 
 __all__ = [
+    "KEPT",
     "ObstacleError",
     "is_timed",
     "means_digest",

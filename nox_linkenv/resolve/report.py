@@ -17,7 +17,7 @@ from nox_linkenv.errors import ResolutionError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FIELDS", "Origin", "Resolved", "parse_report"]
+__all__ = ["FIELDS", "Origin", "Resolved", "file_name_in", "parse_report"]
 
 #: Fields of METADATA that can change what else is installed.
 FIELDS: Final = ("Name", "Version", "Requires-Dist", "Provides-Extra", "Requires-Python")
@@ -31,6 +31,11 @@ class Origin(enum.Enum):
     DIRECTORY = "directory"
     EDITABLE = "editable"
     VCS = "vcs"
+
+
+def file_name_in(url: str) -> str:
+    """Return the last part of the path in *url*, which names no other directory."""
+    return unquote(urlsplit(url).path).replace("\\", "/").rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,8 @@ class Resolved:
 
     @property
     def file_name(self) -> str:
-        """The last part of the URL's path, which names no other directory."""
-        return unquote(urlsplit(self.url).path).replace("\\", "/").rpartition("/")[2]
+        """See :func:`file_name_in`."""
+        return file_name_in(self.url)
 
     def requirement(self) -> str:
         """Return a requirement that names exactly this, for pip to fetch or build."""

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from nox_linkenv.errors import ArchiveError
 
-__all__ = ["compressor", "decompressor", "ensure_zstd", "frame_of", "zstd_errors"]
+__all__ = ["LEVEL", "compressor", "decompressor", "ensure_zstd", "frame_of", "zstd_errors"]
 
 #: Of compression.  More takes twice the time for each twentieth of the bytes.  It is the same for everyone, so that
 #: equal contents give equal archives.
-_LEVEL: Final = 6
+LEVEL: Final = 6
 _MODULES: Final = ("compression.zstd", "backports.zstd")
 
 
@@ -38,7 +38,7 @@ def ensure_zstd() -> Any:
 
 def compressor() -> Any:
     """Return what compresses a frame: ``compress(block)`` and at the end ``flush()`` return parts of it."""
-    return ensure_zstd().ZstdCompressor(level=_LEVEL)
+    return ensure_zstd().ZstdCompressor(level=LEVEL)
 
 
 def decompressor() -> Any:

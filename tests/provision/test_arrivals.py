@@ -43,6 +43,13 @@ def _files(index: Index) -> list[str]:
     return [path.rpartition("/")[2] for _, path in index.requests]
 
 
+def _check_as_by_pip(bench: Bench, directory: Path, environ: dict[str, str]) -> None:
+    """Fail unless pip by itself installs ``app`` as it has just been installed."""
+    ours = bench.tree()
+    bench.by_pip(directory, "app", environ=environ)
+    assert tree_differences(bench.tree(), ours) == []
+
+
 def _hold(index: Index, until: Callable[[], bool]) -> list[bool]:
     """Have pip wait for the page of ``lib`` *until* something is so; return a list that becomes whether it was."""
     seen: list[bool] = []
@@ -79,9 +86,7 @@ def test_a_wheel_comes_while_pip_looks_for_the_next_one(
     assert bench.calls == ["ask"]
     assert seen == [True]
     assert len([path for _, path in index.requests if path.endswith(".whl")]) == 2
-    ours = bench.tree()
-    bench.by_pip(tmp_path, "app", environ=environ)
-    assert tree_differences(bench.tree(), ours) == []
+    _check_as_by_pip(bench, tmp_path, environ)
 
 
 def test_what_pip_turns_down_is_not_installed_and_few_are_tried(
@@ -94,9 +99,7 @@ def test_what_pip_turns_down_is_not_installed_and_few_are_tried(
     names = _files(index)
     assert len([name for name in names if name.startswith("app-") and name.endswith(".metadata")]) == 7
     assert len([name for name in names if name.startswith("app-") and name.endswith(".whl")]) <= 3
-    ours = bench.tree()
-    bench.by_pip(tmp_path, "app", environ=environ)
-    assert tree_differences(bench.tree(), ours) == []
+    _check_as_by_pip(bench, tmp_path, environ)
 
 
 def test_what_is_stored_does_not_come_again(
